@@ -1,0 +1,50 @@
+# Loam's commands for people. Everything runs in .venv, made on first use from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+SNAKEMAKE := $(VENV)/bin/snakemake
+DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
+
+.PHONY: help setup demo test check figures lock clean
+
+help:           ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with the locked dependencies
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; run make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "no venv module; on Debian: apt install python3-venv"; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+demo: $(READY)  ## run the embedded scene into results/demo
+	@$(DEMO)
+	@test -n "$$(find results/demo/figures results/demo/evaluation results/demo/maps -type f -newer results/demo/report.html 2>&1)" \
+		&& $(DEMO) --report results/demo/report.html || true
+	@test -s results/demo/report.html
+	@echo
+	@echo "The demo is complete:"
+	@echo "  maps     results/demo/maps/*.tif (soil moisture, uncertainty, flags; open them in QGIS)"
+	@echo "  scores   results/demo/evaluation/scores.parquet"
+	@echo "  report   results/demo/report.html (open it in a browser)"
+
+test: $(READY)  ## run all tests
+	$(VENV)/bin/python -m pytest
+
+check: $(READY) ## lint and type-check, as pre-commit does
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/mypy
+	$(VENV)/bin/codespell
+
+lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/python -m pip freeze --exclude-editable | sed -E 's/\+cpu$$//' > requirements.lock
+	touch $(READY)
+
+clean:          ## remove what runs have made; .venv stays
+	rm -rf results .snakemake
+	git clean -fdXq resources

@@ -1,0 +1,46 @@
+# Loam: Sentinel-1 to daily maps of soil moisture. A rule is names, paths and one command; settings are in config/.
+import subprocess
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/src")
+from loam import config as settings
+from loam.errors import LoamError
+from loam.provenance import fingerprint
+
+
+configfile: f"{workflow.basedir}/config/default.yaml"
+
+
+try:
+    cfg = settings.load(config)
+except LoamError as error:
+    sys.exit(str(error))
+
+
+pathvars:
+    resources=f"resources/{cfg.area}",
+    results=f"results/{cfg.run}",
+    logs=f"results/{cfg.run}/logs",
+    benchmarks=f"results/{cfg.run}/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/twin.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/moisture.smk"
+include: "workflow/rules/covariates.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/products.smk"
+
+
+onstart:
+    check_inputs()
+
+
+rule all:
+    default_target: True
+    input:
+        rules.maps.input,
+        rules.figures.input,
+        "<results>/evaluation/scores.parquet",

@@ -1,0 +1,104 @@
+"""Command line: `python -m loam detect-change --stack … --out … --params '{…}'`. One command per step."""
+
+import argparse
+import importlib
+import inspect
+import json
+import logging
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from loam.errors import LoamError
+
+COMMANDS = {
+    "check-inputs": "loam.sources.check:check_inputs",
+    "make-twin": "loam.twin.scene:make_twin",
+    "import-cube": "loam.sources.cube:import_cube",
+    "import-weather": "loam.sources.weather:import_weather",
+    "prepare-static": "loam.covariates.static:prepare_static",
+    "prepare-weather": "loam.covariates.weather:prepare_weather",
+    "prepare-ndvi": "loam.covariates.vegetation:prepare_ndvi",
+    "make-splits": "loam.learning.splits:make_splits",
+    "fit-references": "loam.moisture.references:fit_references",
+    "detect-change": "loam.moisture.change:detect_change",
+    "sample-patches": "loam.learning.patches:sample_patches",
+    "train": "loam.learning.training:train",
+    "predict": "loam.learning.prediction:predict",
+    "collect-samples": "loam.evaluation.samples:collect_samples",
+    "score": "loam.evaluation.scores:score",
+    "write-maps": "loam.products.maps:write_maps",
+    "draw-maps": "loam.products.map_figures:draw_maps",
+    "draw-scores": "loam.products.score_figures:draw_scores",
+    "draw-series": "loam.products.series_figure:draw_series",
+    "draw-moisture": "loam.products.moisture_figure:draw_moisture",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. A fault of the user's is one line on standard error and exit status 1."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] not in COMMANDS:
+        print(f"usage: python -m loam COMMAND --help\ncommands: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    module, _, name = COMMANDS[arguments[0]].partition(":")
+    step = getattr(importlib.import_module(module), name)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        step(**_parse(step, arguments))
+    except LoamError as error:
+        print(f"loam {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(step: Callable[..., None], arguments: list[str]) -> dict[str, Any]:
+    """Turn the command line into the step's arguments, by its annotations.
+
+    A `Path` is an option with one file, `Path | None` one that may be empty, `list[Path]` one with many; `threads` and
+    `member` are numbers. Everything else comes as JSON through `--params`, keyed by argument, and is checked by pydantic.
+    """
+    hints = {name: hint for name, hint in typing.get_type_hints(step).items() if name != "return"}
+    parser = argparse.ArgumentParser(prog=f"loam {arguments[0]}", description=inspect.getdoc(step))
+    settings = {name for name, hint in hints.items() if _add_option(parser, name, hint) is False}
+    if settings:
+        parser.add_argument("--params", required=True, help=f"JSON object with: {', '.join(sorted(settings))}")
+    values = vars(parser.parse_args(arguments[1:]))
+    given = json.loads(values.pop("params", "{}"))
+    return values | {name: _validated(name, hints[name], given) for name in settings}
+
+
+def _add_option(parser: argparse.ArgumentParser, name: str, hint: Any) -> bool:
+    flag = "--" + name.replace("_", "-")
+    if hint is Path:
+        parser.add_argument(flag, type=Path, required=True)
+    elif hint == list[Path]:
+        parser.add_argument(flag, type=Path, nargs="*", default=[])
+    elif typing.get_origin(hint) is types.UnionType and Path in typing.get_args(hint):
+        parser.add_argument(flag, type=Path, nargs="?", default=None)
+    elif name in {"threads", "member"}:
+        parser.add_argument(flag, type=int, default=1)
+    else:
+        return False
+    return True
+
+
+def _validated(name: str, hint: Any, given: dict[str, Any]) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    if name not in given:
+        msg = f"--params: '{name}' is missing; give it as a key of the JSON object"
+        raise LoamError(msg)
+    try:
+        return TypeAdapter(hint).validate_json(json.dumps(given[name]))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        msg = f"--params: {name}.{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
+        raise LoamError(msg) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,459 @@
+"""What a configuration may say: type, bounds, unit and meaning of every key. The values are in `config/default.yaml`."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from loam.errors import LoamError
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(gt=0, lt=100)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are refused, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Period(Section):
+    """The days that are mapped and learnt from, both ends included."""
+
+    start: date = Field(description="first day [UTC date]")
+    end: date = Field(description="last day [UTC date]")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end <= self.start:
+            msg = f"end {self.end} must be later than start {self.start}"
+            raise ValueError(msg)
+        return self
+
+
+class Grid(Section):
+    """The target grid, on which everything meets."""
+
+    aoi: str | tuple[float, float, float, float] = Field(
+        description="'source' (the extent of the backscatter cube), a polygon file, or [west, south, east, north] [m, in crs]"
+    )
+    crs: str = Field(
+        pattern=r"^(source|utm|EPSG:\d+)$", description="'source' (as the backscatter cube), 'utm' (the AOI's zone), or EPSG:code"
+    )
+    resolution_m: float = Field(gt=0, le=1000, description="pixel size [m]")
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> Self:
+        if isinstance(self.aoi, str):
+            return self
+        west, south, east, north = self.aoi
+        if not (west < east and south < north):
+            msg = f"aoi {list(self.aoi)} must be [west, south, east, north] with west < east and south < north"
+            raise ValueError(msg)
+        if self.crs == "utm":
+            msg = "crs 'utm' needs an aoi in a polygon file; bounds are given in crs, so name it as EPSG:code"
+            raise ValueError(msg)
+        return self
+
+
+class Twin(Section):
+    """The synthetic catchment whose truth is known. Used where a source names a file in `<resources>/twin`."""
+
+    seed: int = Field(ge=0, description="seed of every random field and series")
+    relief_m: float = Field(gt=0, le=3000, description="height between lowest and highest point [m]")
+    repeat_days: int = Field(ge=1, le=48, description="days between two passes of one track [day]")
+    looks: float = Field(gt=0, description="equivalent number of looks of the simulated speckle [1]")
+    platform_offset_db: float = Field(ge=-3, le=3, description="backscatter of the second platform minus the first [dB]")
+    spin_up_days: int = Field(ge=0, description="days the water balance runs before the first one kept [day]")
+
+
+class Backscatter(Section):
+    """Analysis-ready Sentinel-1 backscatter."""
+
+    kind: Literal["cube"] = Field(description="'cube': one CF NetCDF or Zarr with vv, vh (time, y, x)")
+    path: str | None = Field(description="file or Zarr folder")
+    coefficient: Literal["gamma0", "sigma0"] = Field(description="which backscatter coefficient the cube holds")
+
+
+class Weather(Section):
+    """Daily weather on its own grid."""
+
+    kind: Literal["netcdf"] = Field(description="'netcdf': CF variables, found by standard name or by the mapping")
+    path: str | None = Field(description="file")
+    variables: dict[str, str] = Field(description="Loam's name: the file's name, for variables without a standard name")
+
+
+class Ndvi(Section):
+    """Vegetation index composites or scenes, clouds already NaN."""
+
+    path: str | None = Field(description="NetCDF file; null when there is none")
+    variable: str = Field(description="name of the NDVI variable in the file")
+
+
+class Dem(Section):
+    """Digital elevation model."""
+
+    path: str | None = Field(description="raster of heights [m]")
+
+
+class LandCover(Section):
+    """Land-cover classes, to flag what backscatter cannot see moisture in."""
+
+    path: str | None = Field(description="raster of class codes; null when there is none")
+    water: tuple[int, ...] = Field(description="codes of open water")
+    built_up: tuple[int, ...] = Field(description="codes of built-up land")
+    forest: tuple[int, ...] = Field(description="codes of dense forest")
+
+
+class Soil(Section):
+    """Soil properties."""
+
+    path: str | None = Field(description="NetCDF file with one variable per property; null when there is none")
+    variables: tuple[str, ...] = Field(description="properties to use; empty: all two-dimensional ones")
+
+
+class Sources(Section):
+    """Where the data come from. A source that is null, or whose path is null, is not used."""
+
+    backscatter: Backscatter
+    weather: Weather
+    dem: Dem
+    ndvi: Ndvi | None
+    landcover: LandCover | None
+    soil: Soil | None
+
+    def path(self, name: str) -> str | None:
+        """Path of a source, or None when it is not used."""
+        source = getattr(self, name)
+        return None if source is None else source.path
+
+
+class Change(Section):
+    """Change detection: from backscatter to soil moisture between its dry and wet references."""
+
+    polarisation: Literal["vv", "vh"] = Field(description="which channel is scaled")
+    label_support_m: float = Field(gt=0, description="footprint over which power is averaged before dB [m]")
+    looks: float = Field(gt=0, description="equivalent number of looks of one pixel of the stack [1]")
+    calibration_error_db: float = Field(ge=0, description="1 sigma of the calibration between dates [dB]")
+    dry_percentile: float = Field(gt=0, lt=50, description="percentile over dates that marks dry [%]")
+    wet_percentile: float = Field(gt=50, lt=100, description="percentile over dates that marks wet [%]")
+    min_dates: int = Field(ge=5, description="fewest training dates of a pixel and track")
+    bootstrap: int = Field(ge=10, description="resamples of dates for the references' standard errors")
+    normalisation: Literal["track", "beta"] = Field(
+        description="'track': references per track at its own angle; 'beta': all tracks at 40 degrees by the fitted slope"
+    )
+    beta_max_relative_error: float = Field(gt=0, lt=1, description="largest relative standard error of an accepted beta [1]")
+    min_sensitivity_db: float = Field(gt=0, description="smallest wet minus dry that is not flagged [dB]")
+    incidence_range_deg: tuple[float, float] = Field(description="local incidence angles that are not flagged [degree]")
+    frozen_below_degc: float = Field(ge=-20, le=20, description="air temperature that counts as frozen [degC]")
+    seed: int = Field(ge=0, description="seed of the bootstrap")
+
+
+class Moisture(Section):
+    """Room `moisture`."""
+
+    change: Change
+
+
+class Static(Section):
+    """Terrain and soil on the grid."""
+
+    wetness_index: bool = Field(description="add the topographic wetness index")
+
+
+class WeatherCovariates(Section):
+    """Daily weather with reference evapotranspiration."""
+
+    wind_height_m: float = Field(gt=0, description="height of the source's wind; reduced to 2 m [m]")
+
+
+class NdviCovariates(Section):
+    """NDVI, carried forward from the last clear look."""
+
+    max_age_days: int = Field(ge=1, description="age at which the last clear look no longer counts [day]")
+
+
+class Covariates(Section):
+    """Room `covariates`."""
+
+    static: Static
+    weather: WeatherCovariates
+    ndvi: NdviCovariates
+
+
+class Splits(Section):
+    """Which dates and blocks train, validate, calibrate and test."""
+
+    train_share: Share = Field(description="share of the acquisitions, the earliest, that train [1]")
+    validate_share: Share = Field(description="share of the acquisitions after these that validate [1]")
+    calibrate_share: Share = Field(description="share of the acquisitions after these that calibrate uncertainty [1]")
+    test_share: Share = Field(description="share of the acquisitions, the latest, that test [1]")
+    gap_days: int = Field(ge=0, description="days dropped between training and what follows, and before the test dates [day]")
+    block_px: Count = Field(description="edge of a spatial block [pixel]")
+    test_block_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of the blocks that only test [1]")
+    random_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="share of the training dates and blocks, drawn at random, that only test [1]"
+    )
+    seed: int = Field(ge=0, description="seed of the draws")
+
+    @model_validator(mode="after")
+    def _shares_fill_the_period(self) -> Self:
+        total = self.train_share + self.validate_share + self.calibrate_share + self.test_share
+        if abs(total - 1) > 1e-6:
+            msg = f"train_share + validate_share + calibrate_share + test_share is {total:g}; make it 1"
+            raise ValueError(msg)
+        return self
+
+
+class Patches(Section):
+    """Two-pass patch sampling."""
+
+    size_px: Count = Field(description="edge of a patch [pixel]")
+    stride_px: Count = Field(description="step of pass 1, all conditions [pixel]")
+    wet_stride_px: Count = Field(description="step of pass 2, wet conditions [pixel]")
+    high_ssm: Share = Field(description="SSM above which a pixel counts as wet [1]")
+    min_high_share: Share = Field(description="share of wet pixels that a patch of pass 2 needs [1]")
+    min_valid_share: Annotated[float, Field(gt=0, le=1)] = Field(description="share of labelled pixels that any patch needs [1]")
+    max_patches: Count = Field(description="most training patches of each pass; more are thinned at random")
+    seed: int = Field(ge=0, description="seed of the thinning")
+
+
+class Model(Section):
+    """The ConvLSTM."""
+
+    hidden_channels: tuple[Count, ...] = Field(min_length=1, description="channels of each recurrent layer")
+    kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolutions [pixel]")
+
+
+class Train(Section):
+    """Training of one member."""
+
+    epochs: Count = Field(description="most passes over the training patches")
+    batch_size: Count = Field(description="patches per step")
+    learning_rate: float = Field(gt=0, lt=1, description="of AdamW, at its peak")
+    weight_decay: float = Field(ge=0, description="of AdamW")
+    patience: Count = Field(description="epochs without a better validation loss before training stops")
+    loss: Literal["nll", "mse"] = Field(description="'nll': Gaussian with predicted variance; 'mse'")
+    weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
+    seed: int = Field(ge=0, description="seed of member 0; member n adds n")
+
+
+class Experiment(Section):
+    """One way to show the weather to the model."""
+
+    form: Literal["aggregate", "sequence"] = Field(
+        description="'aggregate': one step, precipitation and ET summed, the rest averaged; 'sequence': a step per day"
+    )
+    days: int = Field(ge=1, le=120, description="length of the weather window, the day itself included [day]")
+
+
+class Learning(Section):
+    """Room `learning`."""
+
+    splits: Splits
+    patches: Patches
+    model: Model
+    train: Train
+    members: int = Field(ge=1, le=32, description="seeds trained per experiment")
+    experiments: dict[Name, Experiment | None] = Field(description="name: settings; null switches one off")
+
+    @model_validator(mode="after")
+    def _a_patch_fits_a_block(self) -> Self:
+        if self.patches.size_px > self.splits.block_px:
+            msg = f"patches.size_px {self.patches.size_px} must not exceed splits.block_px {self.splits.block_px}"
+            raise ValueError(msg)
+        if not self.active:
+            msg = "experiments: all are null; name at least one"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def active(self) -> dict[str, Experiment]:
+        """The experiments that are not switched off."""
+        return {name: experiment for name, experiment in self.experiments.items() if experiment is not None}
+
+    @property
+    def longest_window(self) -> int:
+        """Days of the longest weather window."""
+        return max(experiment.days for experiment in self.active.values())
+
+
+class Boosting(Section):
+    """The gradient-boosting baseline."""
+
+    samples: Count = Field(description="most training pixel-dates")
+    iterations: Count = Field(description="trees")
+
+
+class Evaluation(Section):
+    """Room `evaluation`."""
+
+    truth: str | None = Field(description="Zarr with the true `ssm` (day, y, x); null where nobody knows it")
+    samples_per_split: Count = Field(description="most pixel-dates scored per split, drawn at random")
+    boosting: Boosting
+    seed: int = Field(ge=0, description="seed of the draws")
+
+
+class Maps(Section):
+    """Which days become maps."""
+
+    dates: tuple[date, ...] = Field(description="days to map [UTC date]")
+    last_days: int = Field(ge=0, description="map this many last days of the period too [day]")
+    experiment: Name = Field(description="experiment whose ensemble makes the maps")
+
+
+class Products(Section):
+    """Room `products`."""
+
+    maps: Maps
+
+
+class Config(Section):
+    """A whole configuration."""
+
+    area: Name = Field(description="name of the area; runs of one area share <resources>")
+    run: Name = Field(description="name of the run; its results are in results/<run>")
+    period: Period
+    grid: Grid
+    twin: Twin
+    sources: Sources
+    moisture: Moisture
+    covariates: Covariates
+    learning: Learning
+    evaluation: Evaluation
+    products: Products
+
+    @model_validator(mode="after")
+    def _maps_can_be_made(self) -> Self:
+        maps, known = self.products.maps, sorted(self.learning.active)
+        if maps.experiment not in known:
+            msg = f"products.maps.experiment = '{maps.experiment}' is no experiment; name one of {known}"
+            raise ValueError(msg)
+        if not self.map_days:
+            msg = "products.maps: no day to map; give dates, or last_days above 0"
+            raise ValueError(msg)
+        for day in maps.dates:
+            if not self.period.start <= day <= self.period.end:
+                msg = f"products.maps.dates: {day} is outside the period {self.period.start} to {self.period.end}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def map_days(self) -> list[date]:
+        """Days that become maps, in order."""
+        maps, end = self.products.maps, self.period.end
+        last = {end - timedelta(days=back) for back in range(maps.last_days)}
+        return sorted({*maps.dates, *(day for day in last if day >= self.period.start)})
+
+    def section(self, dotted: str) -> Any:
+        """Part of the configuration by its dotted name, `learning.train`."""
+        part: Any = self
+        for key in dotted.split("."):
+            part = part[key] if isinstance(part, dict) else getattr(part, key)
+        return part
+
+
+def load(raw: Mapping[str, Any]) -> Config:
+    """Validate a merged configuration.
+
+    `${NAME}` and `${NAME:-default}` in strings stand for environment variables, `<resources>` for the area's folder.
+
+    Raises:
+        LoamError: one line per fault, each with key, value, what is allowed and the nearest known key.
+    """
+    if raw.get("area") is None:
+        msg = "area: no area is set; name a configuration, as in `snakemake --configfile config/demo.yaml`"
+        raise LoamError(msg)
+    plain = _expand(dict(raw), "", {})
+    plain = _expand(plain, "", {"<resources>": f"resources/{plain['area']}", "<results>": f"results/{plain.get('run')}"})
+    try:
+        return Config.model_validate(plain)
+    except ValidationError as error:
+        raise LoamError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def as_json(parts: Mapping[str, Any]) -> str:
+    """Settings of a step as one JSON object, the way a command's `--params` takes them."""
+    return TypeAdapter(dict[str, Any]).dump_json(dict(parts)).decode()
+
+
+def missing_inputs(cfg: Config) -> str | None:
+    """One line that names every local input that is not there and where it belongs, or None."""
+    wanted = {f"sources.{name}.path": cfg.sources.path(name) for name in type(cfg.sources).model_fields}
+    if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
+        wanted["grid.aoi"] = cfg.grid.aoi
+    for name in ("backscatter", "weather", "dem"):
+        if wanted[f"sources.{name}.path"] is None:
+            return f"sources.{name}.path: not set; Loam cannot run without it"
+    made = f"resources/{cfg.area}/twin/"
+    gone = [f"{path} ({key})" for key, path in wanted.items() if path and not path.startswith(made) and not Path(path).exists()]
+    if not gone:
+        return None
+    return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
+
+
+def _expand(value: Any, key: str, names: Mapping[str, str]) -> Any:
+    """Replace environment variables and path names in every string of a nested configuration."""
+    if isinstance(value, Mapping):
+        return {name: _expand(item, f"{key}.{name}".lstrip("."), names) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_expand(item, key, names) for item in value]
+    if not isinstance(value, str):
+        return value
+    for name, text in names.items():
+        value = value.replace(name, text)
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, key), value)
+
+
+def _variable(match: re.Match[str], key: str) -> str:
+    name, default = match.groups()
+    text = os.environ.get(name) or default
+    if text is None:
+        msg = f"{key}: environment variable {name} is not set; export it, or write the path into the configuration"
+        raise LoamError(msg)
+    return text
+
+
+def _explain(fault: Mapping[str, Any]) -> str:
+    """One line on one fault that pydantic found."""
+    key = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part))
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(fault["loc"][-1]), list(_known_keys(fault["loc"][:-1])), n=1, cutoff=0.5)
+        return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
+    if fault["type"] == "missing":
+        return f"{key}: missing; set it (config/default.yaml shows every key)"
+    if fault["type"] == "value_error":
+        return f"{key + ': ' if key else ''}{fault['ctx']['error']}"
+    return f"{key} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _is_type_tag(part: Any) -> bool:
+    """Pydantic names the branch of a union in `loc`; a reader has no use for it."""
+    return isinstance(part, str) and (part in {"str", "Experiment"} or "[" in part)
+
+
+def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
+    """Keys allowed in the section that `loc` points to."""
+    model: Any = Config
+    for part in loc:
+        if not _is_type_tag(part):
+            model = _section_type(model.model_fields[part].annotation) if isinstance(model, type) and part in model.model_fields else model
+    yield from getattr(model, "model_fields", {})
+
+
+def _section_type(annotation: Any) -> Any:
+    """The section class in an annotation such as `Ndvi | None` or `dict[str, Experiment | None]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _section_type(part)
+        if found is not None:
+            return found
+    return None

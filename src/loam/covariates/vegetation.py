@@ -1,0 +1,68 @@
+"""NDVI with its gaps filled from the past, and the age of what fills them."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Grid, Ndvi, NdviCovariates
+from loam.grid import target_grid, to_grid
+from loam.errors import LoamError
+from loam.raster import open_dataset, require, write_zarr
+
+DAY = np.timedelta64(1, "D")
+
+
+def prepare_ndvi(ndvi: Path, out: Path, cfg: NdviCovariates, source: Ndvi, grid: Grid, cube: str | None) -> None:
+    """Write NDVI composites, filled from the last clear look, with the look's age, as `ndvi.zarr`."""
+    data = open_dataset(ndvi)
+    require(data, (source.variable, "time"), ndvi)
+    observed = checked_ndvi(data[source.variable], ndvi).odc.assign_crs(data.odc.crs)
+    box = target_grid(grid, Path(cube) if cube else None)
+    filled = fill_from_past(coarsened(observed, box), cfg.max_age_days)
+    write_zarr(filled.odc.assign_crs(observed.odc.crs if filled.sizes["y"] == observed.sizes["y"] else box.crs), out)
+
+
+def checked_ndvi(values: xr.DataArray, path: Path) -> xr.DataArray:
+    """NDVI `(time, y, x)` in order of time, one composite a day.
+
+    Raises:
+        LoamError: values outside -1 to 1, a sign of a scale factor that was not applied.
+    """
+    values = values.transpose("time", "y", "x").sortby("time").astype("float32").compute()
+    low, high = float(values.min()), float(values.max())
+    if low < -1.01 or high > 1.01:
+        msg = f"{path}: {values.name} reaches from {low:g} to {high:g}, outside -1 to 1; apply its scale factor"
+        raise LoamError(msg)
+    return values.assign_coords(time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]")).groupby("time").mean()
+
+
+def coarsened(values: xr.DataArray, box: GeoBox) -> xr.DataArray:
+    """Average pixels finer than the target's onto its grid; leave coarser ones as they are."""
+    source = values.odc.geobox
+    finer = source.crs == box.crs and abs(source.resolution.x) < abs(box.resolution.x) * 0.999
+    return to_grid(values, box, "average") if finer else values
+
+
+def fill_from_past(ndvi: xr.DataArray, max_age_days: int) -> xr.Dataset:
+    """Fill gaps with the last clear value, never a later one.
+
+    Args:
+        ndvi: `(time, y, x)` [1], clouds NaN.
+        max_age_days: older looks do not count [day].
+
+    Returns:
+        `ndvi` [1] and `age` of the look it comes from, at the composite's time [day]; NaN and the maximum where there
+        is none.
+    """
+    days = ndvi["time"].values.astype("datetime64[D]").astype(np.int64)
+    looked = np.where(np.isfinite(ndvi.values), np.arange(len(days))[:, None, None], -1)
+    last = np.maximum.accumulate(looked, axis=0)
+    age = np.where(last >= 0, days[:, None, None] - days[np.maximum(last, 0)], max_age_days).astype(np.float32)
+    value = np.take_along_axis(ndvi.values, np.maximum(last, 0), axis=0)
+    known = (last >= 0) & (age <= max_age_days)
+    return xr.Dataset({
+        "ndvi": ndvi.copy(data=np.where(known, value, np.nan)).assign_attrs(units="1", long_name="NDVI, last clear look"),
+        "age": ndvi.copy(data=np.where(known, age, max_age_days)).assign_attrs(units="day", long_name="age of the last clear look"),
+    })  # fmt: skip

@@ -1,0 +1,1 @@
+"""How good the maps are: samples, baselines, metrics and scores under four splits."""

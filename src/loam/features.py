@@ -1,0 +1,121 @@
+"""What a model is shown: covariates of a day and place, put together from their own grids only where asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.errors import LoamError
+from loam.grid import pixel_positions
+from loam.raster import open_dataset
+
+WEATHER = ("precipitation", "temperature", "humidity", "wind", "evapotranspiration")
+# The paper sums what falls and evaporates over the window, and averages the rest.
+SUMMED = ("precipitation", "evapotranspiration")
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A stack of coarse fields with the positions of the target grid's pixels in it."""
+
+    times: np.ndarray  # (time) datetime64[D]
+    values: np.ndarray  # (time, channel, row, column) float32
+    rows: np.ndarray  # (y, x) fractional row of every target pixel
+    columns: np.ndarray  # (y, x)
+
+    def at(self, values: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+        """Interpolate `(…, row, column)` to the target pixels of a window, `(…, y, x)`."""
+        return bilinear(values, self.rows[window], self.columns[window])
+
+
+def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Bilinear interpolation of `(…, row, column)` at fractional positions `(y, x)`; the edge value holds outside."""
+    (low, high, weight) = _neighbours(rows, values.shape[-2])
+    (left, right, across) = _neighbours(columns, values.shape[-1])
+    upper = values[..., low, left] * (1 - across) + values[..., low, right] * across
+    lower = values[..., high, left] * (1 - across) + values[..., high, right] * across
+    return upper * (1 - weight) + lower * weight
+
+
+def _neighbours(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    inside = np.clip(position, 0, size - 1)
+    low = np.floor(inside).astype(np.intp)
+    return low, np.minimum(low + 1, size - 1), (inside - low).astype(np.float32)
+
+
+def weather_window(values: np.ndarray, last: int, days: int, form: str) -> np.ndarray:
+    """Weather of the days up to and including one, on the coarse grid.
+
+    Args:
+        values: daily fields `(time, channel, row, column)`, channels in the order of `WEATHER`.
+        last: index of the window's last day.
+        days: length of the window [day].
+        form: 'sequence' keeps a step per day, `(days, channel, row, column)`; 'aggregate' makes one step,
+            precipitation and ET summed, the others averaged, `(1, channel, row, column)`.
+    """
+    window = values[last - days + 1 : last + 1]
+    if form == "sequence":
+        return window
+    total = [name in SUMMED for name in WEATHER]
+    return np.where(np.array(total)[:, None, None], window.sum(axis=0), window.mean(axis=0))[None]
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """All covariates of a run, opened once. Channels: `static_names` (with NDVI and its age last) and `WEATHER`."""
+
+    grid: GeoBox
+    static: np.ndarray  # (channel, y, x) float32
+    static_names: tuple[str, ...]
+    weather: Field
+    ndvi: Field | None
+
+    def dynamic(self, day: np.datetime64, days: int, form: str, window: tuple[slice, slice]) -> np.ndarray:
+        """Weather steps of a window of pixels, `(step, channel, y, x)` float32.
+
+        Raises:
+            LoamError: the weather does not reach back or forward far enough.
+        """
+        last = int((day.astype("datetime64[D]") - self.weather.times[0]) / DAY)
+        if last - days + 1 < 0 or last >= len(self.weather.times):
+            first, final = self.weather.times[0], self.weather.times[-1]
+            msg = f"sources.weather: covers {first} to {final}, but {days} days up to {day} are needed; extend it or cut the period"
+            raise LoamError(msg)
+        return self.weather.at(weather_window(self.weather.values, last, days, form), window).astype(np.float32)
+
+    def stationary(self, day: np.datetime64, window: tuple[slice, slice]) -> np.ndarray:
+        """Terrain, soil, and NDVI with its age on that day, `(channel, y, x)` float32. NDVI never seen is NaN."""
+        static = self.static[(slice(None), *window)]
+        if self.ndvi is None:
+            return static
+        return np.concatenate([static, self._vegetation(day.astype("datetime64[D]"), window)])
+
+    def _vegetation(self, day: np.datetime64, window: tuple[slice, slice]) -> np.ndarray:
+        """NDVI and age [day] of the last composite on or before a day, `(2, y, x)`."""
+        assert self.ndvi is not None
+        index = int(np.searchsorted(self.ndvi.times, day, side="right")) - 1
+        shape = self.ndvi.rows[window].shape
+        if index < 0:
+            return np.full((2, *shape), np.nan, dtype=np.float32)
+        fields = self.ndvi.at(self.ndvi.values[index], window).astype(np.float32)
+        fields[1] += float((day - self.ndvi.times[index]) / DAY)
+        return fields
+
+
+def open_covariates(static: Path, weather: Path, ndvi: Path | None) -> Covariates:
+    """Read the covariate files into memory: megabytes, since coarse fields stay coarse."""
+    terrain = open_dataset(static)
+    names = tuple(terrain["channel"].values.tolist())
+    box = terrain.odc.geobox
+    vegetation = None if ndvi is None else _field(open_dataset(ndvi), ("ndvi", "age"), box)
+    channels = names if vegetation is None else (*names, "ndvi", "ndvi_age")
+    return Covariates(box, terrain["static"].values.astype(np.float32), channels, _field(open_dataset(weather), WEATHER, box), vegetation)
+
+
+def _field(data: xr.Dataset, names: tuple[str, ...], box: GeoBox) -> Field:
+    values = np.stack([data[name].transpose("time", "y", "x").values for name in names], axis=1)
+    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    return Field(data["time"].values.astype("datetime64[D]"), values.astype(np.float32), rows, columns)

@@ -1,0 +1,146 @@
+"""The target grid, and how other grids come onto it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import odc.geo.xr  # noqa: F401  (registers the .odc accessor)
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import BoundingBox
+from pyproj import Transformer
+
+from loam.config import Grid
+from loam.errors import LoamError
+from loam.raster import open_dataset
+
+
+def target_grid(grid: Grid, source: Path | None) -> GeoBox:
+    """Build the target grid that the configuration describes.
+
+    Args:
+        grid: section `grid`.
+        source: the backscatter cube, read only where the section says 'source'.
+
+    Raises:
+        LoamError: the CRS is geographic, the polygon is unreadable, or 'source' is asked for without a cube.
+    """
+    native = _source_grid(source) if "source" in (grid.aoi, grid.crs) else None
+    if native is not None and grid.aoi == grid.crs == "source" and _is_pixel(native, grid.resolution_m):
+        return native
+    bounds = _bounds(grid, native)
+    crs = native.crs if native is not None and grid.crs == "source" else grid.crs if grid.crs != "utm" else "utm"
+    box = bounds.to_crs(crs) if bounds.crs != crs else bounds
+    if not box.crs.projected:
+        msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
+        raise LoamError(msg)
+    return GeoBox.from_bbox(box.boundingbox, box.crs, resolution=grid.resolution_m)
+
+
+def _source_grid(source: Path | None) -> GeoBox:
+    if source is None:
+        msg = "grid.aoi = 'source': there is no backscatter cube; name a polygon file or bounds"
+        raise LoamError(msg)
+    native = open_dataset(source).odc.geobox
+    if native is None:
+        msg = f"{source}: x and y are not evenly spaced; regrid the cube first"
+        raise LoamError(msg)
+    return native
+
+
+def _is_pixel(native: GeoBox, resolution: float) -> bool:
+    return native.crs.projected and np.allclose([abs(native.resolution.x), abs(native.resolution.y)], resolution, rtol=1e-6)
+
+
+def _bounds(grid: Grid, native: GeoBox | None) -> Any:
+    """Area of interest as an odc.geo geometry."""
+    from odc.geo import geom
+
+    if grid.aoi == "source" and native is not None:
+        return native.extent
+    if isinstance(grid.aoi, str):
+        return _polygon(Path(grid.aoi))
+    crs = native.crs if native is not None and grid.crs == "source" else grid.crs
+    return geom.box(*grid.aoi, crs)
+
+
+def _polygon(path: Path) -> Any:
+    import geopandas
+    from odc.geo import geom
+
+    try:
+        frame = geopandas.read_file(path)
+    except Exception as error:
+        msg = f"{path}: cannot be read as polygons ({error}); set grid.aoi to a GeoJSON, GeoPackage or shapefile"
+        raise LoamError(msg) from None
+    if frame.crs is None or frame.empty:
+        msg = f"{path}: {'has no CRS' if len(frame) else 'holds no polygon'}; mend the file of grid.aoi"
+        raise LoamError(msg)
+    return geom.Geometry(frame.union_all(), crs=frame.crs)
+
+
+def covered_share(data: xr.Dataset | xr.DataArray, grid: GeoBox, half_cell: bool = False) -> float:
+    """Share of the target grid's extent that the data's extent covers [0..1].
+
+    Args:
+        data: anything with x, y and a CRS.
+        grid: the target grid.
+        half_cell: count half a cell beyond the outermost centres twice, for fields that are interpolated.
+    """
+    box = _extent(data, 2.0 if half_cell else 1.0)
+    footprint = box.polygon.to_crs(grid.crs, resolution="auto")
+    return float((footprint & grid.extent).area / grid.extent.area)
+
+
+def _extent(data: xr.Dataset | xr.DataArray, cells: float) -> BoundingBox:
+    """Extent of the data's cells; a single row or column counts as a cell of 0.1 degree or 10 km."""
+    lone = 10_000.0 if data.odc.crs.projected else 0.1
+    spans = []
+    for axis in ("x", "y"):
+        centres = data[axis].values.astype(float)
+        step = abs(centres[1] - centres[0]) if centres.size > 1 else lone
+        spans.append((centres.min() - cells * step / 2, centres.max() + cells * step / 2))
+    (west, east), (south, north) = spans
+    return BoundingBox(west, south, east, north, data.odc.crs)
+
+
+def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
+    """Bring `(…, y, x)` data onto the target grid; pixels without data become NaN in floats.
+
+    Args:
+        data: DataArray or Dataset with a CRS.
+        grid: the target grid.
+        resampling: a rasterio name: average, bilinear, mode, nearest…
+    """
+    if data.odc.geobox == grid:
+        return data
+    out = data.odc.reproject(grid, resampling=resampling, dst_nodata=np.nan)
+    return out.rename({name: axis for name, axis in zip(out.odc.spatial_dims, ("y", "x"), strict=True) if name != axis})
+
+
+def empty_like_grid(grid: GeoBox) -> dict[str, Any]:
+    """Coordinates `y`, `x` and `spatial_ref` of the grid, for building arrays on it."""
+    names = odc.geo.xr.xr_coords(grid, dims=("y", "x"))
+    return dict(names)
+
+
+def pixel_positions(grid: GeoBox, crs: Any, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the grid's pixel centres lie in another raster, as fractional (row, column), each `(y, x)`.
+
+    Args:
+        grid: the target grid.
+        crs: CRS of the other raster.
+        x: its column centres, evenly spaced.
+        y: its row centres, evenly spaced.
+    """
+    coords = empty_like_grid(grid)
+    east, north = np.meshgrid(coords["x"].values, coords["y"].values)
+    if crs != grid.crs:
+        east, north = Transformer.from_crs(grid.crs.proj, crs.proj, always_xy=True).transform(east, north)
+    return _fractional(north, y), _fractional(east, x)
+
+
+def _fractional(value: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    if centres.size == 1:
+        return np.zeros_like(value)
+    return (value - centres[0]) / (centres[1] - centres[0])

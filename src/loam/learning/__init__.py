@@ -1,0 +1,1 @@
+"""Splits, patches, and the ConvLSTM that learns daily maps from labels."""

@@ -1,0 +1,155 @@
+"""Two-pass patch sampling: an index of where to look, never copies of pixels."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from loam.config import Patches
+from loam.errors import LoamError
+from loam.parts import PARTS, pixel_parts, unit_parts
+from loam.raster import UNUSABLE, open_dataset
+
+NEEDED = ("train", "validate")
+COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
+
+
+def sample_patches(ssm: Path, splits: Path, out: Path, cfg: Patches) -> None:
+    """Write the index of patches as `patches.parquet`."""
+    labels = open_dataset(ssm)
+    content = json.loads(splits.read_text())
+    index = build_index(labels, content, cfg)
+    check_disjoint(index, content, cfg.size_px, (labels.sizes["y"], labels.sizes["x"]))
+    index.to_parquet(out, index=False)
+
+
+def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
+    """Both passes over all dates, thinned, with weights.
+
+    Args:
+        labels: `ssm` and `flags` `(time, y, x)`.
+        splits: content of `splits.json`.
+        cfg: section `learning.patches`.
+
+    Returns:
+        Columns `date, row, column, pass, weight, split`; `row` and `column` of the patch's upper left pixel.
+
+    Raises:
+        LoamError: no patch is left to train or validate on.
+    """
+    units = unit_parts(splits, labels["time"].values)
+    found = []
+    for position, time in enumerate(labels["time"].values):
+        ssm = labels["ssm"].isel(time=position).values
+        flags = labels["flags"].isel(time=position).values
+        usable = np.isfinite(ssm) & ((flags & int(UNUSABLE)) == 0)
+        parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape)
+        found.append(_of_date(time, ssm, usable, parts, cfg))
+    index = pd.concat(found, ignore_index=True)
+    _require_parts(index, units, cfg)
+    return with_weights(_thinned(index, cfg), cfg.min_high_share)[COLUMNS]
+
+
+def _of_date(time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np.ndarray, cfg: Patches) -> pd.DataFrame:
+    """Patches of one date, both passes; pass 2 is for training only, so that tests keep the natural distribution."""
+    high = usable & (np.nan_to_num(ssm) > cfg.high_ssm)
+    passes = []
+    for number, stride in ((1, cfg.stride_px), (2, cfg.wet_stride_px)):
+        corners = _corners(ssm.shape, cfg.size_px, stride)
+        part, pure = _part_of_patches(parts, *corners, cfg.size_px)
+        valid_share = window_share(usable, *corners, cfg.size_px)
+        high_share = window_share(high, *corners, cfg.size_px) / np.maximum(valid_share, 1e-9)
+        keep = pure & (valid_share >= cfg.min_valid_share) & (part > 0)
+        if number == 2:
+            keep &= (part == PARTS.index("train")) & (high_share >= cfg.min_high_share)
+        passes.append(
+            pd.DataFrame({
+                "date": time, "row": corners[0][keep], "column": corners[1][keep], "pass": number,
+                "split": np.array(PARTS)[part[keep]], "high_share": high_share[keep],
+            })
+        )  # fmt: skip
+    first, second = passes
+    doubled = second.merge(first[["row", "column"]], on=["row", "column"], how="left", indicator=True)["_merge"] == "both"
+    return pd.concat([first, second[~doubled.to_numpy()]], ignore_index=True)
+
+
+def _corners(shape: tuple[int, ...], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Upper left pixels of a walk over the grid, flat."""
+    rows, columns = np.meshgrid(*(np.arange(0, length - size + 1, stride) for length in shape), indexing="ij")
+    return rows.ravel(), columns.ravel()
+
+
+def window_share(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
+    """Share of true pixels in square windows at the given upper left corners, by a summed-area table."""
+    table = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    total = table[rows + size, columns + size] - table[rows, columns + size] - table[rows + size, columns] + table[rows, columns]
+    return total / size**2
+
+
+def _part_of_patches(parts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Part of each patch's corner, and whether the whole patch is of it."""
+    corner = parts[rows, columns]
+    pure = np.zeros(corner.shape, dtype=bool)
+    for part in np.unique(corner):
+        chosen = corner == part
+        pure[chosen] = window_share(parts == part, rows[chosen], columns[chosen], size) == 1
+    return corner, pure
+
+
+def _thinned(index: pd.DataFrame, cfg: Patches) -> pd.DataFrame:
+    """At most `max_patches` training patches of each pass, drawn at random; the other parts whole."""
+    rng = np.random.default_rng(cfg.seed)
+    kept = []
+    for (_, split), group in index.groupby(["pass", "split"], sort=True):
+        surplus = split == "train" and len(group) > cfg.max_patches
+        kept.append(group.iloc[np.sort(rng.permutation(len(group))[: cfg.max_patches])] if surplus else group)
+    return pd.concat(kept).sort_index()
+
+
+def with_weights(index: pd.DataFrame, min_high_share: float) -> pd.DataFrame:
+    """Weights that undo pass 2: summed over the training patches they restore the share of wet ones that pass 1 saw."""
+    train = index["split"] == "train"
+    wet = train & (index["high_share"] >= min_high_share)
+    natural, all_wet = int((wet & (index["pass"] == 1)).sum()), int(wet.sum())
+    weight = np.where(wet & (natural > 0), natural / max(all_wet, 1), 1.0)
+    return index.assign(weight=weight)
+
+
+def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches) -> None:
+    for part in PARTS[1:]:
+        if (index["split"] == part).any():
+            continue
+        count = int((units == PARTS.index(part)).sum())
+        msg = (
+            f"learning.patches: no patch of split '{part}': of its {count} blocks on dates none has "
+            f"{cfg.size_px} x {cfg.size_px} pixels with {cfg.min_valid_share:.0%} labelled; "
+            "lower min_valid_share or size_px, or look at the flags in moisture/ssm.zarr"
+        )
+        if part in NEEDED:
+            raise LoamError(msg)
+        logging.getLogger(__name__).warning(msg)
+
+
+def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[int, int]) -> None:
+    """Stop when a patch of one split covers a pixel-date of another.
+
+    Every patch is painted onto its date, and every pixel-date compared with where the splits put it.
+
+    Raises:
+        LoamError: with the first such patch.
+    """
+    for date, patches in index.groupby("date"):
+        units = unit_parts(splits, np.array([date], dtype="datetime64[ns]"))[0]
+        parts = pixel_parts(units, splits["blocks"]["px"], shape)
+        for patch in patches.itertuples():
+            covered = np.unique(parts[patch.row : patch.row + size, patch.column : patch.column + size])
+            if covered.tolist() != [PARTS.index(patch.split)]:
+                other = [PARTS[part] for part in covered if PARTS[part] != patch.split]
+                msg = (
+                    f"learning/patches.parquet: the patch of {date} at row {patch.row}, column {patch.column} is of split "
+                    f"'{patch.split}' and covers pixels of {other}; remove patches.parquet and run again"
+                )
+                raise LoamError(msg)

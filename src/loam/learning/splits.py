@@ -1,0 +1,100 @@
+"""Which acquisitions and blocks train, validate, calibrate and test."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loam.config import Splits
+from loam.errors import LoamError
+from loam.parts import PARTS, TESTS, unit_parts
+from loam.raster import open_dataset
+
+SCHEMES = {
+    "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
+    "time": "later dates, blocks that trained",
+    "space": "dates that trained, other blocks",
+    "both": "later dates and other blocks: the honest headline",
+}
+
+
+def make_splits(stack: Path, out: Path, cfg: Splits) -> None:
+    """Write `splits.json`: one training part, and four tests of it from lenient to honest."""
+    data = open_dataset(stack)
+    splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg)
+    out.write_text(json.dumps(splits, indent=1))
+
+
+def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits) -> dict[str, Any]:
+    """Dates by time with gaps, blocks and random units by a seeded draw.
+
+    Args:
+        times: acquisition times `(time)`, in order.
+        shape: rows and columns of the grid.
+        cfg: section `learning.splits`.
+
+    Raises:
+        LoamError: too few dates to fill training, validation and test.
+    """
+    rng = np.random.default_rng(cfg.seed)
+    dates = split_dates(times, cfg)
+    test_blocks, block_shape = _draw_blocks(shape, cfg, rng)
+    splits: dict[str, Any] = {
+        "dates": dates,
+        "blocks": {"px": cfg.block_px, "shape": list(block_shape), "test": test_blocks},
+        "random": _draw_units(dates["train"], test_blocks, block_shape, cfg.random_share, rng),
+        "schemes": SCHEMES,
+    }
+    counts = np.bincount(unit_parts(splits, times).ravel(), minlength=len(PARTS))
+    splits["units"] = {part: int(count) for part, count in zip(PARTS, counts, strict=True)}
+    for part in TESTS:
+        if not splits["units"][part]:
+            logging.getLogger(__name__).warning("split %s is empty; its scores will be missing", part)
+    return splits
+
+
+def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
+    """Parts of the acquisitions in order of time: train, gap, validate, calibrate, gap, test.
+
+    Raises:
+        LoamError: one of train, validate, test has no date left.
+    """
+    seconds = times.astype("datetime64[s]")
+    ends = np.round(np.cumsum([cfg.train_share, cfg.validate_share, cfg.calibrate_share]) * len(seconds)).astype(int)
+    train, validate, calibrate, test = np.split(seconds, ends)
+    gap = np.timedelta64(cfg.gap_days, "D")
+    later = np.concatenate([validate, calibrate])
+    if train.size and test.size:
+        in_gap = (later <= train[-1] + gap) & (cfg.gap_days > 0) | (later >= test[0] - gap) & (cfg.gap_days > 0)
+        validate, calibrate = (part[~np.isin(part, later[in_gap])] for part in (validate, calibrate))
+    parts = {"train": train, "validate": validate, "calibrate": calibrate, "test": test}
+    for name in ("train", "validate", "test"):
+        if not parts[name].size:
+            msg = (
+                f"learning.splits: no date is left for '{name}' of {len(seconds)} acquisitions "
+                f"(gap_days = {cfg.gap_days}); lower gap_days, raise {name}_share, or lengthen the period"
+            )
+            raise LoamError(msg)
+    kept = np.concatenate(list(parts.values()))
+    named = parts | {"gap": seconds[~np.isin(seconds, kept)]}
+    return {name: [str(time) for time in part] for name, part in named.items()}
+
+
+def _draw_blocks(shape: tuple[int, int], cfg: Splits, rng: np.random.Generator) -> tuple[list[list[int]], tuple[int, int]]:
+    """Blocks that only test; at least one block trains."""
+    rows, columns = (-(-size // cfg.block_px) for size in shape)
+    count = min(max(1, round(cfg.test_block_share * rows * columns)), rows * columns - 1)
+    chosen = np.sort(rng.permutation(rows * columns)[:count])
+    return [[int(index // columns), int(index % columns)] for index in chosen], (rows, columns)
+
+
+def _draw_units(
+    dates: list[str], test_blocks: list[list[int]], block_shape: tuple[int, int], share: float, rng: np.random.Generator
+) -> list[list[Any]]:
+    """Pairs of a training date and a training block that only test."""
+    tests = {tuple(block) for block in test_blocks}
+    units = [[date, row, column] for date in dates for row, column in np.ndindex(block_shape) if (row, column) not in tests]
+    chosen = np.sort(rng.permutation(len(units))[: round(share * len(units))])
+    return [units[index] for index in chosen]

@@ -1,0 +1,56 @@
+"""Backscatter as change detection wants it: averaged over the label's support, in dB, with its noise."""
+
+import numpy as np
+import xarray as xr
+from scipy.ndimage import uniform_filter
+
+# Decibels per neper of relative power: the standard deviation of 10 log10 of a mean of N looks is this over sqrt(N).
+DB_PER_NEPER = 10 / np.log(10)
+
+
+def support_pixels(label_support_m: float, pixel_m: float) -> int:
+    """Edge of the averaging window [pixel], odd, so that it is centred on its pixel; at least 1."""
+    return max(1, 2 * round((label_support_m / pixel_m - 1) / 2) + 1)
+
+
+def averaged_power(power: np.ndarray, size: int) -> np.ndarray:
+    """Mean of the finite linear powers in a window around each pixel, `(y, x)`; NaN where the pixel itself is.
+
+    Averaging comes before decibels: the mean of decibels is biased low. Noise-subtracted power may be negative
+    and counts as it is.
+    """
+    finite = np.isfinite(power)
+    total = uniform_filter(np.where(finite, power, 0).astype(np.float64), size, mode="constant")
+    share = uniform_filter(finite.astype(np.float64), size, mode="constant")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(finite, total / share, np.nan)
+
+
+def averaged_db(power: xr.DataArray, size: int) -> xr.DataArray:
+    """Backscatter [dB] over the label's support, `(time, y, x)` from linear power; NaN where the mean is not positive."""
+    out = np.empty(power.shape, dtype=np.float32)
+    for index in range(power.sizes["time"]):
+        mean = averaged_power(power.isel(time=index).values, size)
+        with np.errstate(invalid="ignore"):
+            out[index] = 10 * np.log10(np.where(mean > 0, mean, np.nan))
+    return power.copy(data=out).assign_attrs(units="dB")
+
+
+def speckle_db(looks: float, size: int) -> float:
+    """Standard deviation of the averaged backscatter by speckle [dB]: 4.34 / sqrt(looks of the window)."""
+    return float(DB_PER_NEPER / np.sqrt(looks * size**2))
+
+
+def normalised(backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = 40.0) -> np.ndarray:
+    """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
+    return backscatter_db - beta * (incidence_deg - reference_deg)
+
+
+def frozen_dates(temperature: xr.DataArray, times: np.ndarray, below_degc: float) -> np.ndarray:
+    """Whether the AOI's mean air temperature of an acquisition's day is below a limit, bool `(time)`.
+
+    ASSUME: air temperature varies little over one AOI's weather cells. Days without weather count as not frozen.
+    """
+    daily = temperature.mean(("y", "x")).to_series()
+    on_day = daily.reindex(times.astype("datetime64[D]").astype("datetime64[ns]"))
+    return (on_day < below_degc).to_numpy()

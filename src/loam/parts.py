@@ -1,0 +1,43 @@
+"""Which part of the data a pixel-date belongs to: training, or one of the tests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# One training part serves four tests, from lenient to honest: units drawn at random from the dates and blocks that
+# train, other dates, other blocks, and both at once.
+PARTS = ("unused", "train", "validate", "calibrate", "random", "time", "space", "both")
+TESTS = ("random", "time", "space", "both")
+
+
+def unit_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
+    """Part of every acquisition and block, as indices into `PARTS`, int8 `(time, block_row, block_column)`.
+
+    Args:
+        splits: content of `splits.json`.
+        times: acquisition times `(time)`; one that the splits do not know is unused.
+    """
+    date_part = {np.datetime64(text): part for part, texts in splits["dates"].items() for text in texts}
+    is_test_block = np.zeros(splits["blocks"]["shape"], dtype=bool)
+    is_test_block[tuple(np.array(splits["blocks"]["test"], dtype=int).reshape(-1, 2).T)] = True
+    parts = np.zeros((len(times), *is_test_block.shape), dtype=np.int8)
+    for index, time in enumerate(times.astype("datetime64[s]")):
+        parts[index] = _of_date(date_part.get(time, "gap"), is_test_block)
+    position = {time: index for index, time in enumerate(times.astype("datetime64[s]"))}
+    for text, row, column in splits["random"]:
+        if np.datetime64(text) in position:
+            parts[position[np.datetime64(text)], row, column] = PARTS.index("random")
+    return parts
+
+
+def _of_date(part: str, is_test_block: np.ndarray) -> np.ndarray:
+    """Parts of the blocks of one date, by the date's own part."""
+    inside = {"train": "train", "validate": "validate", "calibrate": "calibrate", "test": "time"}.get(part, "unused")
+    outside = {"train": "space", "test": "both"}.get(part, "unused")
+    return np.where(is_test_block, PARTS.index(outside), PARTS.index(inside)).astype(np.int8)
+
+
+def pixel_parts(units: np.ndarray, block_px: int, shape: Sequence[int]) -> np.ndarray:
+    """Part of every pixel of one date `(y, x)` from the parts of its blocks `(block_row, block_column)`."""
+    return units.repeat(block_px, axis=0).repeat(block_px, axis=1)[: shape[0], : shape[1]]

@@ -1,0 +1,1 @@
+"""What a user takes home: daily maps, figures and tables."""

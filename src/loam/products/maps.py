@@ -1,0 +1,127 @@
+"""Daily maps: the ensemble's soil moisture, its uncertainty and its flags as one cloud-optimised GeoTIFF."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam import __version__
+from loam.config import Change
+from loam.errors import LoamError
+from loam.features import bilinear
+from loam.grid import pixel_positions
+from loam.raster import Flag, flag_attributes, open_dataset, require, write_cog
+
+# Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
+LASTING = (
+    Flag.WATER,
+    Flag.BUILT_UP,
+    Flag.FOREST,
+    Flag.LAYOVER_SHADOW,
+    Flag.INCIDENCE,
+    Flag.LOW_SENSITIVITY,
+    Flag.TOO_FEW_DATES,
+    Flag.NO_OBSERVATION,
+)
+
+
+def write_maps(predictions: list[Path], ssm: Path, weather: Path, style: Path, out: list[Path], change: Change) -> None:
+    """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
+    members = [open_dataset(path) for path in predictions]
+    labels, temperature = open_dataset(ssm), open_dataset(weather)
+    require(labels, ("flags",), ssm)
+    require(temperature, ("temperature",), weather)
+    flags = lasting_flags(labels["flags"])
+    for path in out:
+        day = np.datetime64(path.stem, "D")
+        mean, sigma = ensemble(*_members_of(day, members, predictions))
+        frozen = _temperature(temperature["temperature"], day, labels.odc.geobox, weather) < change.frozen_below_degc
+        fields = map_of(mean, sigma, flags | frozen * int(Flag.FROZEN))
+        data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
+        write_cog(data, path, tags_of(day, len(members), change.label_support_m))
+        shutil.copyfile(style, path.with_suffix(".qml"))
+
+
+def ensemble(means: np.ndarray, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of an equal mixture of the members: var = mean(var) + var(means).
+
+    Args:
+        means: members' means `(member, …)`.
+        sigmas: their standard deviations `(member, …)`.
+    """
+    return means.mean(axis=0), np.sqrt((sigmas**2).mean(axis=0) + means.var(axis=0))
+
+
+def lasting_flags(flags: xr.DataArray) -> np.ndarray:
+    """Flags that are set on every acquisition that saw a pixel, int32 `(y, x)`.
+
+    Args:
+        flags: bits of `Flag` `(time, y, x)`. An acquisition that did not see a pixel has no say, unless none did.
+    """
+    unseen = (flags & int(Flag.NO_OBSERVATION)) != 0
+    never = unseen.all("time")
+    always = sum((((flags & int(bit)) != 0) | (unseen & ~never)).all("time") * int(bit) for bit in LASTING)
+    return np.asarray(always).astype(np.int32)
+
+
+def map_of(mean: np.ndarray, sigma: np.ndarray, flags: np.ndarray) -> dict[str, xr.DataArray]:
+    """Bands of a map. Open water has no soil and becomes NaN; everything else keeps its value, with its flags.
+
+    Args:
+        mean: soil moisture [1] `(y, x)`.
+        sigma: its standard deviation [1] `(y, x)`.
+        flags: bits of `Flag` `(y, x)`.
+    """
+    soil = (flags & int(Flag.WATER)) == 0
+    texts = {"ssm": "surface soil moisture, relative: 0 dry, 1 wet", "ssm_uncertainty": "1 sigma of surface soil moisture"}
+    bands = {"ssm": np.where(soil, np.clip(mean, 0, 1), np.nan), "ssm_uncertainty": np.where(soil, sigma, np.nan)}
+    fields = {
+        name: xr.DataArray(values.astype(np.float32), dims=("y", "x"), attrs={"units": "1", "long_name": texts[name]})
+        for name, values in bands.items()
+    }
+    return fields | {"flags": xr.DataArray(flags.astype(np.float32), dims=("y", "x"), attrs=flag_attributes())}
+
+
+def tags_of(day: np.datetime64, members: int, support_m: float) -> dict[str, str]:
+    """Metadata of a map's file.
+
+    Args:
+        day: the day that is mapped.
+        members: size of the ensemble.
+        support_m: footprint of the labels that the model learnt from [m].
+    """
+    meanings = ", ".join(f"{int(flag)} {flag.name}".lower() for flag in (*LASTING, Flag.FROZEN))
+    return {
+        "date": str(day),
+        "title": f"Surface soil moisture, {day}",
+        "units": "1 (relative: 0 dry reference, 1 wet reference)",
+        "source": f"Sentinel-1 change detection, extended in time and space by a ConvLSTM ensemble of {members}",
+        "effective_resolution": f"{support_m:g} m: backscatter was averaged over this; the pixels are finer",
+        "software": f"Loam {__version__}",
+        "flag_meanings": meanings,
+    }
+
+
+def _members_of(day: np.datetime64, members: list[xr.Dataset], paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard deviations of all members on a day, each `(member, y, x)`."""
+    frames = []
+    for data, path in zip(members, paths, strict=True):
+        index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
+        if index.size == 0:
+            msg = f"{path}: has no prediction for {day}; remove it and run predict again"
+            raise LoamError(msg)
+        frames.append(data.isel(time=int(index[0])))
+    mean, sigma = (np.stack([frame[name].values for frame in frames]) for name in ("ssm", "ssm_uncertainty"))
+    return mean, sigma
+
+
+def _temperature(data: xr.DataArray, day: np.datetime64, box: GeoBox, path: Path) -> np.ndarray:
+    """Daily mean air temperature of the grid's pixels [degC] `(y, x)`."""
+    index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
+    if index.size == 0:
+        msg = f"{path}: has no temperature for {day}; extend sources.weather or leave the day out of products.maps"
+        raise LoamError(msg)
+    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    return bilinear(data.isel(time=int(index[0])).values, rows, columns)

@@ -1,0 +1,205 @@
+"""How arrays are read and become Zarr and COG: units, nodata, CRS, flags."""
+
+import math
+import shutil
+from collections.abc import Iterable, Mapping
+from enum import IntFlag
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from loam.errors import LoamError
+
+# netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
+# one; h5netcdf's locks. netCDF4 stays for classic NetCDF files.
+xr.set_options(netcdf_engine_order=["h5netcdf", "scipy", "netcdf4"])
+
+AXIS_NAMES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x", "valid_time": "time"}
+COMPRESSION_LEVEL = 3
+BLOCK_PX = 256  # tile edge of a COG
+
+
+class Flag(IntFlag):
+    """Bits of `flags`: why a value needs care, or is not there."""
+
+    WATER = 1
+    BUILT_UP = 2
+    FOREST = 4
+    LAYOVER_SHADOW = 8
+    INCIDENCE = 16
+    LOW_SENSITIVITY = 32
+    FROZEN = 64
+    TOO_FEW_DATES = 128
+    CLIPPED_LOW = 256
+    CLIPPED_HIGH = 512
+    NO_OBSERVATION = 1024
+
+
+# Bits under which backscatter says nothing about the soil: no label is taken there.
+UNUSABLE = (
+    Flag.WATER
+    | Flag.BUILT_UP
+    | Flag.FOREST
+    | Flag.LAYOVER_SHADOW
+    | Flag.INCIDENCE
+    | Flag.LOW_SENSITIVITY
+    | Flag.FROZEN
+    | Flag.TOO_FEW_DATES
+    | Flag.NO_OBSERVATION
+)
+
+
+def flag_attributes() -> dict[str, Any]:
+    """CF attributes that explain a `flags` variable."""
+    return {
+        "long_name": "quality flags",
+        "units": "1",
+        "flag_masks": [int(flag) for flag in Flag],
+        "flag_meanings": " ".join(flag.name.lower() for flag in Flag if flag.name),
+    }
+
+
+def open_dataset(path: Path) -> xr.Dataset:
+    """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x` and a CRS.
+
+    Raises:
+        LoamError: the file cannot be read or has no CRS.
+    """
+    data = _open(path)
+    data = data.rename({old: new for old, new in AXIS_NAMES.items() if old in data.dims})
+    return _with_crs(data, path)
+
+
+def _open(path: Path) -> xr.Dataset:
+    try:
+        if path.is_dir():
+            return xr.open_zarr(path, consolidated=False, chunks={})
+        return xr.open_dataset(path, chunks={})
+    except FileNotFoundError:
+        msg = f"{path}: does not exist; make it, or set its key to where it is"
+    except Exception as error:
+        msg = f"{path}: cannot be read as NetCDF or Zarr ({str(error).splitlines()[0]}); remove it and make it again"
+    raise LoamError(msg)
+
+
+def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
+    import odc.geo.xr  # noqa: F401  (registers the .odc accessor)
+
+    wkt = [data[name].attrs.get("crs_wkt") or data[name].attrs.get("spatial_ref") for name in data.variables if data[name].ndim == 0]
+    crs = next((text for text in wkt if text), None)
+    if crs is None and "y" in data.coords and str(data["y"].attrs.get("units", "")).startswith("degrees_n"):
+        crs = "EPSG:4326"  # ASSUME: CF latitude and longitude without a grid mapping are on WGS 84
+    if crs is None:
+        msg = f"{path}: has no CRS; add a grid mapping (for example with rioxarray's rio.write_crs)"
+        raise LoamError(msg)
+    mappings = [name for name in data.variables if data[name].ndim == 0 and "crs_wkt" in data[name].attrs]
+    data = data.drop_vars(mappings)
+    for name in data.variables:
+        data[name].encoding.pop("grid_mapping", None)
+        data[name].attrs.pop("grid_mapping", None)
+    return data.odc.assign_crs(crs)
+
+
+def open_raster(path: Path) -> xr.DataArray:
+    """Open a single-band raster `(y, x)` as floats, nodata as NaN.
+
+    Raises:
+        LoamError: the file cannot be read or has no CRS.
+    """
+    import rioxarray
+
+    try:
+        data = rioxarray.open_rasterio(path, masked=True).squeeze("band", drop=True)
+    except Exception as error:
+        msg = f"{path}: cannot be read as a raster ({str(error).splitlines()[0]}); replace the file"
+        raise LoamError(msg) from None
+    if data.rio.crs is None:
+        msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
+        raise LoamError(msg)
+    return data
+
+
+def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:
+    """Stop unless the dataset has these variables.
+
+    Raises:
+        LoamError: one is missing.
+    """
+    for name in names:
+        if name not in data.variables:
+            have = ", ".join(sorted(map(str, data.data_vars)))
+            msg = f"{path}: variable {name} is missing (it has: {have}); add it, or rename it in the file"
+            raise LoamError(msg)
+
+
+def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = None) -> None:
+    """Write a dataset as Zarr format 3, whole or not at all.
+
+    Args:
+        data: every variable has `units` and `long_name`, and a CRS.
+        path: folder to write; an older one is replaced.
+        chunks: chunk length by dimension; whole dimensions where not named.
+    """
+    from zarr.codecs import ZstdCodec
+
+    unexplained = [str(name) for name in data.data_vars if not {"units", "long_name"} <= data[name].attrs.keys()]
+    if unexplained:
+        msg = f"{path}: variables without units or long_name: {unexplained}"
+        raise ValueError(msg)
+    encoding = {
+        str(name): {
+            "compressors": [ZstdCodec(level=COMPRESSION_LEVEL)],
+            "chunks": tuple((chunks or {}).get(str(dim), size) for dim, size in data[name].sizes.items()),
+        }
+        for name in data.data_vars
+        if data[name].ndim
+    }
+    # Fixed-length text has no Zarr 3 specification; text of any length has one.
+    text = {name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"}
+    data = data.assign_coords(text)
+    for name in data.variables:
+        data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    data.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+
+
+def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
+    """Write `(y, x)` variables as the float32 bands of one cloud-optimised GeoTIFF, NaN as nodata.
+
+    Args:
+        data: variables in band order, each with `units` and `long_name`; a CRS.
+        path: file to write.
+        tags: metadata of the whole file.
+    """
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
+
+    box = data.odc.geobox
+    profile = {
+        "driver": "GTiff", "dtype": "float32", "count": len(data.data_vars), "nodata": np.nan,
+        "height": box.shape.y, "width": box.shape.x, "crs": box.crs.to_wkt(), "transform": box.transform,
+    }  # fmt: skip
+    with MemoryFile() as memory:
+        with memory.open(**profile) as bands:
+            bands.update_tags(**tags)
+            for band, (name, values) in enumerate(data.data_vars.items(), start=1):
+                bands.write(values.values.astype("float32"), band)
+                bands.set_band_description(band, str(name))
+                bands.set_band_unit(band, values.attrs["units"])
+                bands.update_tags(band, **{key: str(value) for key, value in values.attrs.items()})
+        partial = path.with_name(path.name + ".partial")
+        with memory.open() as bands, rasterio.Env(GDAL_NUM_THREADS=1):
+            # GDAL gives an image of one block no overview; every map gets at least one, each half the one before.
+            levels = max(1, math.ceil(math.log2(max(box.shape) / BLOCK_PX)))
+            copy(
+                bands, partial, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
+                overview_resampling=Resampling.nearest.name, overviews="IGNORE_EXISTING", overview_count=levels,
+            )  # fmt: skip
+        partial.rename(path)

@@ -1,0 +1,84 @@
+"""One look at every source before the first job runs: what cannot serve is named at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Config
+from loam.errors import LoamError
+from loam.grid import covered_share, target_grid
+from loam.raster import open_dataset, open_raster, require
+from loam.sources.cube import check_overlap, open_cube
+from loam.sources.weather import read_weather
+
+
+def check_inputs(cfg: Config) -> None:
+    """Check every source that is already there against the grid and the period; write nothing.
+
+    Raises:
+        LoamError: the first source that cannot serve.
+    """
+    cube = _present(cfg, "backscatter")
+    if cube is not None:
+        _check_cube(open_cube(cube, cfg.period), cube)
+    if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
+        return
+    box = target_grid(cfg.grid, cube)
+    if cube is not None:
+        check_overlap(open_cube(cube, cfg.period), box, cube)
+    checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {"weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi}
+    for name, check in checks.items():
+        path = _present(cfg, name)
+        if path is not None:
+            check(path, cfg, box)
+
+
+def _present(cfg: Config, name: str) -> Path | None:
+    path = cfg.sources.path(name)
+    return Path(path) if path is not None and Path(path).exists() else None
+
+
+def _check_cube(data: xr.Dataset, path: Path) -> None:
+    finite = data["vv"].isel(time=slice(0, 8)).notnull().any() or data["vv"].notnull().any()
+    if not bool(finite):
+        msg = f"{path}: vv is NaN everywhere in the period; check the cube"
+        raise LoamError(msg)
+
+
+def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
+    weather = read_weather(path, cfg.sources.weather)
+    require_cover(weather, box, path, "sources.weather", half_cell=True)
+    first, last = (weather["time"].values[i].astype("datetime64[D]").item() for i in (0, -1))
+    needed = cfg.period.start - timedelta(days=cfg.learning.longest_window - 1)
+    if first > needed or last < cfg.period.end:
+        msg = (
+            f"{path}: covers {first} to {last}, but the period with its longest window of {cfg.learning.longest_window} days "
+            f"needs {needed} to {cfg.period.end}; extend the weather or cut the period"
+        )
+        raise LoamError(msg)
+
+
+def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
+    require_cover(open_raster(path), box, path, "sources.dem")
+
+
+def _check_ndvi(path: Path, cfg: Config, box: GeoBox) -> None:
+    assert cfg.sources.ndvi is not None
+    data = open_dataset(path)
+    require(data, (cfg.sources.ndvi.variable,), path)
+    require_cover(data, box, path, "sources.ndvi")
+
+
+def require_cover(data: xr.Dataset | xr.DataArray, box: GeoBox, path: Path, key: str, *, half_cell: bool = False) -> None:
+    """Stop when a source leaves part of the area of interest uncovered.
+
+    Raises:
+        LoamError: with the share that is covered.
+    """
+    share = covered_share(data, box, half_cell)
+    if share < 0.999:
+        msg = f"{path}: covers {share:.0%} of the area of interest ({key}); bring one that covers it all, or make grid.aoi smaller"
+        raise LoamError(msg)

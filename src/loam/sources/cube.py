@@ -1,0 +1,130 @@
+"""Backscatter cubes: CF NetCDF or Zarr with vv, vh (time, y, x), in dB or linear power."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Backscatter, Grid, Period
+from loam.errors import LoamError
+from loam.grid import covered_share, target_grid, to_grid
+from loam.raster import open_dataset, require, write_zarr
+
+POLARISATIONS = ("vv", "vh")
+LINEAR_UNITS = {"1", "", "linear", "linear power", "m2 m-2", "m2/m2"}
+DECIBEL_UNITS = {"db", "decibel", "decibels"}
+LONG_NAMES = {"gamma0": "gamma nought", "sigma0": "sigma nought"}
+TIME_CHUNK_PX = 64
+
+
+def import_cube(cube: Path, out: Path, backscatter: Backscatter, grid: Grid, period: Period) -> None:
+    """Bring a backscatter cube onto the target grid as `stack.zarr`: linear power, angle, mask, for time series."""
+    data = open_cube(cube, period)
+    box = target_grid(grid, cube)
+    check_overlap(data, box, cube)
+    stack = assemble_stack(data, box, cube, LONG_NAMES[backscatter.coefficient])
+    write_zarr(stack, out, {"y": TIME_CHUNK_PX, "x": TIME_CHUNK_PX})
+
+
+def open_cube(path: Path, period: Period) -> xr.Dataset:
+    """Open a cube's acquisitions of the period, in order of time, and check what it must have.
+
+    Raises:
+        LoamError: no CRS, no `vv`, no `track`, dimensions that are not (time, y, x), unknown units, no acquisition
+            in the period.
+    """
+    data = open_dataset(path)
+    require(data, ("vv", "time", "track"), path)
+    for name in POLARISATIONS:
+        if name in data:
+            _check_layout(data[name], path)
+    data = data.sortby("time").sel(time=slice(str(period.start), str(period.end)))
+    if data.sizes["time"] == 0:
+        msg = f"{path}: no acquisition between {period.start} and {period.end}; change period, or bring a cube that covers it"
+        raise LoamError(msg)
+    return data
+
+
+def _check_layout(values: xr.DataArray, path: Path) -> None:
+    if set(values.dims) != {"time", "y", "x"}:
+        msg = f"{path}: {values.name} has dimensions {values.dims}; they must be (time, y, x)"
+        raise LoamError(msg)
+    is_decibel(values, path)
+
+
+def is_decibel(values: xr.DataArray, path: Path) -> bool:
+    """Tell dB from linear power by the `units` attribute.
+
+    Raises:
+        LoamError: the units are missing or neither.
+    """
+    units = values.attrs.get("units")
+    if units is None:
+        msg = f"{path}: {values.name} has no units; set the attribute to 'dB' or '1' (linear power)"
+        raise LoamError(msg)
+    if str(units).lower() in DECIBEL_UNITS:
+        return True
+    if str(units).lower() in LINEAR_UNITS:
+        return False
+    msg = f"{path}: {values.name} has units '{units}'; they must be 'dB' or '1' (linear power)"
+    raise LoamError(msg)
+
+
+def check_overlap(data: xr.Dataset, box: GeoBox, path: Path) -> None:
+    """Stop when the cube does not reach the area of interest.
+
+    Raises:
+        LoamError: no overlap at all.
+    """
+    if covered_share(data, box) == 0:
+        msg = f"{path}: grid.aoi lies outside the cube; its extent is {tuple(round(v, 4) for v in data.odc.geobox.boundingbox)}"
+        raise LoamError(msg)
+
+
+def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) -> xr.Dataset:
+    """Linear power on the target grid, with local incidence angle where the cube has it, and a mask of no data.
+
+    Args:
+        data: `vv`, maybe `vh` and `incidence`, `(time, y, x)`.
+        box: the target grid.
+        path: the cube, for messages.
+        long_name: of the coefficient: gamma nought, sigma nought.
+
+    Raises:
+        LoamError: not a single value is finite.
+    """
+    layers = {}
+    for name in POLARISATIONS:
+        if name in data:
+            power = linear_power(data[name], path)
+            layers[name] = to_grid(power, box, "average").assign_attrs(units="1", long_name=f"{long_name} {name.upper()}, linear power")
+    if not bool(np.isfinite(layers["vv"]).any()):
+        msg = f"{path}: vv is NaN everywhere between {data.time.values[0]} and {data.time.values[-1]}; check the cube"
+        raise LoamError(msg)
+    if "incidence" in data:
+        angle = data["incidence"].broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
+        layers["incidence"] = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear").assign_attrs(
+            units="degree", long_name="local incidence angle"
+        )
+    layers["mask"] = (~np.isfinite(layers["vv"])).astype("uint8").assign_attrs(
+        units="1", long_name="no data", flag_masks=[1], flag_meanings="no_observation"
+    )  # fmt: skip
+    stack = xr.Dataset(layers).assign_coords(
+        track=("time", data["track"].astype(str).values), platform=("time", _platforms(data))
+    )  # fmt: skip
+    return stack.odc.assign_crs(box.crs).assign_attrs(backscatter_coefficient=long_name, source=path.name)
+
+
+def linear_power(values: xr.DataArray, path: Path) -> xr.DataArray:
+    """Backscatter as linear power: power can be averaged, decibels cannot."""
+    values = values.transpose("time", "y", "x").astype("float32")
+    if is_decibel(values, path):
+        return (10 ** (values / 10)).assign_attrs(values.attrs)
+    return values
+
+
+def _platforms(data: xr.Dataset) -> np.ndarray:
+    if "platform" in data:
+        return data["platform"].astype(str).values
+    return np.full(data.sizes["time"], "unknown")

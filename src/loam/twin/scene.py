@@ -1,0 +1,140 @@
+"""Step `make-twin`: a synthetic catchment as the files that Loam would otherwise be given, and the truth beside them."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pandas as pd
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from tqdm import tqdm
+
+from loam.config import Grid, Period, Twin
+from loam.errors import LoamError
+from loam.grid import target_grid
+from loam.raster import write_zarr
+from loam.twin import files, radar, vegetation
+from loam.twin.catchment import NDVI_LEAD_DAYS, WEATHER_LEAD_DAYS, Catchment, evening_moisture, make_catchment, observe, stream
+
+STEPS = 50_000  # moisture is kept between days as whole numbers of this fraction
+
+
+def make_twin(
+    backscatter: Path,
+    weather: Path,
+    ndvi: Path,
+    dem: Path,
+    landcover: Path,
+    soil: Path,
+    truth: Path,
+    twin: Twin,
+    grid: Grid,
+    period: Period,
+) -> None:
+    """Simulate a catchment: its backscatter, weather, NDVI, terrain, land cover and soil map, and its true soil moisture."""
+    if "source" in (grid.aoi, grid.crs):
+        msg = "grid.aoi, grid.crs: the twin makes the backscatter cube itself, so 'source' names nothing yet; give bounds and EPSG:code"
+        raise LoamError(msg)
+    catchment = make_catchment(target_grid(grid, None), period, twin)
+    first = pd.Timestamp(period.start) - pd.Timedelta(days=WEATHER_LEAD_DAYS)
+    files.write_weather(catchment.weather.sel(time=slice(first, None)), catchment.grid.crs, weather)
+    files.write_dem(catchment.terrain.elevation_m, catchment.grid, dem)
+    files.write_landcover(catchment.landcover, catchment.grid, landcover)
+    files.write_soil(*catchment.soil_map, soil)
+    files.write_netcdf(ndvi_composites(catchment), ndvi, files.DAYS)
+    with evenings(catchment, truth.parent) as moisture:
+        files.write_netcdf(backscatter_cube(catchment, moisture), backscatter, files.SECONDS)
+        with dask.config.set(scheduler="synchronous"):
+            write_zarr(daily_truth(catchment, moisture), truth, {"time": 32, "y": 256, "x": 256})
+
+
+@contextmanager
+def evenings(catchment: Catchment, folder: Path) -> Iterator[np.ndarray]:
+    """Surface moisture of every evening, `(day + 1, y, x)` uint16 [1 / STEPS], in a file that goes away afterwards.
+
+    On disk because years of a large area would not fit into memory.
+    """
+    days = (catchment.period.end - catchment.period.start).days + 2
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as scratch:
+        moisture = np.memmap(scratch, dtype=np.uint16, mode="w+", shape=(days, *catchment.grid.shape))
+        for number, ssm in enumerate(tqdm(evening_moisture(catchment), "water balance", days, unit="day", disable=None)):
+            moisture[number] = np.round(ssm * STEPS)
+        yield moisture
+
+
+def moisture_at(moisture: np.ndarray, day: int, share: float) -> np.ndarray:
+    """Surface moisture at a time of day, between the evening before and the evening after.
+
+    Args:
+        moisture: evenings `(day + 1, y, x)` [1 / STEPS].
+        day: number of the day, from 0.
+        share: of the day that has passed [0..1].
+
+    Returns:
+        `(y, x)` float32 [0..1].
+    """
+    before, after = (moisture[day + step].astype(np.float32) / STEPS for step in (0, 1))
+    return np.asarray(before + np.float32(share) * (after - before))
+
+
+def daily_truth(catchment: Catchment, moisture: np.ndarray) -> xr.Dataset:
+    """Daily mean of the surface soil moisture, rounded to 0.001, as a lazy dataset.
+
+    Water and towns carry the value that soil would have there; the land cover tells them apart.
+    """
+    lazy = da.from_array(moisture, chunks=(33, 256, 256), name=False)
+    middle = (lazy[:-1].astype(np.float32) + lazy[1:].astype(np.float32)) / (2 * STEPS)
+    values = da.round(middle, 3).astype(np.float32).rechunk((32, 256, 256))
+    days = pd.date_range(catchment.period.start, catchment.period.end, unit="ns").values
+    attributes = {"units": "1", "long_name": "true surface soil moisture, relative saturation, daily mean"}
+    return files.cube(values, days, catchment.grid, attributes).to_dataset(name="ssm")
+
+
+def backscatter_cube(catchment: Catchment, moisture: np.ndarray) -> xr.Dataset:
+    """Every overpass in both polarisations with its local incidence angle, as a lazy dataset."""
+    passes, grid = radar.acquisitions(catchment.period, catchment.twin), catchment.grid
+    times = np.array([taken.when for taken in passes], dtype="datetime64[ns]")
+    bands = {}
+    for name in radar.CHANNELS:
+        images = [partial(_image, catchment, moisture, taken, name) for taken in passes]
+        attributes = {"units": "dB", "long_name": f"gamma nought {name.upper()}"}
+        bands[name] = files.cube(files.lazy_cube(images, (int(grid.shape.y), int(grid.shape.x))), times, grid, attributes)
+    angles = da.stack([da.from_array(catchment.incidence_deg[taken.track.name], name=False) for taken in passes])
+    bands["incidence"] = files.cube(angles, times, grid, {"units": "degree", "long_name": "local incidence angle"})
+    bands["incidence"].encoding = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768}
+    data = xr.Dataset(bands)
+    data["track"] = ("time", [taken.track.name for taken in passes], {"long_name": "pass and relative orbit"})
+    data["platform"] = ("time", [taken.platform for taken in passes], {"long_name": "satellite"})
+    return data.set_coords(["track", "platform"])
+
+
+def _image(catchment: Catchment, moisture: np.ndarray, taken: radar.Acquisition, polarisation: str) -> np.ndarray:
+    day = (taken.when.date() - catchment.period.start).days
+    share = (taken.when.hour + taken.when.minute / 60) / 24
+    return observe(catchment, taken, moisture_at(moisture, day, share), polarisation)
+
+
+def ndvi_composites(catchment: Catchment) -> xr.Dataset:
+    """NDVI composites on pixels of twice the size, from before the period on, as a lazy dataset."""
+    first, step = catchment.period.start - timedelta(days=NDVI_LEAD_DAYS), vegetation.COMPOSITE_DAYS
+    days = [first + timedelta(days=since) for since in range(0, (catchment.period.end - first).days + 1, step)]
+    rows, columns = ((size + 1) // 2 for size in catchment.grid.shape)
+    pixel = catchment.grid.resolution.x
+    affine = catchment.grid.affine
+    box = GeoBox((rows, columns), Affine(affine.a * 2, 0, affine.c, 0, affine.e * 2, affine.f), catchment.grid.crs)
+
+    def image(number: int) -> np.ndarray:
+        return vegetation.composite(catchment.ndvi_on(days[number]), days[number], pixel, stream(catchment.twin.seed, 2, number))
+
+    values = files.lazy_cube([partial(image, number) for number in range(len(days))], (rows, columns))
+    name = "normalized_difference_vegetation_index"
+    attributes = {"units": "1", "standard_name": name, "long_name": name.replace("_", " ")}
+    return files.cube(values, np.array(days, dtype="datetime64[ns]"), box, attributes).to_dataset(name="ndvi")

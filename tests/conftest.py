@@ -1,0 +1,49 @@
+"""Small synthetic pieces that many tests share."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from helpers import REPOSITORY, merged, odc_coords
+from odc.geo.geobox import GeoBox
+
+from loam import config
+
+@pytest.fixture(scope="session")
+def default_raw() -> dict[str, Any]:
+    """The default configuration, with the two names that have no default."""
+    raw = yaml.safe_load((REPOSITORY / "config/default.yaml").read_text())
+    return raw | {"area": "here", "run": "now"}
+
+
+@pytest.fixture(scope="session")
+def cfg(default_raw: dict) -> config.Config:
+    return config.load(default_raw)
+
+
+@pytest.fixture
+def load(default_raw: dict):
+    """Load the default configuration with overrides."""
+    return lambda **overrides: config.load(merged(default_raw, overrides))
+
+
+@pytest.fixture(scope="session")
+def box() -> GeoBox:
+    """A grid of 12 rows and 16 columns of 20 m."""
+    return GeoBox.from_bbox((330000, 4290000, 330320, 4290240), "EPSG:32618", resolution=20)
+
+
+@pytest.fixture
+def layer(box: GeoBox):
+    """Make a georeferenced array on the grid, or on another, with any leading time."""
+
+    def make(values: np.ndarray, times: np.ndarray | None = None, on: GeoBox = box, **attrs: Any) -> xr.DataArray:
+        coords = {name: value for name, value in odc_coords(on).items()}
+        dims = ("y", "x") if times is None else ("time", "y", "x")
+        if times is not None:
+            coords["time"] = times
+        return xr.DataArray(values, dims=dims, coords=coords, attrs=attrs).odc.assign_crs(on.crs)
+
+    return make

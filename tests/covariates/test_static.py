@@ -1,0 +1,84 @@
+"""Terrain against surfaces whose slope is known, and what a bad DEM or soil says."""
+
+import logging
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
+
+from loam.config import Grid, Soil, Static
+from loam.covariates.static import prepare_static, soil_on_grid, terrain_on_grid
+from loam.covariates.terrain import terrain_attributes
+from loam.errors import LoamError
+from loam.raster import open_dataset
+
+BOUNDS = (330000, 4290000, 330320, 4290240)
+GRID = Grid(aoi=BOUNDS, crs="EPSG:32618", resolution_m=20)
+
+
+def plane(east: float, north: float, shape: tuple[int, int] = (30, 40), pixel: float = 20) -> np.ndarray:
+    """Heights that rise by these amounts per metre; rows run south."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return east * columns * pixel - north * rows * pixel
+
+
+@pytest.mark.parametrize(("east", "north"), [(0.3, 0), (0, 0.3), (-0.2, 0.1), (0, 0)])
+def test_a_plane_has_its_slope_and_aspect(east: float, north: float) -> None:
+    got = {name: values[5:-5, 5:-5] for name, values in terrain_attributes(plane(east, north), 20, wetness_index=False).items()}
+    length = np.sqrt(1 + east**2 + north**2)
+    np.testing.assert_allclose(got["slope"], np.degrees(np.arctan(np.hypot(east, north))), atol=1e-6)
+    np.testing.assert_allclose(got["northness"], -north / length, atol=1e-9)  # ground that rises northward faces south
+    np.testing.assert_allclose(got["eastness"], -east / length, atol=1e-9)
+
+
+def test_wetness_gathers_in_the_valley() -> None:
+    rows, columns = np.mgrid[:40, :41]
+    valley = 0.05 * 20 * (40 - rows) + 0.2 * 20 * abs(columns - 20)
+    index = terrain_attributes(valley.astype(float), 20, wetness_index=True)["wetness_index"]
+    assert index[35, 20] > index[35, 10] + 3
+    assert index[35, 20] > index[5, 20]
+
+
+def test_slope_is_that_of_the_ground_whatever_the_dems_grid(layer, box) -> None:
+    """A finer DEM in the same CRS, and one in degrees, give the slope of the plane that they show."""
+    fine = box.pad(20).zoom_out(0.5)
+    native = layer(plane(0.2, 0.1, fine.shape, 10).astype(np.float32), on=fine)
+    degrees = native.odc.reproject("EPSG:4326", resampling="bilinear", dst_nodata=np.nan)
+    for dem, tolerance in ((native, 0.01), (degrees, 0.35)):
+        slope = terrain_on_grid(dem, box, "dem.tif", wetness_index=False)["slope"]
+        assert slope.shape == box.shape
+        np.testing.assert_allclose(slope.values[1:-1, 1:-1], np.degrees(np.arctan(np.hypot(0.2, 0.1))), atol=tolerance)
+
+
+def test_a_dem_with_a_void_is_named_with_its_share(layer, box) -> None:
+    height = np.zeros(box.shape, np.float32)
+    height[0, :] = np.nan
+    with pytest.raises(LoamError, match=r"dem.tif: no height on 8.3% of the area of interest"):
+        terrain_on_grid(layer(height), box, "dem.tif", wetness_index=False)
+
+
+def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest.LogCaptureFixture) -> None:
+    sand = np.full(box.shape, 40.0)
+    sand[:3] = np.nan
+    with caplog.at_level(logging.WARNING):
+        got = soil_on_grid(xr.Dataset({"sand": layer(sand, units="%")}), box, "soil.nc", ())
+    assert list(got) == ["sand"]
+    assert "soil.nc: sand is missing on 25.0 % of the area of interest" in caplog.text
+    with pytest.raises(LoamError, match=r"soil.nc: sand has no units"):
+        soil_on_grid(xr.Dataset({"sand": layer(sand)}), box, "soil.nc", ())
+    with pytest.raises(LoamError, match=r"soil.nc: variable clay is missing"):
+        soil_on_grid(xr.Dataset({"sand": layer(sand, units="%")}), box, "soil.nc", ("clay",))
+
+
+def test_the_step_writes_channels_with_their_units(tmp_path, layer, box) -> None:
+    layer(plane(0.1, 0, box.shape).astype(np.float32)).rio.to_raster(tmp_path / "dem.tif")
+    xr.Dataset({"sand": layer(np.full(box.shape, 40.0), units="%")}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "soil.nc")
+    soil = Soil(path="soil.nc", variables=())
+    prepare_static(tmp_path / "dem.tif", tmp_path / "soil.nc", tmp_path / "static.zarr", Static(wetness_index=True), GRID, None, soil)
+    static = open_dataset(tmp_path / "static.zarr")["static"]
+    assert static.dims == ("channel", "y", "x")
+    assert static["channel"].values.tolist() == ["elevation", "slope", "northness", "eastness", "wetness_index", "sand"]
+    assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "1", "%"]
+    assert static.odc.geobox == box
+    assert np.isfinite(static.values).all()

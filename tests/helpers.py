@@ -1,0 +1,28 @@
+"""What tests share that is no fixture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def merged(base: dict, overrides: dict) -> dict:
+    """Overrides over a base, as Snakemake merges configuration files."""
+    out = dict(base)
+    for key, value in overrides.items():
+        out[key] = merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+def odc_coords(on: GeoBox) -> dict[str, Any]:
+    from loam.grid import empty_like_grid
+
+    return empty_like_grid(on)
+
+
+def days(start: str, count: int, step: int = 1) -> np.ndarray:
+    """Days from a first one on."""
+    return np.datetime64(start, "ns") + np.arange(count) * np.timedelta64(step, "D")

@@ -1,0 +1,136 @@
+"""Figures: they are drawn whatever is missing, and say what they should."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+
+from loam.errors import LoamError
+from loam.products.map_figures import FLAG_COLOURS, draw_maps, flag_classes
+from loam.products.maps import map_of
+from loam.products.moisture_figure import draw_moisture, label_statistics
+from loam.products.score_figures import bar_figure, best_members, draw_scores, scatter_figure
+from loam.products.score_table import as_html
+from loam.products.series_figure import area_mean, draw_series, label_means, span_of_tests
+from loam.raster import UNUSABLE, Flag, write_cog
+
+
+def is_picture(path: Path) -> bool:
+    pixels = plt.imread(path)
+    return min(pixels.shape[:2]) > 300 and len(np.unique(pixels[..., :3])) > 10
+
+
+def test_maps_become_pictures(folder: Path, tmp_path: Path) -> None:
+    grid = xr.open_zarr(folder / "ssm.zarr", consolidated=False)
+    rng = np.random.default_rng(0)
+    for name, water in (("2022-01-09", 0), ("2022-01-15", int(Flag.WATER))):
+        fields = map_of(rng.uniform(size=(40, 60)), np.full((40, 60), 0.1), np.full((40, 60), water))
+        data = xr.Dataset(fields, coords={"y": grid["y"], "x": grid["x"]}).odc.assign_crs("EPSG:32618")
+        write_cog(data, tmp_path / f"{name}.tif", {"date": name})
+    out = [tmp_path / f"{name}.png" for name in ("2022-01-09", "2022-01-15")]
+    draw_maps([path.with_suffix(".tif") for path in out], out)
+    assert all(is_picture(path) for path in out)
+
+
+def test_a_file_that_is_no_map_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "2022-01-01.tif").write_text("not a raster")
+    with pytest.raises(LoamError, match=r"2022-01-01\.tif: is no map"):
+        draw_maps([tmp_path / "2022-01-01.tif"], [tmp_path / "2022-01-01.png"])
+
+
+def test_a_pixel_with_several_flags_shows_the_first() -> None:
+    shown = flag_classes(np.array([0, int(Flag.FOREST), int(Flag.FOREST | Flag.WATER | Flag.FROZEN), int(Flag.CLIPPED_LOW)]))
+    assert shown.tolist() == [0, 1 + list(FLAG_COLOURS).index(Flag.FOREST), 1, 0]
+    assert set(FLAG_COLOURS) == set(UNUSABLE)
+
+
+def test_scores_are_drawn_with_an_empty_split(samples: pd.DataFrame, scores: pd.DataFrame, tmp_path: Path) -> None:
+    samples.to_parquet(tmp_path / "samples.parquet")
+    scores.to_parquet(tmp_path / "scores.parquet")
+    history = tmp_path / "a" / "0.csv"
+    history.parent.mkdir()
+    history.write_text("epoch,train_loss,validation_loss,validation_rmse\n0,1.0,1.2,0.3\n1,0.8,1.1,0.2\n")
+    pictures = [tmp_path / f"{name}.png" for name in ("scatter", "bars", "curves")]
+    draw_scores(tmp_path / "samples.parquet", tmp_path / "scores.parquet", [history], *pictures, tmp_path / "table.html")
+    assert all(is_picture(path) for path in pictures)
+    assert (tmp_path / "table.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_bars_have_the_height_of_their_scores(scores: pd.DataFrame) -> None:
+    axes = bar_figure(scores).axes[0]
+    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axes.containers}
+    assert list(heights) == ["a", "climatology", "persistence", "boosting"]
+    np.testing.assert_allclose(heights["a"], [0.2, 0.2, np.nan, -1.0])  # -1.5 is cut at -1
+    np.testing.assert_allclose(heights["boosting"], [0.5, 0.5, np.nan, -1.0])
+    lines = [line.get_segments()[0] for line in axes.collections]
+    ceilings = [line[0][1] for line in lines if len(line)]
+    np.testing.assert_allclose(ceilings, [0.6, 0.6, -1.1])
+    plt.close("all")
+
+
+def test_an_experiment_is_shown_by_its_ensemble_or_only_member(scores: pd.DataFrame) -> None:
+    assert best_members(scores) == {"a": "ensemble"}
+    assert best_members(scores[scores["member"].isin(["1", "-"])]) == {"a": "1"}
+
+
+def test_scatter_has_a_row_for_the_truth_only_where_it_is_known(samples: pd.DataFrame, scores: pd.DataFrame) -> None:
+    panels = {len(scatter_figure(table, scores).axes) for table in (samples, samples.assign(truth=np.nan))}
+    assert panels == {9, 5}  # four splits a row, and the colour bar
+    plt.close("all")
+
+
+def test_the_table_holds_every_model_and_both_targets(scores: pd.DataFrame) -> None:
+    page = as_html(scores)
+    for text in ("Against the labels", "Against the truth", "a, ensemble", "a, member 0", "persistence", "noise ceiling"):
+        assert text in page
+    assert page.count("<tr") == 2 * (2 + 7)
+    assert "−1.500" in page and "nan" not in page  # noqa: RUF001
+    assert "Against the truth" not in as_html(scores.assign(count=np.where(scores["stratum"] == "truth", 0, scores["count"])))
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_the_series_is_drawn(folder: Path, tmp_path: Path, truth: bool) -> None:
+    (tmp_path / "splits.json").write_text(json.dumps({"dates": {"test": ["2022-01-15T11:00:00", "2022-01-21T11:00:00"]}}))
+    members = [folder / f"learning/sequence/{member}.zarr" for member in (0, 1)]
+    known = folder / "truth.zarr" if truth else None
+    draw_series(members, folder / "ssm.zarr", folder / "weather.zarr", tmp_path / "splits.json", known, tmp_path / "series.png")
+    assert is_picture(tmp_path / "series.png")
+
+
+def test_means_of_labels_leave_out_acquisitions_that_show_little() -> None:
+    values = np.full((3, 5, 5), np.nan)
+    values[0], values[1, 0, 0], values[2, :2] = 0.4, 0.9, 0.6
+    times = pd.date_range("2022-01-01", periods=3)
+    labels = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": times})
+    area = xr.DataArray(np.ones((5, 5), dtype=bool), dims=("y", "x"))
+    means = label_means(labels, area)
+    assert means.index.tolist() == [times[0], times[2]]
+    np.testing.assert_allclose(means, [0.4, 0.6])
+
+
+def test_the_area_mean_is_over_members_and_the_area_only() -> None:
+    fields = [xr.DataArray(np.full((1, 2, 2), value), dims=("time", "y", "x"), coords={"time": [0]}) for value in (0.2, 0.6)]
+    fields[0][0, 1, 1] = 9.0
+    area = xr.DataArray([[True, True], [True, False]], dims=("y", "x"))
+    np.testing.assert_allclose(area_mean([field.rename("ssm") for field in fields], area), [0.4])
+
+
+def test_test_dates_span_first_to_last() -> None:
+    assert span_of_tests({"dates": {"test": []}}) is None
+    span = span_of_tests({"dates": {"test": ["2022-03-01T05:00:00", "2022-01-01T05:00:00"]}})
+    assert span == (np.datetime64("2022-01-01T05"), np.datetime64("2022-03-01T05"))
+
+
+def test_labels_are_drawn_and_counted(folder: Path, tmp_path: Path) -> None:
+    draw_moisture(folder / "references.zarr", folder / "ssm.zarr", tmp_path / "moisture.png")
+    assert is_picture(tmp_path / "moisture.png")
+    labels = xr.open_zarr(folder / "ssm.zarr", consolidated=False)
+    mean, share = label_statistics(labels["ssm"], labels["flags"])
+    assert (share[0:8] == 0).all() and np.isnan(mean[0:8]).all()
+    assert (share[8:12] == 0.75).all() and (share[28:] == 1).all()
+    assert (share[16:20] == 0).all() and np.isnan(share[20:24]).all()
+    np.testing.assert_allclose(mean[30], labels["ssm"].values[:, 30].mean(axis=0), rtol=1e-5)

@@ -1,0 +1,57 @@
+"""What is found out before the first job."""
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
+from helpers import days
+
+from loam.errors import LoamError
+from loam.sources.check import check_inputs
+
+
+@pytest.fixture
+def site(tmp_path, box, layer, load):
+    """A whole small site on disk, and its configuration with overrides."""
+    cube = xr.Dataset({"vv": layer(np.full((3, *box.shape), -10.0), days("2020-03-01", 3, 6), units="dB")}).assign_coords(track=("time", list("ADA")))
+    cube.odc.assign_crs(box.crs).to_netcdf(tmp_path / "cube.nc")
+    coarse = box.zoom_out(8)
+    rain = layer(np.zeros((60, *coarse.shape)), days("2020-02-01", 60), on=coarse, units="mm", standard_name="precipitation_amount")
+    xr.Dataset({"rain": rain}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "weather.nc")
+    layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "dem.tif")
+    small = box[:, :8]
+    layer(np.zeros(small.shape, np.float32), on=small).rio.to_raster(tmp_path / "small.tif")
+
+    def make(**overrides):
+        sources = {"backscatter": {"path": str(tmp_path / "cube.nc")}, "weather": {"path": str(tmp_path / "weather.nc")}, "dem": {"path": str(tmp_path / "dem.tif")}}
+        sources |= overrides.pop("sources", {})
+        return load(**({"sources": sources, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
+
+    return make
+
+
+def test_a_good_site_passes(site) -> None:
+    check_inputs(site())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"period": {"start": "2021-03-01", "end": "2021-03-30"}}, "cube.nc: no acquisition between 2021-03-01 and 2021-03-30"),
+        ({"period": {"start": "2020-03-01", "end": "2020-04-30"}}, "needs 2020-02-16 to 2020-04-30; extend the weather or cut the period"),
+        ({"learning": {"experiments": {"sequence": {"days": 31}}}}, "longest window of 31 days needs 2020-01-31 to 2020-03-30"),
+        ({"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}}, "grid.aoi lies outside the cube"),
+    ],
+)
+def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:
+    with pytest.raises(LoamError, match=said):
+        check_inputs(site(**overrides))
+
+
+def test_a_dem_that_is_too_small_is_named_with_its_share(site, tmp_path) -> None:
+    with pytest.raises(LoamError, match=r"small.tif: covers 50% of the area of interest \(sources.dem\)"):
+        check_inputs(site(sources={"dem": {"path": str(tmp_path / "small.tif")}}))
+
+
+def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:
+    check_inputs(site(sources={"dem": {"path": "resources/here/twin/dem.tif"}}))

@@ -1,0 +1,92 @@
+"""Who may import whom, and how large things may grow."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+from helpers import REPOSITORY
+
+from loam.__main__ import COMMANDS
+
+SOURCE = REPOSITORY / "src/loam"
+MODULES = sorted(SOURCE.rglob("*.py"))
+FLOOR = {"grid", "raster", "config", "errors", "features", "parts"}
+ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
+ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_room_imports_only_itself_and_the_floor(path: Path) -> None:
+    own = {name.split(".")[1] for name in imports(path) if name.startswith("loam.")} - {"__version__"}
+    if room(path) in ROOMS:
+        assert own <= FLOOR | {room(path)}
+    elif room(path) in FLOOR:
+        assert not own & ROOMS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_heavy_libraries_stay_in_their_room(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports(path)}
+    assert not {library for library in used & set(ONLY) if room(path) not in ONLY[library]}
+
+
+def test_the_snakefile_imports_little() -> None:
+    """Configuration and provenance parse in a blink: no array library comes with them."""
+    code = "import sys; import loam.config, loam.provenance; print([m for m in ('numpy', 'xarray', 'torch', 'pandas') if m in sys.modules])"
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(REPOSITORY / "src")})
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_leads_to_a_documented_step(command: str) -> None:
+    module, _, name = COMMANDS[command].partition(":")
+    step = getattr(importlib.import_module(module), name)
+    assert name == command.replace("-", "_")
+    assert step.__doc__
+
+
+def test_every_rule_that_runs_a_step_is_named_like_its_command() -> None:
+    import re
+
+    for path in (REPOSITORY / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.S | re.M):
+            called = re.findall(r"python -m loam ([\w-]+)", body)
+            assert called in ([], [name.replace("_", "-")]), f"{path.name}: {name}"
+            assert not re.search(r"^    (script|run):", body, re.M)
+
+
+def functions() -> list[tuple[str, int, bool]]:
+    """Name, lines of code without docstring, and whether it is public, of every function."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                found.append((f"{path.relative_to(SOURCE)}:{node.name}", lines, not node.name.startswith("_")))
+    return found
+
+
+def test_functions_are_short_and_modules_too() -> None:
+    lengths = sorted(lines for _, lines, _ in functions())
+    assert lengths[len(lengths) // 2] <= 10
+    assert lengths[int(0.9 * len(lengths))] <= 30
+    assert {str(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > 300 and path.name != "config.py"} == {}

@@ -1,0 +1,47 @@
+# What all rules share: how a step gets its settings and its code, and how Loam is found.
+wildcard_constraints:
+    experiment="[a-z0-9][a-z0-9_]*",
+    member=r"\d+",
+
+
+# Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
+PATHS = f"export PYTHONPATH={workflow.basedir}/src; "
+if not workflow.deployment_settings.deployment_method:
+    PATHS += f"export PATH={Path(sys.executable).parent}:$PATH; "
+shell.prefix(f"set -euo pipefail; {PATHS}")
+
+if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
+    sys.exit(fault)
+
+EXPERIMENTS = sorted(cfg.learning.active)
+MEMBERS = range(cfg.learning.members)
+
+
+def step(name, section=None, **sections):
+    """Params of a step: its settings as JSON (argument: dotted section) and the fingerprint of its code."""
+    parts = ({"cfg": section} if section else {}) | sections
+    return {
+        "cfg": lambda wildcards: settings.as_json(
+            {key: cfg.section(dotted.format(**wildcards)) for key, dotted in parts.items()}
+        ),
+        "code": fingerprint(name),
+    }
+
+
+def source(name):
+    """Path of a source as rule input; nothing when it is not used."""
+    return cfg.sources.path(name) or []
+
+
+def used(name, path):
+    """A file that is made from a source; nothing when the source is not used."""
+    return path if cfg.sources.path(name) else []
+
+
+def check_inputs():
+    """Open every source before the first job starts; stop with one line if one cannot serve."""
+    command = [sys.executable, "-m", "loam", "check-inputs", "--params", settings.as_json({"cfg": cfg})]
+    environment = os.environ | {"PYTHONPATH": f"{workflow.basedir}/src"}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.strip())

@@ -1,0 +1,75 @@
+# The grid reaches these rules as settings, not through the stack, so that a new acquisition reruns none of them.
+rule prepare_static:
+    input:
+        dem=source("dem"),
+        soil=source("soil"),
+    output:
+        directory("<results>/covariates/static.zarr"),
+    log:
+        "<logs>/prepare_static.log",
+    benchmark:
+        "<benchmarks>/prepare_static.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step(
+            "prepare_static",
+            "covariates.static",
+            grid="grid",
+            cube="sources.backscatter.path",
+            properties="sources.soil",
+        ),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam prepare-static --dem {input.dem:q} --soil {input.soil:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"
+
+
+rule prepare_weather:
+    input:
+        weather="<resources>/weather/daily.zarr",
+        dem=source("dem"),
+    output:
+        directory("<results>/covariates/weather.zarr"),
+    log:
+        "<logs>/prepare_weather.log",
+    benchmark:
+        "<benchmarks>/prepare_weather.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=30,
+    params:
+        **step("prepare_weather", "covariates.weather"),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam prepare-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"
+
+
+rule prepare_ndvi:
+    input:
+        source("ndvi"),
+    output:
+        directory("<results>/covariates/ndvi.zarr"),
+    log:
+        "<logs>/prepare_ndvi.log",
+    benchmark:
+        "<benchmarks>/prepare_ndvi.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step(
+            "prepare_ndvi",
+            "covariates.ndvi",
+            source="sources.ndvi",
+            grid="grid",
+            cube="sources.backscatter.path",
+        ),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam prepare-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"

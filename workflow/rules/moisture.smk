@@ -1,0 +1,46 @@
+rule fit_references:
+    input:
+        stack="<resources>/gamma0/stack.zarr",
+        splits="<results>/learning/splits.json",
+        weather="<results>/covariates/weather.zarr",
+    output:
+        directory("<results>/moisture/references.zarr"),
+    log:
+        "<logs>/fit_references.log",
+    benchmark:
+        "<benchmarks>/fit_references.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        **step("fit_references", "moisture.change"),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"
+        " --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule detect_change:
+    input:
+        stack="<resources>/gamma0/stack.zarr",
+        references="<results>/moisture/references.zarr",
+        weather="<results>/covariates/weather.zarr",
+        landcover=source("landcover"),
+    output:
+        directory("<results>/moisture/ssm.zarr"),
+    log:
+        "<logs>/detect_change.log",
+    benchmark:
+        "<benchmarks>/detect_change.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        **step("detect_change", "moisture.change", classes="sources.landcover"),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam detect-change --stack {input.stack:q} --references {input.references:q}"
+        " --weather {input.weather:q} --landcover {input.landcover:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"

@@ -1,0 +1,177 @@
+MAP_DAYS = [str(day) for day in cfg.map_days]
+
+
+rule maps:
+    input:
+        expand("<results>/maps/{date}.tif", date=MAP_DAYS),
+        expand("<results>/figures/map_{date}.png", date=MAP_DAYS),
+
+
+rule figures:
+    input:
+        "<results>/figures/scatter.png",
+        "<results>/figures/bars.png",
+        "<results>/figures/curves.png",
+        "<results>/figures/scores.html",
+        "<results>/figures/series.png",
+        "<results>/figures/moisture.png",
+
+
+rule write_maps:
+    input:
+        predictions=expand(
+            "<results>/learning/{experiment}/{member}.zarr",
+            experiment=cfg.products.maps.experiment,
+            member=MEMBERS,
+        ),
+        ssm="<results>/moisture/ssm.zarr",
+        weather="<results>/covariates/weather.zarr",
+        style=f"{workflow.basedir}/resources/styles/ssm.qml",
+    output:
+        maps=expand("<results>/maps/{date}.tif", date=MAP_DAYS),
+        styles=expand("<results>/maps/{date}.qml", date=MAP_DAYS),
+    log:
+        "<logs>/write_maps.log",
+    benchmark:
+        "<benchmarks>/write_maps.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step("write_maps", change="moisture.change"),
+    shell:
+        "python -m loam write-maps --predictions {input.predictions:q} --ssm {input.ssm:q} --weather {input.weather:q}"
+        " --style {input.style:q} --out {output.maps:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule draw_maps:
+    input:
+        expand("<results>/maps/{date}.tif", date=MAP_DAYS),
+    output:
+        [
+            report(
+                f"<results>/figures/map_{day}.png",
+                caption="../report/map.rst",
+                category="1 Maps",
+                labels={"day": day},
+            )
+            for day in MAP_DAYS
+        ],
+    log:
+        "<logs>/draw_maps.log",
+    benchmark:
+        "<benchmarks>/draw_maps.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_maps"),
+    shell:
+        "python -m loam draw-maps --maps {input:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_scores:
+    input:
+        samples="<results>/evaluation/samples.parquet",
+        scores="<results>/evaluation/scores.parquet",
+        histories=expand("<results>/learning/{experiment}/{member}.csv", experiment=EXPERIMENTS, member=MEMBERS),
+    output:
+        scatter=report(
+            "<results>/figures/scatter.png",
+            caption="../report/scatter.rst",
+            category="2 Scores",
+            labels={"figure": "prediction against label"},
+        ),
+        bars=report(
+            "<results>/figures/bars.png",
+            caption="../report/bars.rst",
+            category="2 Scores",
+            labels={"figure": "R² of all models"},
+        ),
+        curves=report(
+            "<results>/figures/curves.png",
+            caption="../report/curves.rst",
+            category="3 Training",
+            labels={"figure": "learning curves"},
+        ),
+        table=report(
+            "<results>/figures/scores.html",
+            caption="../report/table.rst",
+            category="2 Scores",
+            labels={"figure": "table of scores"},
+        ),
+    log:
+        "<logs>/draw_scores.log",
+    benchmark:
+        "<benchmarks>/draw_scores.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_scores"),
+    shell:
+        "python -m loam draw-scores --samples {input.samples:q} --scores {input.scores:q}"
+        " --histories {input.histories:q} --scatter {output.scatter:q} --bars {output.bars:q}"
+        " --curves {output.curves:q} --table {output.table:q} 2> {log:q}"
+
+
+rule draw_series:
+    input:
+        predictions=PREDICTIONS,
+        ssm="<results>/moisture/ssm.zarr",
+        weather="<results>/covariates/weather.zarr",
+        splits="<results>/learning/splits.json",
+        truth=cfg.evaluation.truth or [],
+    output:
+        report(
+            "<results>/figures/series.png",
+            caption="../report/series.rst",
+            category="2 Scores",
+            labels={"figure": "time series of the area"},
+        ),
+    log:
+        "<logs>/draw_series.log",
+    benchmark:
+        "<benchmarks>/draw_series.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step("draw_series"),
+    shell:
+        "python -m loam draw-series --predictions {input.predictions:q} --ssm {input.ssm:q}"
+        " --weather {input.weather:q} --splits {input.splits:q} --truth {input.truth:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_moisture:
+    input:
+        references="<results>/moisture/references.zarr",
+        ssm="<results>/moisture/ssm.zarr",
+    output:
+        report(
+            "<results>/figures/moisture.png",
+            caption="../report/moisture.rst",
+            category="4 Labels",
+            labels={"figure": "sensitivity, mean and use of the labels"},
+        ),
+    log:
+        "<logs>/draw_moisture.log",
+    benchmark:
+        "<benchmarks>/draw_moisture.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_moisture"),
+    shell:
+        "python -m loam draw-moisture --references {input.references:q} --ssm {input.ssm:q} --out {output:q} 2> {log:q}"

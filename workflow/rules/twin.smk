@@ -1,0 +1,24 @@
+rule make_twin:
+    output:
+        backscatter="<resources>/twin/backscatter.nc",
+        weather="<resources>/twin/weather.nc",
+        ndvi="<resources>/twin/ndvi.nc",
+        dem="<resources>/twin/dem.tif",
+        landcover="<resources>/twin/landcover.tif",
+        soil="<resources>/twin/soil.nc",
+        truth=directory("<resources>/twin/truth.zarr"),
+    log:
+        "<logs>/make_twin.log",
+    benchmark:
+        "<benchmarks>/make_twin.tsv"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step("make_twin", twin="twin", grid="grid", period="period"),
+    conda:
+        "../../envs/loam.yaml"
+    shell:
+        "python -m loam make-twin --backscatter {output.backscatter:q} --weather {output.weather:q}"
+        " --ndvi {output.ndvi:q} --dem {output.dem:q} --landcover {output.landcover:q} --soil {output.soil:q}"
+        " --truth {output.truth:q} --params {params.cfg:q} 2> {log:q}"
