@@ -17,6 +17,9 @@ except LoamError as error:
     sys.exit(str(error))
 
 
+report: "workflow/report/workflow.rst"
+
+
 pathvars:
     resources=f"resources/{cfg.area}",
     results=f"results/{cfg.run}",

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from enum import IntFlag
 from pathlib import Path
@@ -61,22 +62,30 @@ def flag_attributes() -> dict[str, Any]:
     }
 
 
-def open_dataset(path: Path) -> xr.Dataset:
+def open_dataset(path: Path, chunks: Mapping[str, int] | None = None) -> xr.Dataset:
     """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x` and a CRS.
+
+    Args:
+        path: file or folder.
+        chunks: read through dask, in these chunks ({}: those of the file); None: without dask, each slice when asked.
 
     Raises:
         LoamError: the file cannot be read or has no CRS.
     """
-    data = _open(path)
+    data = _open(path, chunks)
     data = data.rename({old: new for old, new in AXIS_NAMES.items() if old in data.dims})
+    # Text comes back from Zarr as a type that few array functions know.
+    data = data.assign_coords({name: data[name].astype(object).astype(str) for name in data.coords if data[name].dtype.kind == "T"})
     return _with_crs(data, path)
 
 
-def _open(path: Path) -> xr.Dataset:
+def _open(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
+    # Snakemake keeps its time stamp inside a Zarr folder, which zarr wonders about each time.
+    warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*")
     try:
         if path.is_dir():
-            return xr.open_zarr(path, consolidated=False, chunks={})
-        return xr.open_dataset(path, chunks={})
+            return xr.open_zarr(path, consolidated=False, chunks=chunks)
+        return xr.open_dataset(path, chunks=chunks)
     except FileNotFoundError:
         msg = f"{path}: does not exist; make it, or set its key to where it is"
     except Exception as error:
@@ -163,7 +172,7 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
         data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    data.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+    data.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding, align_chunks=True)
     shutil.rmtree(path, ignore_errors=True)
     partial.rename(path)
 

@@ -8,7 +8,8 @@ wildcard_constraints:
 PATHS = f"export PYTHONPATH={workflow.basedir}/src; "
 if not workflow.deployment_settings.deployment_method:
     PATHS += f"export PATH={Path(sys.executable).parent}:$PATH; "
-shell.prefix(f"set -euo pipefail; {PATHS}")
+# Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
+shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
 if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
     sys.exit(fault)

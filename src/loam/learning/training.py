@@ -95,10 +95,15 @@ class Progress(lightning.Callback):
         logging.getLogger(__name__).info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, text)
 
 
-def gaussian_loss(mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted Gaussian negative log-likelihood, tempered by the variance (beta-NLL), over labelled pixels."""
+def gaussian_loss(
+    mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, weight: torch.Tensor, beta: float = 0.0
+) -> torch.Tensor:
+    """Weighted Gaussian negative log-likelihood over labelled pixels; with beta above 0 tempered by variance^beta.
+
+    Only beta = 0 ranks models: tempered values rise as the variance shrinks.
+    """
     variance = log_variance.exp()
-    loss = 0.5 * (log_variance + (ssm - mean) ** 2 / variance) * variance.detach() ** BETA_NLL
+    loss = 0.5 * (log_variance + (ssm - mean) ** 2 / variance) * variance.detach() ** beta
     return (loss * weight).sum() / weight.sum().clamp(min=1e-9)
 
 
@@ -134,17 +139,17 @@ class Lesson(lightning.LightningModule):
         self.save_hyperparameters()
         self.model = ConvLSTM(**model)
 
-    def _loss(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _loss(self, batch: dict[str, torch.Tensor], beta: float) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_variance = self.model(batch["dynamic"], batch["static"])
         weight = label_weight(batch["ssm"], batch["uncertainty"], weigh=self.hparams["weigh"])
         ssm = torch.nan_to_num(batch["ssm"])
         if self.hparams["loss"] == "mse":
             return ((mean - ssm) ** 2 * weight).sum() / weight.sum().clamp(min=1e-9), mean
-        return gaussian_loss(mean, log_variance, ssm, weight), mean
+        return gaussian_loss(mean, log_variance, ssm, weight, beta), mean
 
     def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
         """Loss of a batch."""
-        loss, _mean = self._loss(batch)
+        loss, _mean = self._loss(batch, BETA_NLL)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["ssm"]))
         return loss
 
@@ -154,7 +159,7 @@ class Lesson(lightning.LightningModule):
 
     def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
         """Loss of a batch on the natural distribution, and its part of the scores."""
-        loss, mean = self._loss(batch)
+        loss, mean = self._loss(batch, beta=0.0)
         self.log("validation_loss", loss, batch_size=len(batch["ssm"]))
         valid = torch.isfinite(batch["ssm"])
         label, error = batch["ssm"][valid].double(), (mean - batch["ssm"])[valid].double()

@@ -39,7 +39,9 @@ def scatter_figure(samples: pd.DataFrame, scores: pd.DataFrame) -> Any:
     """
     targets = {"label": "label"} | ({"truth": "truth"} if samples["truth"].notna().any() else {})
     rows = [(name, member, target) for name, member in best_members(scores).items() for target in targets]
-    figure, axes = new_figure(len(rows), len(TESTS), (3.1 * len(TESTS) + 0.7, 2.9 * len(rows) + 0.5), sharex=True, sharey=True)
+    figure, axes = new_figure(
+        len(rows), len(TESTS), (3.1 * len(TESTS) + 0.7, 3.2 * len(rows) + 0.8), "compressed", sharex=True, sharey=True
+    )
     images = []
     for line, (name, member, target) in zip(axes, rows, strict=True):
         for panel, split in zip(line, TESTS, strict=True):
@@ -119,7 +121,16 @@ def _write_value(axes: Any, x: float, value: float) -> None:
         axes.text(x, 0.02, "n/a", rotation=90, ha="center", fontsize=8)
     else:
         end = max(value, WORST_R2)
-        axes.text(x, end + (0.02 if end >= 0 else -0.02), _number(value), ha="center", va="bottom" if end >= 0 else "top", fontsize=7.5)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps the ceiling's line off the number
+        axes.text(
+            x,
+            end + (0.02 if end >= 0 else -0.02),
+            _number(value),
+            ha="center",
+            va="bottom" if end >= 0 else "top",
+            fontsize=7.5,
+            bbox=behind,
+        )
 
 
 def curve_figure(histories: dict[str, pd.DataFrame]) -> Any:

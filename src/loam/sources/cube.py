@@ -34,7 +34,7 @@ def open_cube(path: Path, period: Period) -> xr.Dataset:
         LoamError: no CRS, no `vv`, no `track`, dimensions that are not (time, y, x), unknown units, no acquisition
             in the period.
     """
-    data = open_dataset(path)
+    data = open_dataset(path, chunks={})
     require(data, ("vv", "time", "track"), path)
     for name in POLARISATIONS:
         if name in data:

@@ -78,7 +78,7 @@ def write_netcdf(data: xr.Dataset, path: Path, time_encoding: Mapping[str, str] 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with dask.config.set(scheduler="synchronous"):  # one image in memory at a time
-        data.to_netcdf(partial, engine="netcdf4")
+        data.to_netcdf(partial)
     partial.rename(path)
 
 

@@ -116,7 +116,7 @@ def composite(ndvi: np.ndarray, day: date, resolution_m: float, rng: np.random.G
     coarse = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean(axis=(1, 3))
     coarse = coarse + rng.normal(0, 0.02, coarse.shape)  # ASSUME: what atmospheric correction leaves over
     coarse[_clouds(coarse.shape, day, 2 * resolution_m, rng)] = np.nan
-    return np.round(coarse, 4).astype(np.float32)
+    return np.round(coarse.clip(-0.2, 1.0), 4).astype(np.float32)
 
 
 def _clouds(shape: tuple[int, int], day: date, resolution_m: float, rng: np.random.Generator) -> np.ndarray:
