@@ -5,10 +5,10 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test check figures lock clean
+.PHONY: help setup demo test check install-profile figures lock clean
 
 help:           ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## make .venv with the locked dependencies
 
@@ -39,6 +39,14 @@ check: $(READY) ## lint and type-check, as pre-commit does
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
+
+install-profile: ## put profiles/slurm where a bare `snakemake --profile slurm` finds it
+	mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
+	cp -r profiles/slurm "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/"
+
+figures: $(READY) ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
+	$(DEMO) --forceall --dag | dot -Tsvg > docs/dag.svg
+	$(DEMO) --forceall --rulegraph | dot -Tsvg > docs/rulegraph.svg
 
 lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'

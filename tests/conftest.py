@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from loam import config
 
+
 @pytest.fixture(scope="session")
 def default_raw() -> dict[str, Any]:
     """The default configuration, with the two names that have no default."""

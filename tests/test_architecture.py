@@ -51,7 +51,9 @@ def test_the_snakefile_imports_little() -> None:
     import subprocess
     import sys
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(REPOSITORY / "src")})
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(REPOSITORY / "src")}
+    )
     assert done.stdout.strip() == "[]"
 
 

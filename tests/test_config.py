@@ -78,7 +78,10 @@ def test_map_days_are_the_listed_and_the_last(load) -> None:
 
 
 def test_an_experiment_set_to_null_is_off(load) -> None:
-    cfg = load(learning={"experiments": {"sequence": None, "two_day": {"form": "aggregate", "days": 2}}}, products={"maps": {"experiment": "two_day"}})
+    cfg = load(
+        learning={"experiments": {"sequence": None, "two_day": {"form": "aggregate", "days": 2}}},
+        products={"maps": {"experiment": "two_day"}},
+    )
     assert list(cfg.learning.active) == ["two_day"]
     assert cfg.learning.longest_window == 2
 
@@ -87,7 +90,11 @@ def test_missing_inputs_are_one_line_that_says_where_they_belong(cfg: config.Con
     line = config.missing_inputs(cfg)
     assert line is not None
     assert "\n" not in line
-    for key, path in (("sources.backscatter.path", "backscatter.nc"), ("sources.weather.path", "weather.nc"), ("sources.dem.path", "dem.tif")):
+    for key, path in (
+        ("sources.backscatter.path", "backscatter.nc"),
+        ("sources.weather.path", "weather.nc"),
+        ("sources.dem.path", "dem.tif"),
+    ):
         assert f"resources/here/input/{path} ({key})" in line
 
 

@@ -37,6 +37,16 @@ def test_a_sequence_ends_on_the_day_itself() -> None:
     assert weather_window(values, 4, 3, "sequence").ravel().tolist() == [2, 3, 4]
 
 
+def test_weather_on_cells_is_the_mean_over_their_pixels(covariates: Covariates, box) -> None:
+    rows, columns = np.mgrid[: box.shape[0], : box.shape[1]] / 20
+    field = np.random.default_rng(0).random((2, 3, 3)).astype(np.float32)
+    weather = Field(covariates.weather.times, covariates.weather.values, rows, columns)
+    whole = (slice(0, 12), slice(0, 16))
+    pixels = weather.at(field, whole).reshape(2, 3, 4, 4, 4).mean((2, 4))
+    np.testing.assert_allclose(weather.at(field, whole, 4), pixels, atol=1e-6)  # inside one cell of the coarse grid
+    assert weather.at(field, (slice(0, 11), slice(0, 13)), 4).shape == (2, 3, 4)
+
+
 @pytest.fixture
 def covariates(box) -> Covariates:
     weather = np.arange(10.0)[:, None, None, None] * np.ones((1, len(WEATHER), 1, 1))
@@ -44,7 +54,9 @@ def covariates(box) -> Covariates:
     ndvi = np.stack([np.full((2, 1, 1), np.nan), np.array([0.5, 3.0]).reshape(2, 1, 1)])
     looks = np.array(["2020-01-02", "2020-01-05"], dtype="datetime64[D]")
     first = np.arange(10) + np.datetime64("2020-01-01")
-    return Covariates(box, np.zeros((1, *box.shape)), ("slope", "ndvi", "ndvi_age"), Field(first, weather, at, at), Field(looks, ndvi, at, at))
+    return Covariates(
+        box, np.zeros((1, *box.shape)), ("slope", "ndvi", "ndvi_age"), Field(first, weather, at, at), Field(looks, ndvi, at, at)
+    )
 
 
 WINDOW = (slice(0, 2), slice(0, 3))

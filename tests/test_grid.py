@@ -14,7 +14,9 @@ from loam.grid import covered_share, pixel_positions, target_grid, to_grid
 
 
 def a_cube(path, on: GeoBox):
-    cube = xr.Dataset({"vv": (("time", "y", "x"), np.zeros((2, *on.shape), np.float32))}, coords=odc_coords(on) | {"time": days("2020-01-01", 2)})
+    cube = xr.Dataset(
+        {"vv": (("time", "y", "x"), np.zeros((2, *on.shape), np.float32))}, coords=odc_coords(on) | {"time": days("2020-01-01", 2)}
+    )
     cube.odc.assign_crs(on.crs).to_netcdf(path)
     return path
 

@@ -39,7 +39,10 @@ def test_a_file_without_crs_is_refused(tmp_path) -> None:
 
 
 def test_cf_latitude_and_longitude_need_no_grid_mapping(tmp_path) -> None:
-    coords = {"latitude": ("latitude", [39.0, 38.0], {"units": "degrees_north"}), "longitude": ("longitude", [-77.0, -76.0], {"units": "degrees_east"})}
+    coords = {
+        "latitude": ("latitude", [39.0, 38.0], {"units": "degrees_north"}),
+        "longitude": ("longitude", [-77.0, -76.0], {"units": "degrees_east"}),
+    }
     xr.Dataset({"t": (("latitude", "longitude"), np.zeros((2, 2)))}, coords=coords).to_netcdf(tmp_path / "a.nc")
     data = open_dataset(tmp_path / "a.nc")
     assert set(data["t"].dims) == {"y", "x"}

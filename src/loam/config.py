@@ -230,6 +230,7 @@ class Model(Section):
 
     hidden_channels: tuple[Count, ...] = Field(min_length=1, description="channels of each recurrent layer")
     kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolutions [pixel]")
+    stride: Literal[1, 2, 4, 8] = Field(description="pixels per step of the recurrence's grid; 1 is the plain ConvLSTM [pixel]")
 
 
 class Train(Section):

@@ -26,18 +26,33 @@ class Field:
     rows: np.ndarray  # (y, x) fractional row of every target pixel
     columns: np.ndarray  # (y, x)
 
-    def at(self, values: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-        """Interpolate `(…, row, column)` to the target pixels of a window, `(…, y, x)`."""
-        return bilinear(values, self.rows[window], self.columns[window])
+    def at(self, values: np.ndarray, window: tuple[slice, slice], stride: int = 1) -> np.ndarray:
+        """Interpolate `(…, row, column)` to the target pixels of a window `(…, y, x)`, or to cells of `stride` pixels."""
+        return bilinear(values, cell_means(self.rows[window], stride), cell_means(self.columns[window], stride))
+
+
+def cell_means(values: np.ndarray, stride: int) -> np.ndarray:
+    """Means over cells of `stride` x `stride` pixels, `(y, x)` to `(ceil(y / stride), ceil(x / stride))`."""
+    if stride == 1:
+        return values
+    whole = np.pad(values, [(0, -size % stride) for size in values.shape], mode="edge")
+    rows, columns = (size // stride for size in whole.shape)
+    return whole.reshape(rows, stride, columns, stride).mean(axis=(1, 3))
 
 
 def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Bilinear interpolation of `(…, row, column)` at fractional positions `(y, x)`; the edge value holds outside."""
-    (low, high, weight) = _neighbours(rows, values.shape[-2])
-    (left, right, across) = _neighbours(columns, values.shape[-1])
-    upper = values[..., low, left] * (1 - across) + values[..., low, right] * across
-    lower = values[..., high, left] * (1 - across) + values[..., high, right] * across
-    return upper * (1 - weight) + lower * weight
+    (low, high, down) = _neighbours(rows, values.shape[-2])
+    (left, right, across) = _neighbours(columns, width := values.shape[-1])
+    flat = values.reshape(*values.shape[:-2], -1)
+    corners = (
+        (low, left, (1 - down) * (1 - across)),
+        (low, right, (1 - down) * across),
+        (high, left, down * (1 - across)),
+        (high, right, down * across),
+    )
+    # One flat index per corner: twice as fast as indexing by row and column.
+    return sum(np.take(flat, row * width + column, axis=-1) * weight for row, column, weight in corners)
 
 
 def _neighbours(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,8 +88,15 @@ class Covariates:
     weather: Field
     ndvi: Field | None
 
-    def dynamic(self, day: np.datetime64, days: int, form: str, window: tuple[slice, slice]) -> np.ndarray:
+    def dynamic(self, day: np.datetime64, days: int, form: str, window: tuple[slice, slice], stride: int = 1) -> np.ndarray:
         """Weather steps of a window of pixels, `(step, channel, y, x)` float32.
+
+        Args:
+            day: last day of the window.
+            days: length of the window [day].
+            form: 'aggregate' or 'sequence'.
+            window: rows and columns of the target grid.
+            stride: edge of the cells that get a value; 1 is every pixel.
 
         Raises:
             LoamError: the weather does not reach back or forward far enough.
@@ -84,7 +106,7 @@ class Covariates:
             first, final = self.weather.times[0], self.weather.times[-1]
             msg = f"sources.weather: covers {first} to {final}, but {days} days up to {day} are needed; extend it or cut the period"
             raise LoamError(msg)
-        return self.weather.at(weather_window(self.weather.values, last, days, form), window).astype(np.float32)
+        return self.weather.at(weather_window(self.weather.values, last, days, form), window, stride).astype(np.float32)
 
     def stationary(self, day: np.datetime64, window: tuple[slice, slice]) -> np.ndarray:
         """Terrain, soil, and NDVI with its age on that day, `(channel, y, x)` float32. NDVI never seen is NaN."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import odc.geo.xr  # noqa: F401  (registers the .odc accessor)
+import odc.geo.xr
 import xarray as xr
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox

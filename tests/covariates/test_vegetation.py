@@ -47,7 +47,9 @@ def test_finer_pixels_are_averaged_coarser_ones_left(layer, box) -> None:
 
 
 def test_two_looks_of_a_day_become_one() -> None:
-    values = series([0.2, 0.4, 0.6]).assign_coords(time=np.array(["2020-01-01T10", "2020-01-01T11", "2020-01-03T10"], dtype="datetime64[ns]"))
+    values = series([0.2, 0.4, 0.6]).assign_coords(
+        time=np.array(["2020-01-01T10", "2020-01-01T11", "2020-01-03T10"], dtype="datetime64[ns]")
+    )
     np.testing.assert_allclose(checked_ndvi(values, "n.nc").values.ravel(), [0.3, 0.6], rtol=1e-6)
 
 

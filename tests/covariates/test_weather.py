@@ -69,7 +69,11 @@ def test_the_sources_own_et_is_taken(at) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "said"),
-    [("precipitation", "no precipitation"), ("wind_speed", "no wind_speed"), ("relative_humidity", "no relative_humidity, dewpoint or vapour_pressure")],
+    [
+        ("precipitation", "no precipitation"),
+        ("wind_speed", "no wind_speed"),
+        ("relative_humidity", "no relative_humidity, dewpoint or vapour_pressure"),
+    ],
 )
 def test_what_is_missing_is_named(at, missing: str, said: str) -> None:
     values = {"precipitation": 1.0, "temperature": 17.0, "wind_speed": 2.0, "relative_humidity": 70.0, "evapotranspiration": 3.0}

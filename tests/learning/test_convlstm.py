@@ -17,7 +17,7 @@ STATISTICS = {
 @pytest.fixture
 def model() -> ConvLSTM:
     torch.manual_seed(0)
-    return ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, statistics=STATISTICS).eval()
+    return ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=1, statistics=STATISTICS).eval()
 
 
 def inputs(steps: int = 4, size: int = 12, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,7 +63,7 @@ def test_missing_static_values_count_as_the_mean(model: ConvLSTM) -> None:
 
 
 def test_nothing_beyond_the_receptive_radius_matters(model: ConvLSTM) -> None:
-    radius = receptive_radius(steps=4, layers=1, kernel_size=3)
+    radius = receptive_radius(steps=4, layers=1, kernel_size=3, stride=1)
     dynamic, static = inputs(size=31)
     before = model(dynamic, static)[0][:, 15, 15]
     far = dynamic.clone()
@@ -75,11 +75,39 @@ def test_nothing_beyond_the_receptive_radius_matters(model: ConvLSTM) -> None:
 
 
 def test_two_layers_run_and_see_farther() -> None:
-    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[4, 6], kernel_size=3, statistics=STATISTICS)
+    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[4, 6], kernel_size=3, stride=1, statistics=STATISTICS)
     mean, log_variance = model(*inputs())
     assert mean.shape == log_variance.shape == (2, 12, 12)
     assert ((mean > 0) & (mean < 1)).all()
-    assert receptive_radius(4, 2, 3) == 6
+    assert receptive_radius(4, 2, 3, 1) == 6
+
+
+@pytest.mark.parametrize("size", [31, 32])
+def test_a_stride_keeps_the_size_and_its_radius(size: int) -> None:
+    torch.manual_seed(0)
+    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=4, statistics=STATISTICS).eval()
+    dynamic, static = inputs(steps=1, size=size)
+    dynamic = dynamic[..., ::4, ::4].contiguous()
+    before = model(dynamic, static)[0]
+    assert before.shape == (2, size, size)
+    radius = receptive_radius(steps=1, layers=1, kernel_size=3, stride=4)
+    changed = dynamic.clone()
+    changed[..., :1, :] += 5
+    after = model(changed, static)[0]
+    assert torch.equal(after[:, 4 + radius :], before[:, 4 + radius :])
+    assert not torch.equal(after[:, 4:8], before[:, 4:8])
+
+
+def test_fine_static_maps_reach_their_own_pixel_at_any_stride() -> None:
+    torch.manual_seed(0)
+    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=4, statistics=STATISTICS).eval()
+    dynamic, static = inputs(size=16)
+    dynamic = dynamic[..., ::4, ::4]
+    changed = static.clone()
+    changed[:, 0, 5, 6], changed[:, 0, 5, 7] = static[:, 0, 5, 7], static[:, 0, 5, 6]  # two pixels of one cell swapped
+    moved = (model(dynamic, changed)[0] != model(dynamic, static)[0])[0]
+    assert moved[5, 6]
+    assert moved[5, 7]
 
 
 def test_rain_is_taken_as_its_logarithm_and_nothing_else() -> None:

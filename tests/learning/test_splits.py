@@ -65,7 +65,9 @@ def test_a_site_of_one_block_still_trains() -> None:
 
 
 def test_no_date_left_for_a_part_is_named_with_the_remedy() -> None:
-    with pytest.raises(LoamError, match=r"no date is left for 'validate' of 20 acquisitions \(gap_days = 60\); lower gap_days, raise validate_share"):
+    with pytest.raises(
+        LoamError, match=r"no date is left for 'validate' of 20 acquisitions \(gap_days = 60\); lower gap_days, raise validate_share"
+    ):
         split(20, gap_days=60)
 
 

@@ -21,7 +21,7 @@ from loam.raster import Flag, open_dataset, write_zarr
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True, seed=1)
-MODEL = Model(hidden_channels=(8,), kernel_size=3)
+MODEL = Model(hidden_channels=(8,), kernel_size=3, stride=4)
 EXPERIMENT = Experiment(form="sequence", days=3)
 
 
@@ -40,7 +40,9 @@ def site(tmp_path_factory: pytest.TempPathFactory):
     ssm = np.clip(0.1 + yesterday[:, None, None] + 0.3 * slope, 0, 1).astype(np.float32)
     flags = np.zeros(ssm.shape, np.int32)
     flags[:, :4] = int(Flag.WATER)
-    write_zarr(georeferenced({name: (values[:, None, None], "1") for name, values in weather.items()}, coarse, times), folder / "weather.zarr")
+    write_zarr(
+        georeferenced({name: (values[:, None, None], "1") for name, values in weather.items()}, coarse, times), folder / "weather.zarr"
+    )
     labels = {"ssm": (ssm, "1"), "ssm_uncertainty": (np.full_like(ssm, 0.1), "1"), "flags": (flags, "1")}
     write_zarr(georeferenced(labels, box, times + np.timedelta64(22, "h")), folder / "ssm.zarr")
     static = georeferenced({"static": (np.stack([slope, slope * 0]), "1")}, box, ["slope", "flat"]).rename(time="channel")
@@ -108,7 +110,7 @@ def test_normalisation_comes_from_the_training_patches_and_travels(site, trained
     labels = open_labels(site / "ssm.zarr")
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     index = pd.read_parquet(site / "patches.parquet")
-    dataset = PatchDataset(index[index["split"] == "train"], labels, covariates, SIZE, 3, "sequence")
+    dataset = PatchDataset(index[index["split"] == "train"], labels, covariates, size=SIZE, days=3, form="sequence", stride=4)
     expected = channel_statistics(dataset, TRAIN.seed)
     model, _ = load_checkpoint(trained[0] / "0.ckpt")
     np.testing.assert_allclose(model.dynamic_mean.ravel(), expected["dynamic_mean"], rtol=1e-6)
@@ -125,7 +127,7 @@ def test_a_patch_is_what_lies_at_its_place_and_day(site) -> None:
     labels = open_labels(site / "ssm.zarr")
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     index = pd.DataFrame({"date": [labels.times[7]], "row": [16], "column": [0]})
-    sample = PatchDataset(index, labels, covariates, SIZE, 3, "sequence")[0]
+    sample = PatchDataset(index, labels, covariates, size=SIZE, days=3, form="sequence", stride=1)[0]
     np.testing.assert_array_equal(sample["ssm"], open_dataset(site / "ssm.zarr")["ssm"].values[7, 16:32, 0:16])
     np.testing.assert_array_equal(sample["static"], open_dataset(site / "static.zarr")["static"].values[:, 16:32, 0:16])
     rain = open_dataset(site / "weather.zarr")["precipitation"].values[5:8, 0, 0]
@@ -164,7 +166,9 @@ def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, train
     wanted = (np.datetime64("2022-02-28").item(), np.datetime64("2022-03-01").item())
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
-    predict(trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "static.zarr", site / "weather.zarr", None, tmp_path / "out.zarr", wanted, 2)
+    predict(
+        trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "static.zarr", site / "weather.zarr", None, tmp_path / "out.zarr", wanted, 2
+    )
     maps = open_dataset(tmp_path / "out.zarr")
     assert [str(time)[:10] for time in maps["time"].values] == ["2022-01-06", "2022-01-07", "2022-01-08", "2022-02-28", "2022-03-01"]
     truth = open_dataset(site / "ssm.zarr")["ssm"].values[5:8]
@@ -177,7 +181,7 @@ def test_tiles_and_one_frame_agree(site, trained, monkeypatch: pytest.MonkeyPatc
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     day = np.array(["2022-02-20"], dtype="datetime64[D]")
     whole = predict_days(model, covariates, day, window["days"], window["form"])["ssm"].values
-    monkeypatch.setattr(prediction, "TILE_PX", 10)
+    monkeypatch.setattr(prediction, "TILE_PX", 8)
     np.testing.assert_allclose(predict_days(model, covariates, day, window["days"], window["form"])["ssm"].values, whole, atol=1e-5)
 
 

@@ -8,7 +8,9 @@ from helpers import days
 from loam.moisture.backscatter import averaged_db, averaged_power, frozen_dates, normalised, speckle_db, support_pixels
 
 
-@pytest.mark.parametrize(("support", "pixel", "expected"), [(100, 20, 5), (20, 20, 1), (10, 20, 1), (100, 10, 9), (100, 100, 1), (60, 20, 3)])
+@pytest.mark.parametrize(
+    ("support", "pixel", "expected"), [(100, 20, 5), (20, 20, 1), (10, 20, 1), (100, 10, 9), (100, 100, 1), (60, 20, 3)]
+)
 def test_the_window_is_odd_and_about_the_support(support: float, pixel: float, expected: int) -> None:
     assert support_pixels(support, pixel) == expected
 

@@ -13,7 +13,9 @@ from loam.sources.check import check_inputs
 @pytest.fixture
 def site(tmp_path, box, layer, load):
     """A whole small site on disk, and its configuration with overrides."""
-    cube = xr.Dataset({"vv": layer(np.full((3, *box.shape), -10.0), days("2020-03-01", 3, 6), units="dB")}).assign_coords(track=("time", list("ADA")))
+    cube = xr.Dataset({"vv": layer(np.full((3, *box.shape), -10.0), days("2020-03-01", 3, 6), units="dB")}).assign_coords(
+        track=("time", list("ADA"))
+    )
     cube.odc.assign_crs(box.crs).to_netcdf(tmp_path / "cube.nc")
     coarse = box.zoom_out(8)
     rain = layer(np.zeros((60, *coarse.shape)), days("2020-02-01", 60), on=coarse, units="mm", standard_name="precipitation_amount")
@@ -23,7 +25,11 @@ def site(tmp_path, box, layer, load):
     layer(np.zeros(small.shape, np.float32), on=small).rio.to_raster(tmp_path / "small.tif")
 
     def make(**overrides):
-        sources = {"backscatter": {"path": str(tmp_path / "cube.nc")}, "weather": {"path": str(tmp_path / "weather.nc")}, "dem": {"path": str(tmp_path / "dem.tif")}}
+        sources = {
+            "backscatter": {"path": str(tmp_path / "cube.nc")},
+            "weather": {"path": str(tmp_path / "weather.nc")},
+            "dem": {"path": str(tmp_path / "dem.tif")},
+        }
         sources |= overrides.pop("sources", {})
         return load(**({"sources": sources, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
 

@@ -100,6 +100,10 @@ def as_channels(layers: dict[str, xr.DataArray], box: GeoBox) -> xr.Dataset:
         values,
         dims=("channel", "y", "x"),
         coords=coords | {"channel": list(layers)},
-        attrs={"units": "see channel_units", "long_name": "terrain and soil", "channel_units": [str(v.attrs["units"]) for v in layers.values()]},
+        attrs={
+            "units": "see channel_units",
+            "long_name": "terrain and soil",
+            "channel_units": [str(v.attrs["units"]) for v in layers.values()],
+        },
     )
     return xr.Dataset({"static": static}).odc.assign_crs(box.crs)

@@ -7,8 +7,8 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Ndvi, NdviCovariates
-from loam.grid import target_grid, to_grid
 from loam.errors import LoamError
+from loam.grid import target_grid, to_grid
 from loam.raster import open_dataset, require, write_zarr
 
 DAY = np.timedelta64(1, "D")

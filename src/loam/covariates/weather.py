@@ -49,7 +49,9 @@ def derive_weather(raw: xr.Dataset, height_m: float, wind_height_m: float, path:
     daily["evapotranspiration"] = reference_et(raw, daily, height_m, path)
     for name, (units, long_name) in LONG_NAMES.items():
         method = daily[name].attrs.get("method")
-        daily[name] = daily[name].astype("float32").assign_attrs({"units": units, "long_name": long_name} | ({"method": method} if method else {}))
+        daily[name] = (
+            daily[name].astype("float32").assign_attrs({"units": units, "long_name": long_name} | ({"method": method} if method else {}))
+        )
     return daily[list(LONG_NAMES)]
 
 

@@ -38,12 +38,14 @@ class ConvLSTMCell(nn.Module):
 class ConvLSTM(nn.Module):
     """From weather steps and static maps to mean and log-variance of soil moisture on the last day.
 
-    Takes raw units: the normalisation is part of the model, so that a checkpoint is all that a prediction needs.
+    Weather varies over kilometres, soil and slope over metres: the recurrence may run on a grid of every `stride`-th
+    pixel, and its state is brought back to all pixels, where the static maps join it again. Stride 1 is the plain
+    ConvLSTM. Takes raw units: the normalisation is part of the model, so that a checkpoint is all a prediction needs.
     """
 
     def __init__(
         self, *, dynamic_channels: int, static_channels: int, hidden_channels: tuple[int, ...] | list[int], kernel_size: int,
-        statistics: dict[str, list[float]],
+        stride: int, statistics: dict[str, list[float]],
     ) -> None:  # fmt: skip
         """Build the layers.
 
@@ -52,9 +54,11 @@ class ConvLSTM(nn.Module):
             static_channels: terrain, soil and vegetation channels.
             hidden_channels: of each recurrent layer.
             kernel_size: edge of all convolutions [pixel].
+            stride: pixels per step of the recurrence's grid; 1 is every pixel.
             statistics: `dynamic_mean`, `dynamic_deviation`, `static_mean`, `static_deviation`, a number per channel.
         """
         super().__init__()
+        self.stride = stride
         for name, values in statistics.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1))
         padding = kernel_size // 2
@@ -72,17 +76,26 @@ class ConvLSTM(nn.Module):
         """Predict the last day.
 
         Args:
-            dynamic: `(batch, time, channel, y, x)`, units of `loam.features.WEATHER`.
+            dynamic: `(batch, time, channel, ceil(y / stride), ceil(x / stride))`, units of `loam.features.WEATHER`.
             static: `(batch, channel, y, x)`; NaN counts as the mean.
 
         Returns:
             Mean of SSM [0..1] and log-variance, `(batch, y, x)` each.
         """
+        size = static.shape[-2:]
         dynamic = (compressed(dynamic) - self.dynamic_mean) / self.dynamic_deviation
         static = torch.nan_to_num((static - self.static_mean) / self.static_deviation)
-        hidden = self._encode(dynamic, static)
+        hidden = self._encode(dynamic, self._coarsened(static))
+        if self.stride > 1:
+            hidden = nn.functional.interpolate(hidden, scale_factor=self.stride, mode="bilinear")[..., : size[0], : size[1]]
         mean, log_variance = self.head(torch.cat([hidden, static], dim=1)).unbind(dim=1)
         return torch.sigmoid(mean), log_variance.clamp(*LOG_VARIANCE_RANGE)
+
+    def _coarsened(self, fields: torch.Tensor) -> torch.Tensor:
+        """Means over the pixels of each step of the recurrence's grid `(batch, channel, y, x)`; an edge counts what it has."""
+        if self.stride == 1:
+            return fields
+        return nn.functional.avg_pool2d(fields, self.stride, ceil_mode=True)
 
     def _encode(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:
         """Hidden state of the top layer after the last step `(batch, hidden, y, x)`."""
@@ -100,6 +113,9 @@ class ConvLSTM(nn.Module):
         return below[:, -1]
 
 
-def receptive_radius(steps: int, layers: int, kernel_size: int) -> int:
-    """How far, in pixels, an input can be from the output it changes: the halo of a tile."""
-    return (kernel_size // 2) * (steps + layers)
+def receptive_radius(steps: int, layers: int, kernel_size: int, stride: int) -> int:
+    """How far, in pixels, an input can be from the output it changes: the halo of a tile, a multiple of the stride.
+
+    With a stride, bringing the state back to all pixels reaches one step of its grid farther.
+    """
+    return stride * ((kernel_size // 2) * (steps + layers) + (stride > 1))

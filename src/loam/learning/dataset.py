@@ -34,7 +34,9 @@ def open_labels(path: Path) -> Labels:
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`."""
 
-    def __init__(self, index: pd.DataFrame, labels: Labels, covariates: Covariates, size: int, days: int, form: str) -> None:
+    def __init__(
+        self, index: pd.DataFrame, labels: Labels, covariates: Covariates, *, size: int, days: int, form: str, stride: int
+    ) -> None:
         """Remember where the patches are.
 
         Args:
@@ -44,11 +46,12 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             size: edge of a patch [pixel].
             days: length of the weather window [day].
             form: 'aggregate' or 'sequence'.
+            stride: edge of the cells that the weather is given on [pixel].
         """
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
         self.where = np.stack([position.loc[index["date"]].to_numpy(), index["row"].to_numpy(), index["column"].to_numpy()], axis=1)
         self.labels, self.covariates = labels, covariates
-        self.size, self.days, self.form = size, days, form
+        self.size, self.days, self.form, self.stride = size, days, form, stride
 
     def __len__(self) -> int:
         """Count the patches."""
@@ -60,7 +63,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         window = (slice(row, row + self.size), slice(column, column + self.size))
         day = self.labels.times[time]
         arrays = {
-            "dynamic": self.covariates.dynamic(day, self.days, self.form, window),
+            "dynamic": self.covariates.dynamic(day, self.days, self.form, window, self.stride),
             "static": self.covariates.stationary(day, window),
             "ssm": self.labels.ssm[(time, *window)],
             "uncertainty": self.labels.uncertainty[(time, *window)],

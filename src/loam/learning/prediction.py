@@ -15,6 +15,7 @@ from loam.grid import empty_like_grid
 from loam.learning.convlstm import ConvLSTM, receptive_radius
 from loam.raster import open_dataset, write_zarr
 
+# A multiple of every stride, so that a tile's recurrence runs on the whole frame's grid.
 TILE_PX = 256
 
 
@@ -63,7 +64,7 @@ def predict_days(model: ConvLSTM, covariates: Covariates, days: np.ndarray, leng
     """
     shape = (len(days), *covariates.grid.shape)
     mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
-    halo = receptive_radius(length if form == "sequence" else 1, len(model.cells), model.from_static.kernel_size[0])
+    halo = receptive_radius(length if form == "sequence" else 1, len(model.cells), model.from_static.kernel_size[0], model.stride)
     for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
         for inner, outer, core in tiles(covariates.grid.shape, TILE_PX, halo):
             mean[(index, *inner)], sigma[(index, *inner)] = (
@@ -83,7 +84,7 @@ def predict_window(
     model: ConvLSTM, covariates: Covariates, day: np.datetime64, length: int, form: str, window: tuple[slice, slice]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
-    dynamic = torch.from_numpy(np.ascontiguousarray(covariates.dynamic(day, length, form, window)))
+    dynamic = torch.from_numpy(np.ascontiguousarray(covariates.dynamic(day, length, form, window, model.stride)))
     static = torch.from_numpy(np.ascontiguousarray(covariates.stationary(day, window)))
     mean, log_variance = model(dynamic[None], static[None])
     return mean[0].numpy(), (log_variance[0] / 2).exp().numpy()

@@ -31,13 +31,14 @@ def train(
     """Train one ConvLSTM with early stopping; write its best checkpoint and its history."""
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)
-    data = _datasets(ssm, patches, static, weather, ndvi, int(size_px), experiment)
+    data = _datasets(ssm, patches, static, weather, ndvi, int(size_px), experiment, model.stride)
     lesson = Lesson(
         model={
             "dynamic_channels": data["train"][0]["dynamic"].shape[1],
             "static_channels": data["train"][0]["static"].shape[0],
             "hidden_channels": list(model.hidden_channels),
             "kernel_size": model.kernel_size,
+            "stride": model.stride,
             "statistics": channel_statistics(data["train"], cfg.seed),
         },
         window={"days": experiment.days, "form": experiment.form, "channels": list(data["train"].covariates.static_names)},
@@ -50,7 +51,7 @@ def train(
 
 
 def _datasets(
-    ssm: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, size: int, experiment: Experiment
+    ssm: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, size: int, experiment: Experiment, stride: int
 ) -> dict[str, PatchDataset]:
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
@@ -60,7 +61,8 @@ def _datasets(
         if part.empty:
             msg = f"{patches}: no patch of split '{name}'; remove the file and run again"
             raise LoamError(msg)
-    return {name: PatchDataset(part, labels, covariates, size, experiment.days, experiment.form) for name, part in parts.items()}
+    view = {"size": size, "days": experiment.days, "form": experiment.form, "stride": stride}
+    return {name: PatchDataset(part, labels, covariates, **view) for name, part in parts.items()}
 
 
 def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, scratch: Path) -> tuple[Path, pd.DataFrame]:

@@ -60,9 +60,7 @@ def build_references(backscatter: xr.DataArray, incidence: np.ndarray | None, tr
         groups = {ALL_TRACKS: np.ones(len(tracks), dtype=bool)}
     fitted = {name: _fit_group(values[chosen], name, cfg) for name, chosen in groups.items()}
     coords = {name: backscatter[name] for name in ("y", "x")} | {"track": list(fitted)}
-    layers = {
-        key: (("track", "y", "x"), np.stack([track[key] for track in fitted.values()]), attrs) for key, attrs in _ATTRIBUTES.items()
-    }
+    layers = {key: (("track", "y", "x"), np.stack([track[key] for track in fitted.values()]), attrs) for key, attrs in _ATTRIBUTES.items()}
     slopes = {
         "beta": (("y", "x"), beta.astype(np.float32), {"units": "dB/degree", "long_name": "angular slope of backscatter"}),
         "beta_error": (("y", "x"), beta_error.astype(np.float32), {"units": "dB/degree", "long_name": "standard error of the slope"}),
