@@ -51,7 +51,7 @@ def test_a_bad_setting_is_named_in_one_line(overrides: dict, said: str, load) ->
 
 
 def test_a_configuration_without_area_asks_for_one(default_raw: dict) -> None:
-    with pytest.raises(LoamError, match="--configfile config/demo.yaml"):
+    with pytest.raises(LoamError, match=r"--configfile config/demo.yaml"):
         config.load(default_raw | {"area": None})
 
 

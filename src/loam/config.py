@@ -444,8 +444,9 @@ def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
     """Keys allowed in the section that `loc` points to."""
     model: Any = Config
     for part in loc:
-        if not _is_type_tag(part):
-            model = _section_type(model.model_fields[part].annotation) if isinstance(model, type) and part in model.model_fields else model
+        fields = getattr(model, "model_fields", {})
+        if part in fields:
+            model = _section_type(fields[part].annotation)
     yield from getattr(model, "model_fields", {})
 
 

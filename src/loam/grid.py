@@ -31,7 +31,7 @@ def target_grid(grid: Grid, source: Path | None) -> GeoBox:
     bounds = _bounds(grid, native)
     crs = native.crs if native is not None and grid.crs == "source" else grid.crs if grid.crs != "utm" else "utm"
     box = bounds.to_crs(crs) if bounds.crs != crs else bounds
-    if not box.crs.projected:
+    if box.crs is None or not box.crs.projected:
         msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
         raise LoamError(msg)
     return GeoBox.from_bbox(box.boundingbox, box.crs, resolution=grid.resolution_m)
@@ -41,7 +41,7 @@ def _source_grid(source: Path | None) -> GeoBox:
     if source is None:
         msg = "grid.aoi = 'source': there is no backscatter cube; name a polygon file or bounds"
         raise LoamError(msg)
-    native = open_dataset(source).odc.geobox
+    native: GeoBox | None = open_dataset(source).odc.geobox
     if native is None:
         msg = f"{source}: x and y are not evenly spaced; regrid the cube first"
         raise LoamError(msg)
@@ -49,7 +49,11 @@ def _source_grid(source: Path | None) -> GeoBox:
 
 
 def _is_pixel(native: GeoBox, resolution: float) -> bool:
-    return native.crs.projected and np.allclose([abs(native.resolution.x), abs(native.resolution.y)], resolution, rtol=1e-6)
+    return (
+        native.crs is not None
+        and native.crs.projected
+        and np.allclose([abs(native.resolution.x), abs(native.resolution.y)], resolution, rtol=1e-6)
+    )
 
 
 def _bounds(grid: Grid, native: GeoBox | None) -> Any:
@@ -88,7 +92,7 @@ def covered_share(data: xr.Dataset | xr.DataArray, grid: GeoBox, half_cell: bool
         half_cell: count half a cell beyond the outermost centres twice, for fields that are interpolated.
     """
     box = _extent(data, 2.0 if half_cell else 1.0)
-    footprint = box.polygon.to_crs(grid.crs, resolution="auto")
+    footprint = box.polygon.to_crs(str(grid.crs), resolution="auto")
     return float((footprint & grid.extent).area / grid.extent.area)
 
 
@@ -120,8 +124,7 @@ def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
 
 def empty_like_grid(grid: GeoBox) -> dict[str, Any]:
     """Coordinates `y`, `x` and `spatial_ref` of the grid, for building arrays on it."""
-    names = odc.geo.xr.xr_coords(grid, dims=("y", "x"))
-    return dict(names)
+    return {str(name): values for name, values in odc.geo.xr.xr_coords(grid, dims=("y", "x")).items()}
 
 
 def pixel_positions(grid: GeoBox, crs: Any, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +139,7 @@ def pixel_positions(grid: GeoBox, crs: Any, x: np.ndarray, y: np.ndarray) -> tup
     coords = empty_like_grid(grid)
     east, north = np.meshgrid(coords["x"].values, coords["y"].values)
     if crs != grid.crs:
-        east, north = Transformer.from_crs(grid.crs.proj, crs.proj, always_xy=True).transform(east, north)
+        east, north = Transformer.from_crs(str(grid.crs), str(crs), always_xy=True).transform(east, north)
     return _fractional(north, y), _fractional(east, x)
 
 

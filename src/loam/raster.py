@@ -62,7 +62,7 @@ def flag_attributes() -> dict[str, Any]:
     }
 
 
-def open_dataset(path: Path, chunks: Mapping[str, int] | None = None) -> xr.Dataset:
+def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x` and a CRS.
 
     Args:
@@ -79,7 +79,7 @@ def open_dataset(path: Path, chunks: Mapping[str, int] | None = None) -> xr.Data
     return _with_crs(data, path)
 
 
-def _open(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
+def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     # Snakemake keeps its time stamp inside a Zarr folder, which zarr wonders about each time.
     warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*")
     try:
@@ -120,14 +120,15 @@ def open_raster(path: Path) -> xr.DataArray:
     import rioxarray
 
     try:
-        data = rioxarray.open_rasterio(path, masked=True).squeeze("band", drop=True)
+        data: Any = rioxarray.open_rasterio(path, masked=True)
+        data = data.squeeze("band", drop=True)
     except Exception as error:
         msg = f"{path}: cannot be read as a raster ({str(error).splitlines()[0]}); replace the file"
         raise LoamError(msg) from None
     if data.rio.crs is None:
         msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
         raise LoamError(msg)
-    return data
+    return xr.DataArray(data)
 
 
 def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:

@@ -110,5 +110,5 @@ def test_no_acquisition_in_the_period(cube, tmp_path) -> None:
 
 
 def test_an_area_outside_the_cube(cube, tmp_path) -> None:
-    with pytest.raises(LoamError, match="grid.aoi lies outside the cube"):
+    with pytest.raises(LoamError, match=r"grid.aoi lies outside the cube"):
         run(cube(), tmp_path, Grid(aoi=(400000, 4290000, 400400, 4290400), crs="EPSG:32618", resolution_m=20))

@@ -102,5 +102,5 @@ def test_units_that_are_absent_are_named(tmp_path) -> None:
 def test_a_mapping_to_nothing_is_named(weather) -> None:
     with pytest.raises(LoamError, match=r"variable tmin \(sources.weather.variables.temperature_min\) is missing"):
         read_weather(weather(), Weather(kind="netcdf", path=None, variables={"temperature_min": "tmin"}))
-    with pytest.raises(LoamError, match="sources.weather.variables.temp: unknown name"):
+    with pytest.raises(LoamError, match=r"sources.weather.variables.temp: unknown name"):
         read_weather(weather(), Weather(kind="netcdf", path=None, variables={"temp": "t2m"}))

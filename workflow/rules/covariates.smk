@@ -9,6 +9,8 @@ rule prepare_static:
         "<logs>/prepare_static.log",
     benchmark:
         "<benchmarks>/prepare_static.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
@@ -20,8 +22,6 @@ rule prepare_static:
             cube="sources.backscatter.path",
             properties="sources.soil",
         ),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam prepare-static --dem {input.dem:q} --soil {input.soil:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"
@@ -37,13 +37,13 @@ rule prepare_weather:
         "<logs>/prepare_weather.log",
     benchmark:
         "<benchmarks>/prepare_weather.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 2000 * attempt,
         runtime=30,
     params:
         **step("prepare_weather", "covariates.weather"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam prepare-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"
@@ -58,6 +58,8 @@ rule prepare_ndvi:
         "<logs>/prepare_ndvi.log",
     benchmark:
         "<benchmarks>/prepare_ndvi.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
@@ -69,7 +71,5 @@ rule prepare_ndvi:
             grid="grid",
             cube="sources.backscatter.path",
         ),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam prepare-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"

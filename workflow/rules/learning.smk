@@ -7,13 +7,13 @@ rule make_splits:
         "<logs>/make_splits.log",
     benchmark:
         "<benchmarks>/make_splits.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 1000 * attempt,
         runtime=10,
     params:
         **step("make_splits", "learning.splits"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam make-splits --stack {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -28,13 +28,13 @@ rule sample_patches:
         "<logs>/sample_patches.log",
     benchmark:
         "<benchmarks>/sample_patches.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
     params:
         **step("sample_patches", "learning.patches"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam sample-patches --ssm {input.ssm:q} --splits {input.splits:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"
@@ -54,6 +54,8 @@ rule train:
         "<logs>/train/{experiment}_{member}.log",
     benchmark:
         "<benchmarks>/train/{experiment}_{member}.tsv"
+    conda:
+        "../../envs/loam.yaml"
     threads: 4
     resources:
         mem_mb=lambda wc, attempt: 6000 * attempt,
@@ -66,8 +68,6 @@ rule train:
             experiment="learning.experiments.{experiment}",
             size_px="learning.patches.size_px",
         ),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --static {input.static:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q} --history {output.history:q}"
@@ -87,14 +87,14 @@ rule predict:
         "<logs>/predict/{experiment}_{member}.log",
     benchmark:
         "<benchmarks>/predict/{experiment}_{member}.tsv"
+    conda:
+        "../../envs/loam.yaml"
     threads: 4
     resources:
         mem_mb=lambda wc, attempt: 6000 * attempt,
         runtime=120,
     params:
         **step("predict", days="map_days"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam predict --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --static {input.static:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q} --threads {threads}"

@@ -9,13 +9,13 @@ rule fit_references:
         "<logs>/fit_references.log",
     benchmark:
         "<benchmarks>/fit_references.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=60,
     params:
         **step("fit_references", "moisture.change"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"
         " --out {output:q} --params {params.cfg:q} 2> {log:q}"
@@ -33,13 +33,13 @@ rule detect_change:
         "<logs>/detect_change.log",
     benchmark:
         "<benchmarks>/detect_change.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=60,
     params:
         **step("detect_change", "moisture.change", classes="sources.landcover"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam detect-change --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --landcover {input.landcover:q} --out {output:q}"

@@ -7,13 +7,13 @@ rule import_cube:
         "<logs>/import_cube.log",
     benchmark:
         "<benchmarks>/import_cube.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=60,
     params:
         **step("import_cube", backscatter="sources.backscatter", grid="grid", period="period"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam import-cube --cube {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -27,12 +27,12 @@ rule import_weather:
         "<logs>/import_weather.log",
     benchmark:
         "<benchmarks>/import_weather.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 2000 * attempt,
         runtime=30,
     params:
         **step("import_weather", source="sources.weather"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam import-weather --weather {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"

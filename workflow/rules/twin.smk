@@ -11,13 +11,13 @@ rule make_twin:
         "<logs>/make_twin.log",
     benchmark:
         "<benchmarks>/make_twin.tsv"
+    conda:
+        "../../envs/loam.yaml"
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
     params:
         **step("make_twin", twin="twin", grid="grid", period="period"),
-    conda:
-        "../../envs/loam.yaml"
     shell:
         "python -m loam make-twin --backscatter {output.backscatter:q} --weather {output.weather:q}"
         " --ndvi {output.ndvi:q} --dem {output.dem:q} --landcover {output.landcover:q} --soil {output.soil:q}"

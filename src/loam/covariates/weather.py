@@ -57,7 +57,7 @@ def derive_weather(raw: xr.Dataset, height_m: float, wind_height_m: float, path:
 
 def saturation_pressure(temperature_degc: xr.DataArray) -> xr.DataArray:
     """Saturation vapour pressure over water [kPa] by the Magnus formula (FAO-56, equation 11)."""
-    return 0.6108 * np.exp(17.27 * temperature_degc / (temperature_degc + 237.3))
+    return 0.6108 * xr.ufuncs.exp(17.27 * temperature_degc / (temperature_degc + 237.3))
 
 
 def relative_humidity(raw: xr.Dataset, path: Path) -> xr.DataArray:
@@ -109,7 +109,10 @@ def reference_et(raw: xr.Dataset, daily: xr.Dataset, height_m: float, path: Path
     if len(extremes) == 2:
         et = pyet.hargreaves(daily["temperature"], extremes["max"], extremes["min"], latitude)
         return et.transpose("time", "y", "x").assign_attrs(method="Hargreaves")
-    msg = f"{path}: no evapotranspiration, no solar_radiation, and not both temperature_min and temperature_max; name one in sources.weather.variables"
+    msg = (
+        f"{path}: no evapotranspiration, no solar_radiation, and not both temperature_min and temperature_max; "
+        "name one of them in sources.weather.variables"
+    )
     raise LoamError(msg)
 
 

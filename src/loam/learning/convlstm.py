@@ -1,5 +1,7 @@
 """The ConvLSTM (Shi et al. 2015), many-to-one, with a mean and a variance per pixel."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -43,6 +45,11 @@ class ConvLSTM(nn.Module):
     ConvLSTM. Takes raw units: the normalisation is part of the model, so that a checkpoint is all a prediction needs.
     """
 
+    dynamic_mean: torch.Tensor
+    dynamic_deviation: torch.Tensor
+    static_mean: torch.Tensor
+    static_deviation: torch.Tensor
+
     def __init__(
         self, *, dynamic_channels: int, static_channels: int, hidden_channels: tuple[int, ...] | list[int], kernel_size: int,
         stride: int, statistics: dict[str, list[float]],
@@ -63,9 +70,7 @@ class ConvLSTM(nn.Module):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1))
         padding = kernel_size // 2
         sizes = [dynamic_channels, *hidden_channels]
-        self.from_below = nn.ModuleList(
-            nn.Conv2d(below, 4 * hidden, kernel_size, padding=padding) for below, hidden in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.from_below = nn.ModuleList(nn.Conv2d(below, 4 * hidden, kernel_size, padding=padding) for below, hidden in pairwise(sizes))
         self.from_static = nn.Conv2d(static_channels, 4 * sizes[1], kernel_size, padding=padding, bias=False)
         self.cells = nn.ModuleList(ConvLSTMCell(hidden, kernel_size) for hidden in hidden_channels)
         self.head = nn.Sequential(

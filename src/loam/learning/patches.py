@@ -144,12 +144,12 @@ def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[in
     for date, patches in index.groupby("date"):
         units = unit_parts(splits, np.array([date], dtype="datetime64[ns]"))[0]
         parts = pixel_parts(units, splits["blocks"]["px"], shape)
-        for patch in patches.itertuples():
-            covered = np.unique(parts[patch.row : patch.row + size, patch.column : patch.column + size])
-            if covered.tolist() != [PARTS.index(patch.split)]:
-                other = [PARTS[part] for part in covered if PARTS[part] != patch.split]
+        for row, column, split in zip(patches["row"], patches["column"], patches["split"], strict=True):
+            covered = np.unique(parts[row : row + size, column : column + size])
+            if covered.tolist() != [PARTS.index(split)]:
+                other = [PARTS[part] for part in covered if PARTS[part] != split]
                 msg = (
-                    f"learning/patches.parquet: the patch of {date} at row {patch.row}, column {patch.column} is of split "
-                    f"'{patch.split}' and covers pixels of {other}; remove patches.parquet and run again"
+                    f"learning/patches.parquet: the patch of {date} at row {row}, column {column} is of split "
+                    f"'{split}' and covers pixels of {other}; remove patches.parquet and run again"
                 )
                 raise LoamError(msg)

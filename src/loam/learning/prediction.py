@@ -66,7 +66,7 @@ def predict_days(model: ConvLSTM, covariates: Covariates, days: np.ndarray, leng
     mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     halo = receptive_radius(length if form == "sequence" else 1, len(model.cells), model.from_static.kernel_size[0], model.stride)
     for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
-        for inner, outer, core in tiles(covariates.grid.shape, TILE_PX, halo):
+        for inner, outer, core in tiles((covariates.grid.shape.y, covariates.grid.shape.x), TILE_PX, halo):
             mean[(index, *inner)], sigma[(index, *inner)] = (
                 part[core] for part in predict_window(model, covariates, day, length, form, outer)
             )  # fmt: skip

@@ -61,8 +61,10 @@ def _datasets(
         if part.empty:
             msg = f"{patches}: no patch of split '{name}'; remove the file and run again"
             raise LoamError(msg)
-    view = {"size": size, "days": experiment.days, "form": experiment.form, "stride": stride}
-    return {name: PatchDataset(part, labels, covariates, **view) for name, part in parts.items()}
+    return {
+        name: PatchDataset(part, labels, covariates, size=size, days=experiment.days, form=experiment.form, stride=stride)
+        for name, part in parts.items()
+    }
 
 
 def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, scratch: Path) -> tuple[Path, pd.DataFrame]:
@@ -173,7 +175,7 @@ class Lesson(lightning.LightningModule):
         self.log("validation_rmse", (errors / count).sqrt().float())
         self.log("validation_r2", (1 - errors / (squares - total**2 / count)).float())
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW with one cycle of the learning rate."""
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])

@@ -1,0 +1,335 @@
+"""The workflow as a user meets it: dry runs, reruns, one-line faults, the small scene from end to end against its truth."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import xarray as xr
+import yaml
+from helpers import REPOSITORY
+
+from loam.parts import PARTS, pixel_parts, unit_parts
+from loam.raster import UNUSABLE, open_dataset
+
+# The demo's catchment, an eighth of its size and short: seconds a job, the same rules.
+SMALL = {
+    "area": "small",
+    "run": "small",
+    "period": {"start": "2022-01-01", "end": "2023-08-31"},
+    "grid": {"aoi": [330000, 4290000, 331280, 4291280]},
+    "twin": {"relief_m": 60, "spin_up_days": 120},
+    "moisture": {"change": {"min_dates": 15, "bootstrap": 16, "incidence_range_deg": [20, 60]}},
+    "learning": {
+        "splits": {"gap_days": 12, "block_px": 16},
+        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
+        "model": {"hidden_channels": [12]},
+        "train": {"epochs": 8, "patience": 8, "learning_rate": 0.01},
+        "experiments": {"sequence": {"form": "sequence", "days": 6}, "two_day": None},
+    },
+    "evaluation": {"samples_per_split": 4000, "boosting": {"samples": 5000, "iterations": 30}},
+    "products": {"maps": {"last_days": 2}},
+}
+COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"}
+LABELS = {"fit_references", "detect_change", "draw_moisture"}
+LEARNING = {"train", "predict", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
+
+
+class House:
+    """A copy of the repository in which runs are made and files are edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ | environment, check=False)
+
+    def small(self, *arguments: str, **changes: object) -> subprocess.CompletedProcess[str]:
+        extra = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        return self.run("--configfile", "config/demo.yaml", "small.yaml", *arguments, *(["--config", *extra] if extra else []))
+
+    def planned(self, **changes: object) -> set[str]:
+        """Rules that a dry run would run, without the target rules."""
+        done = self.small("-n", "--quiet", "rules", **changes)
+        assert done.returncode == 0, done.stderr
+        text = self.small("-n", **changes)
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text.stdout + text.stderr, re.S)
+        return set() if table is None else {line.split()[0] for line in table.group(1).splitlines()} - {"all", "total", "maps", "figures"}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+
+
+def copy_of_the_repository(folder: Path) -> House:
+    for name in ("Snakefile", "workflow", "config", "src", "profiles", "envs", "requirements.lock"):
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.copytree(REPOSITORY / "resources/styles", folder / "resources/styles")
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    return House(folder)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Nothing has run here."""
+    return copy_of_the_repository(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The small scene has run here, with its report. Tests that change files work on a copy."""
+    house = copy_of_the_repository(tmp_path_factory.mktemp("house"))
+    done = house.small()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return house
+
+
+@pytest.fixture
+def copied(house: House, tmp_path: Path) -> House:
+    """A copy of the finished run, time stamps and Snakemake's memory included."""
+    subprocess.run(["cp", "-a", f"{house.folder}/.", str(tmp_path / "copy")], check=True)
+    return House(tmp_path / "copy")
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.strip().splitlines()[-1]
+
+
+# --- Before anything has run ---
+
+
+@pytest.mark.parametrize("files", [["config/demo.yaml"], ["config/demo.yaml", "config/paper.yaml"], ["config/demo.yaml", "small.yaml"]])
+def test_every_configuration_plans(fresh: House, files: list[str]) -> None:
+    done = fresh.run("--configfile", *files, "-n")
+    assert done.returncode == 0, done.stderr
+    assert "make_twin" in done.stdout + done.stderr
+
+
+def test_lint_finds_nothing(fresh: House) -> None:
+    done = fresh.run("--configfile", "config/demo.yaml", "--lint")
+    assert done.returncode == 0
+    assert "Congratulations, your workflow is in a good condition!" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--dag", "--rulegraph"])
+def test_graphs_are_drawn(fresh: House, flag: str) -> None:
+    done = fresh.run("--configfile", "config/demo.yaml", flag)
+    assert done.returncode == 0
+    assert done.stdout.startswith("digraph")
+    assert "detect_change" in done.stdout
+
+
+def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh: House) -> None:
+    done = fresh.run("--configfile", "config/prince_georges.yaml", "-n")
+    assert done.returncode == 1
+    assert last_line(done).startswith("missing input: resources/prince_georges/input/backscatter.nc (sources.backscatter.path), ")
+    assert "resources/prince_georges/input/county.geojson (grid.aoi); put each file there" in last_line(done)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("learnin={a: 1}", "learnin: unknown key; did you mean 'learning'?"),
+        ("moisture={change: {dry_percentile: 70}}", "moisture.change.dry_percentile = 70: input should be less than 50"),
+        (
+            "sources={dem: {path: nowhere.tif}}",
+            "missing input: nowhere.tif (sources.dem.path); put each file there, or set its key to where it is",
+        ),
+    ],
+)
+def test_a_bad_setting_stops_a_dry_run_with_one_line(fresh: House, change: str, said: str) -> None:
+    done = fresh.run("--configfile", "config/demo.yaml", "-n", "--config", change)
+    assert done.returncode == 1
+    assert last_line(done) == said
+    assert "Traceback" not in done.stderr
+
+
+def test_it_works_from_another_folder(fresh: House, tmp_path: Path) -> None:
+    done = fresh.run("--configfile", "config/demo.yaml", "-n", "--directory", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
+# --- The finished run ---
+
+
+def test_results_are_all_there(house: House) -> None:
+    results = house.folder / "results/small"
+    for day in ("2023-08-30", "2023-08-31"):
+        assert (results / f"maps/{day}.tif").exists()
+        assert (results / f"figures/map_{day}.png").stat().st_size > 10_000
+    scores = pd.read_parquet(results / "evaluation/scores.parquet")
+    assert list(scores.columns) == ["experiment", "member", "model", "split", "stratum", "metric", "value", "count"]
+    assert set(scores["split"]) == {"random", "time", "space", "both"}
+    assert {"convlstm", "climatology", "persistence", "boosting", "ceiling"} == set(scores["model"])
+    assert {"r2", "r", "rmse", "mae", "bias"} <= set(scores["metric"])
+    assert {"all", "truth"} == set(scores["stratum"])
+    assert all(path.stat().st_size for path in (results / "benchmarks").rglob("*.tsv"))
+
+
+def test_labels_follow_the_truth(house: House) -> None:
+    """Change detection knows nothing of the truth; its labels must."""
+    labels, truth = (open_dataset(house.folder / path) for path in ("results/small/moisture/ssm.zarr", "resources/small/twin/truth.zarr"))
+    usable = ((labels["flags"].values & int(UNUSABLE)) == 0) & np.isfinite(labels["ssm"].values)
+    days = labels["time"].values.astype("datetime64[D]").astype("datetime64[ns]")
+    true = truth["ssm"].sel(time=days).values
+    assert np.array_equal(labels["x"], truth["x"])
+    assert np.array_equal(labels["y"], truth["y"])
+    assert usable.mean() > 0.3
+    assert np.corrcoef(labels["ssm"].values[usable], true[usable])[0, 1] > 0.55
+    shifted = truth["ssm"].sel(time=days - np.timedelta64(40, "D"), method="nearest").values
+    assert np.corrcoef(labels["ssm"].values[usable], shifted[usable])[0, 1] < 0.45  # a wrong day would not do
+
+
+def test_predictions_know_days_they_have_not_seen(house: House) -> None:
+    scores = pd.read_parquet(house.folder / "results/small/evaluation/scores.parquet")
+    truth = scores[(scores["stratum"] == "truth") & (scores["split"] == "both")].set_index(["model", "metric"])["value"]
+    assert truth["convlstm", "r"] > 0.4
+    assert truth["convlstm", "rmse"] < truth["persistence", "rmse"]
+
+
+def test_maps_are_on_the_grid_in_range_and_explained(house: House) -> None:
+    with rasterio.open(house.folder / "results/small/maps/2023-08-31.tif") as file:
+        assert file.crs.to_epsg() == 32618
+        assert (file.bounds.left, file.bounds.top, file.res) == (330000, 4291280, (20, 20))
+        assert file.descriptions == ("ssm", "ssm_uncertainty", "flags")
+        assert np.isnan(file.nodata)
+        ssm, sigma, flags = file.read()
+    valid = np.isfinite(ssm)
+    assert valid.mean() > 0.8
+    assert ((ssm[valid] >= 0) & (ssm[valid] <= 1)).all()
+    assert (sigma[valid] > 0).all()
+    assert (flags[~valid].astype(int) & 1 == 1).all()  # nothing but water is without a value
+
+
+def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
+    """Noise in place of every date that does not train changes no reference, bit for bit."""
+    from loam.config import Change
+    from loam.moisture.references import fit_references
+    from loam.raster import write_zarr
+
+    results = house.folder / "results/small"
+    stack = open_dataset(house.folder / "resources/small/gamma0/stack.zarr").load()
+    training = json.loads((results / "learning/splits.json").read_text())["dates"]["train"]
+    other = ~np.isin(stack["time"].values.astype("datetime64[s]"), np.array(training, dtype="datetime64[s]"))
+    assert other.sum() > 20
+    stack["vv"].values[other] = np.random.default_rng(0).random((other.sum(), *stack["vv"].shape[1:]))
+    write_zarr(stack.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
+    raw = yaml.safe_load((REPOSITORY / "config/default.yaml").read_text())["moisture"]["change"] | SMALL["moisture"]["change"]
+    weather = results / "covariates/weather.zarr"
+    fit_references(tmp_path / "stack.zarr", results / "learning/splits.json", weather, tmp_path / "references.zarr", Change(**raw))
+    before, after = (open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path))
+    for name in ("dry", "wet", "sensitivity_error", "beta"):
+        np.testing.assert_array_equal(before[name].values, after[name].values)
+
+
+def test_scored_pixels_are_of_the_part_they_are_scored_in(house: House) -> None:
+    results = house.folder / "results/small"
+    splits = json.loads((results / "learning/splits.json").read_text())
+    samples = pd.read_parquet(results / "evaluation/samples.parquet")
+    times = np.unique(samples["time"].to_numpy())
+    units = unit_parts(splits, times)
+    maps = np.stack([pixel_parts(each, splits["blocks"]["px"], (64, 64)) for each in units])
+    part = maps[np.searchsorted(times, samples["time"].to_numpy()), samples["row"], samples["column"]]
+    assert (np.array(PARTS)[part] == samples["split"].to_numpy()).all()
+
+
+def test_the_report_holds_maps_scores_and_captions(house: House) -> None:
+    done = house.small("--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    text = (house.folder / "report.html").read_text()
+    for word in ("map_2023-08-31.png", "scatter.png", "scores.html", "curves.png", "1 Maps"):
+        assert word in text
+
+
+# --- What runs again, and what does not ---
+
+
+def test_nothing_runs_twice(house: House) -> None:
+    assert house.planned() == set()
+
+
+def test_training_settings_rerun_training_and_what_follows(house: House) -> None:
+    assert house.planned(learning={"train": {"epochs": 9}}) == LEARNING
+
+
+def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
+    assert house.planned(moisture={"change": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+
+
+def test_another_run_shares_what_the_area_owns(house: House) -> None:
+    planned = house.planned(run="other")
+    assert not planned & {"make_twin", "import_cube", "import_weather"}
+    assert {"fit_references", "train", "write_maps"} <= planned
+    done = house.small("-n", run="other")
+    assert "results/other/maps/2023-08-31.tif" in done.stdout + done.stderr
+    assert "output: results/small" not in done.stdout + done.stderr
+
+
+def test_a_source_switched_off_reruns_who_used_it(house: House) -> None:
+    planned = house.planned(sources={"ndvi": None})
+    assert planned == LEARNING
+
+
+def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
+    copied.edit(
+        "src/loam/moisture/uncertainty.py",
+        "    inside = np.clip(ssm, 0, 1)",
+        "    # Between the references.\n    inside = np.clip(ssm, 0, 1)",
+    )
+    copied.edit("src/loam/moisture/uncertainty.py", '"""Standard uncertainty of SSM [1]', '"""Give the standard uncertainty of SSM [1]')
+    assert copied.planned() == set()
+    copied.edit("src/loam/moisture/uncertainty.py", "np.clip(ssm, 0, 1)", "np.clip(ssm, 0.0, 0.99)")
+    assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+
+
+def test_a_new_date_reruns_what_depends_on_it_and_no_covariate(copied: House) -> None:
+    path = copied.folder / "resources/small/twin/backscatter.nc"
+    cube = xr.load_dataset(path)
+    later = cube.isel(time=[-1]).assign_coords(time=cube["time"].values[-1:] + np.timedelta64(1, "D"))
+    longer = xr.concat([cube, later], dim="time", data_vars="minimal")
+    path.unlink()
+    longer.to_netcdf(path)
+    planned = copied.planned()
+    assert {"import_cube", "make_splits", "fit_references", "detect_change", "train"} <= planned
+    assert not planned & (COVARIATES | {"make_twin"})
+
+
+def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:
+    maps = copied.folder / "results/small/maps/2023-08-31.tif"
+    before = maps.read_bytes()
+    done = copied.small(moisture={"change": {"min_dates": 1000}})
+    assert done.returncode == 1
+    assert "loam sample-patches: learning.patches: no patch of split 'train'" in done.stdout + done.stderr
+    assert maps.read_bytes() == before
+    mended = copied.small("results/small/learning/patches.parquet")
+    assert mended.returncode == 0, mended.stderr
+    pd.testing.assert_frame_equal(*(pd.read_parquet(each.folder / "results/small/learning/patches.parquet") for each in (copied, house)))
+
+
+def test_an_unfit_source_stops_before_any_job(copied: House) -> None:
+    """The weather is cut short behind the workflow's back: nothing runs, and one line says why."""
+    path = copied.folder / "short.nc"
+    xr.load_dataset(copied.folder / "resources/small/twin/weather.nc").isel(time=slice(0, -5)).to_netcdf(path)
+    done = copied.small(sources={"weather": {"path": "short.nc"}})
+    assert done.returncode == 1
+    assert re.search(
+        r"^loam check-inputs: short.nc: covers 2021-\d\d-\d\d to 2023-08-26, but the period .* extend the weather", done.stderr, re.M
+    )
+    assert "Finished jobid" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert copied.planned() == set()
