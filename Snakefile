@@ -1,4 +1,5 @@
 # Loam: Sentinel-1 to daily maps of soil moisture. A rule is names, paths and one command; settings are in config/.
+import os
 import subprocess
 import sys
 

@@ -70,6 +70,7 @@ def test_variables_and_folders_in_paths_are_replaced(load, monkeypatch: pytest.M
 def test_a_source_is_absent_when_it_or_its_path_is_null(load) -> None:
     assert load(sources={"ndvi": None}).sources.path("ndvi") is None
     assert load(sources={"ndvi": {"path": None}}).sources.path("ndvi") is None
+    assert load(sources={"ndvi": "null"}).sources.path("ndvi") is None  # as it comes from Snakemake's --config
 
 
 def test_map_days_are_the_listed_and_the_last(load) -> None:

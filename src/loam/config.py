@@ -408,6 +408,8 @@ def _expand(value: Any, key: str, names: Mapping[str, str]) -> Any:
         return [_expand(item, key, names) for item in value]
     if not isinstance(value, str):
         return value
+    if value == "null":  # Snakemake reads what is nested in --config as text
+        return None
     for name, text in names.items():
         value = value.replace(name, text)
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, key), value)

@@ -26,7 +26,7 @@ rule write_maps:
         ),
         ssm="<results>/moisture/ssm.zarr",
         weather="<results>/covariates/weather.zarr",
-        style=f"{workflow.basedir}/resources/styles/ssm.qml",
+        style=os.path.relpath(f"{workflow.basedir}/resources/styles/ssm.qml"),
     output:
         maps=expand("<results>/maps/{date}.tif", date=MAP_DAYS),
         styles=expand("<results>/maps/{date}.qml", date=MAP_DAYS),
