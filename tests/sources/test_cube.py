@@ -93,6 +93,7 @@ def without_units(data: xr.Dataset) -> xr.Dataset:
         (without_units, "vv has no units; set the attribute to 'dB' or '1'"),
         (lambda data: data.assign(vv=data["vv"].assign_attrs(units="furlong")), "vv has units 'furlong'"),
         (lambda data: data.assign(vv=data["vv"] * np.nan).assign(vv=lambda d: d["vv"].assign_attrs(units="dB")), "vv is NaN everywhere"),
+        (lambda data: data.isel(time=[0, 1, 1, 2]), "time 2020-03-07.* is there 2 times; merge the slices"),
         (lambda data: data.assign(vv=data["vv"].isel(x=0)), r"vv has dimensions \('time', 'y'\)"),
     ],
 )

@@ -75,7 +75,7 @@ def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, scratch: P
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         max_epochs=cfg.epochs, callbacks=[best, EarlyStopping("validation_loss", patience=cfg.patience), Progress()],
-        logger=logger, gradient_clip_val=1.0, deterministic=True, log_every_n_steps=1, num_sanity_val_steps=0,
+        logger=logger, gradient_clip_val=1.0, deterministic="warn", log_every_n_steps=1, num_sanity_val_steps=0,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     draws = torch.Generator().manual_seed(cfg.seed)
@@ -143,19 +143,22 @@ class Lesson(lightning.LightningModule):
         self.save_hyperparameters()
         self.model = ConvLSTM(**model)
 
-    def _loss(self, batch: dict[str, torch.Tensor], beta: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _losses(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Loss that is minimised, loss that ranks models, and the mean `(batch, y, x)`."""
         mean, log_variance = self.model(batch["dynamic"], batch["static"])
         weight = label_weight(batch["ssm"], batch["uncertainty"], weigh=self.hparams["weigh"])
         ssm = torch.nan_to_num(batch["ssm"])
         if self.hparams["loss"] == "mse":
-            return ((mean - ssm) ** 2 * weight).sum() / weight.sum().clamp(min=1e-9), mean
-        return gaussian_loss(mean, log_variance, ssm, weight, beta), mean
+            squared = ((mean - ssm) ** 2 * weight).sum() / weight.sum().clamp(min=1e-9)
+            return squared, squared, mean
+        tempered, plain = (gaussian_loss(mean, log_variance, ssm, weight, beta) for beta in (BETA_NLL, 0.0))
+        return tempered, plain, mean
 
     def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
-        """Loss of a batch."""
-        loss, _mean = self._loss(batch, BETA_NLL)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["ssm"]))
-        return loss
+        """Loss of a batch; the log gets the one that validation has too."""
+        minimised, plain, _mean = self._losses(batch)
+        self.log("train_loss", plain, on_step=False, on_epoch=True, batch_size=len(batch["ssm"]))
+        return minimised
 
     def on_validation_epoch_start(self) -> None:
         """Start the sums of the epoch's scores: count, label, label², squared error."""
@@ -163,7 +166,7 @@ class Lesson(lightning.LightningModule):
 
     def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
         """Loss of a batch on the natural distribution, and its part of the scores."""
-        loss, mean = self._loss(batch, beta=0.0)
+        _, loss, mean = self._losses(batch)
         self.log("validation_loss", loss, batch_size=len(batch["ssm"]))
         valid = torch.isfinite(batch["ssm"])
         label, error = batch["ssm"][valid].double(), (mean - batch["ssm"])[valid].double()

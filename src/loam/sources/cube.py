@@ -32,7 +32,7 @@ def open_cube(path: Path, period: Period) -> xr.Dataset:
 
     Raises:
         LoamError: no CRS, no `vv`, no `track`, dimensions that are not (time, y, x), unknown units, no acquisition
-            in the period.
+            in the period, or two at one time.
     """
     data = open_dataset(path, chunks={})
     require(data, ("vv", "time", "track"), path)
@@ -42,6 +42,10 @@ def open_cube(path: Path, period: Period) -> xr.Dataset:
     data = data.sortby("time").sel(time=slice(str(period.start), str(period.end)))
     if data.sizes["time"] == 0:
         msg = f"{path}: no acquisition between {period.start} and {period.end}; change period, or bring a cube that covers it"
+        raise LoamError(msg)
+    doubled = data.indexes["time"].duplicated()
+    if doubled.any():
+        msg = f"{path}: time {data.time.values[doubled][0]} is there {doubled.sum() + 1} times; merge the slices of one pass first"
         raise LoamError(msg)
     return data
 
