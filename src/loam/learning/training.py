@@ -154,7 +154,7 @@ class Lesson(lightning.LightningModule):
         tempered, plain = (gaussian_loss(mean, log_variance, ssm, weight, beta) for beta in (BETA_NLL, 0.0))
         return tempered, plain, mean
 
-    def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
+    def training_step(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
         """Loss of a batch; the log gets the one that validation has too."""
         minimised, plain, _mean = self._losses(batch)
         self.log("train_loss", plain, on_step=False, on_epoch=True, batch_size=len(batch["ssm"]))
@@ -164,9 +164,9 @@ class Lesson(lightning.LightningModule):
         """Start the sums of the epoch's scores: count, label, label², squared error."""
         self.sums = torch.zeros(4, dtype=torch.float64)
 
-    def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
+    def validation_step(self, batch: dict[str, torch.Tensor], number: int) -> None:
         """Loss of a batch on the natural distribution, and its part of the scores."""
-        _, loss, mean = self._losses(batch)
+        _minimised, loss, mean = self._losses(batch)
         self.log("validation_loss", loss, batch_size=len(batch["ssm"]))
         valid = torch.isfinite(batch["ssm"])
         label, error = batch["ssm"][valid].double(), (mean - batch["ssm"])[valid].double()
