@@ -21,9 +21,8 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)  ## run the embedded scene into results/demo
 	@$(DEMO)
-	@test -n "$$(find results/demo/figures results/demo/evaluation results/demo/maps -type f -newer results/demo/report.html 2>&1)" \
-		&& $(DEMO) --report results/demo/report.html || true
-	@test -s results/demo/report.html
+	@if [ -n "$$(find results/demo/figures results/demo/evaluation results/demo/maps -type f -newer results/demo/report.html 2>&1)" ]; then \
+		rm -f results/demo/report.html; $(DEMO) --report results/demo/report.html; fi
 	@echo
 	@echo "The demo is complete:"
 	@echo "  maps     results/demo/maps/*.tif (soil moisture, uncertainty, flags; open them in QGIS)"

@@ -1,5 +1,6 @@
 # Loam: Sentinel-1 to daily maps of soil moisture. A rule is names, paths and one command; settings are in config/.
 import os
+import shlex
 import subprocess
 import sys
 

@@ -1,5 +1,7 @@
 """What a model is shown: windows, interpolation, the last clear look."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,6 +23,16 @@ def test_bilinear_is_scipys(rows: int, columns: int, seed: int) -> None:
     position = rng.uniform(-1, 7, size=(2, 5, 4))
     expected = [map_coordinates(field, position, order=1, mode="nearest") for field in values]
     np.testing.assert_allclose(bilinear(values, *position), expected, atol=1e-5)
+
+
+def test_a_gap_stays_where_it_is() -> None:
+    rows, columns = np.mgrid[:4, :4].astype(float)
+    values = np.arange(16.0).reshape(4, 4)
+    values[1, 2] = np.nan
+    np.testing.assert_array_equal(bilinear(values, rows, columns), values)
+    between = bilinear(values, rows[:, :3], columns[:, :3] + 0.5)
+    assert between[1, 1] == 5  # the left neighbour alone
+    assert np.isfinite(between).all()
 
 
 def test_windows_sum_rain_and_et_and_average_the_rest() -> None:
@@ -79,6 +91,14 @@ def test_ndvi_is_the_last_look_and_grows_old(covariates: Covariates) -> None:
     assert covariates.stationary(np.datetime64("2020-01-09T05:00"), WINDOW)[1:, 0, 0].tolist() == [0.5, 7.0]
     before = covariates.stationary(np.datetime64("2020-01-04"), WINDOW)  # a look on the 5th must not be seen on the 4th
     assert np.isnan(before[1]).all()
+
+
+def test_a_look_that_is_too_old_no_longer_counts(covariates: Covariates) -> None:
+    tired = replace(covariates, ndvi=replace(covariates.ndvi, max_age=6.0))
+    assert tired.stationary(np.datetime64("2020-01-08"), WINDOW)[1:, 0, 0].tolist() == [0.5, 6.0]
+    late = tired.stationary(np.datetime64("2020-03-01"), WINDOW)
+    assert np.isnan(late[1]).all()
+    assert (late[2] == 6).all()
 
 
 def test_covariates_are_read_with_their_positions(tmp_path, box, layer) -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from loam.errors import LoamError
 
@@ -152,6 +152,15 @@ class Change(Section):
     beta_max_relative_error: float = Field(gt=0, lt=1, description="largest relative standard error of an accepted beta [1]")
     min_sensitivity_db: float = Field(gt=0, description="smallest wet minus dry that is not flagged [dB]")
     incidence_range_deg: tuple[float, float] = Field(description="local incidence angles that are not flagged [degree]")
+
+    @field_validator("incidence_range_deg")
+    @classmethod
+    def _low_before_high(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] < value[1] <= 90:
+            msg = f"{list(value)} must be [lowest, highest] between 0 and 90"
+            raise ValueError(msg)
+        return value
+
     frozen_below_degc: float = Field(ge=-20, le=20, description="air temperature that counts as frozen [degC]")
     seed: int = Field(ge=0, description="seed of the bootstrap")
 
@@ -296,7 +305,7 @@ class Boosting(Section):
 class Evaluation(Section):
     """Room `evaluation`."""
 
-    truth: str | None = Field(description="Zarr with the true `ssm` (day, y, x); null where nobody knows it")
+    truth: str | None = Field(description="Zarr with the true `ssm` (time, y, x), daily; null where nobody knows it")
     samples_per_split: Count = Field(description="most pixel-dates scored per split, drawn at random")
     boosting: Boosting
     seed: int = Field(ge=0, description="seed of the draws")
@@ -390,6 +399,7 @@ def missing_inputs(cfg: Config) -> str | None:
     wanted = {f"sources.{name}.path": cfg.sources.path(name) for name in type(cfg.sources).model_fields}
     if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
         wanted["grid.aoi"] = cfg.grid.aoi
+    wanted["evaluation.truth"] = cfg.evaluation.truth
     for name in ("backscatter", "weather", "dem"):
         if wanted[f"sources.{name}.path"] is None:
             return f"sources.{name}.path: not set; Loam cannot run without it"

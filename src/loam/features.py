@@ -25,6 +25,7 @@ class Field:
     values: np.ndarray  # (time, channel, row, column) float32
     rows: np.ndarray  # (y, x) fractional row of every target pixel
     columns: np.ndarray  # (y, x)
+    max_age: float = np.inf  # for NDVI: age from which a look no longer counts [day]
 
     def at(self, values: np.ndarray, window: tuple[slice, slice], stride: int = 1) -> np.ndarray:
         """Interpolate `(…, row, column)` to the target pixels of a window `(…, y, x)`, or to cells of `stride` pixels."""
@@ -41,10 +42,16 @@ def cell_means(values: np.ndarray, stride: int) -> np.ndarray:
 
 
 def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation of `(…, row, column)` at fractional positions `(y, x)`; the edge value holds outside."""
+    """Bilinear interpolation of `(…, row, column)` at fractional positions `(y, x)`.
+
+    The edge value holds outside. Missing corners do not count; only where all that count are missing is it NaN.
+    """
     (low, high, down) = _neighbours(rows, values.shape[-2])
     (left, right, across) = _neighbours(columns, width := values.shape[-1])
     flat = values.reshape(*values.shape[:-2], -1)
+    known = np.isfinite(flat)
+    whole = bool(known.all())
+    flat = flat if whole else np.where(known, flat, 0)
     corners = (
         (low, left, (1 - down) * (1 - across)),
         (low, right, (1 - down) * across),
@@ -52,7 +59,11 @@ def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nd
         (high, right, down * across),
     )
     # One flat index per corner: twice as fast as indexing by row and column.
-    return sum(np.take(flat, row * width + column, axis=-1) * weight for row, column, weight in corners)
+    total = sum(np.take(flat, row * width + column, axis=-1) * weight for row, column, weight in corners)
+    if whole:
+        return total
+    present = sum(np.take(known, row * width + column, axis=-1) * weight for row, column, weight in corners)
+    return np.where(present > 0, total / np.maximum(present, 1e-9), np.nan)
 
 
 def _neighbours(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,6 +135,8 @@ class Covariates:
             return np.full((2, *shape), np.nan, dtype=np.float32)
         fields = self.ndvi.at(self.ndvi.values[index], window).astype(np.float32)
         fields[1] += float((day - self.ndvi.times[index]) / DAY)
+        fields[0, fields[1] > self.ndvi.max_age] = np.nan
+        fields[1] = np.minimum(fields[1], self.ndvi.max_age)
         return fields
 
 
@@ -140,4 +153,5 @@ def open_covariates(static: Path, weather: Path, ndvi: Path | None) -> Covariate
 def _field(data: xr.Dataset, names: tuple[str, ...], box: GeoBox) -> Field:
     values = np.stack([data[name].transpose("time", "y", "x").values for name in names], axis=1)
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
-    return Field(data["time"].values.astype("datetime64[D]"), values.astype(np.float32), rows, columns)
+    max_age = float(data[names[-1]].attrs.get("max_age_days", np.inf))
+    return Field(data["time"].values.astype("datetime64[D]"), values.astype(np.float32), rows, columns, max_age)

@@ -108,6 +108,17 @@ def _extent(data: xr.Dataset | xr.DataArray, cells: float) -> BoundingBox:
     return BoundingBox(west, south, east, north, data.odc.crs)
 
 
+def require_same_grid(path: Path, box: GeoBox, other: Path, other_box: GeoBox) -> None:
+    """Stop when two files do not lie on one grid: rows and columns would not be the same places.
+
+    Raises:
+        LoamError: they differ.
+    """
+    if box != other_box:
+        msg = f"{path}: its grid is not that of {other}; remove it and run again"
+        raise LoamError(msg)
+
+
 def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
     """Bring `(…, y, x)` data onto the target grid; pixels without data become NaN in floats.
 
@@ -146,4 +157,10 @@ def pixel_positions(grid: GeoBox, crs: Any, x: np.ndarray, y: np.ndarray) -> tup
 def _fractional(value: np.ndarray, centres: np.ndarray) -> np.ndarray:
     if centres.size == 1:
         return np.zeros_like(value)
-    return (value - centres[0]) / (centres[1] - centres[0])
+    # Over the whole axis: neighbouring float32 coordinates differ by a rounded step.
+    centres = centres.astype(np.float64)
+    step = (centres[-1] - centres[0]) / (centres.size - 1)
+    if np.abs(np.diff(centres) / step - 1).max() > 0.05:
+        msg = f"coordinates from {centres[0]:g} to {centres[-1]:g} are not evenly spaced; regrid the file first"
+        raise LoamError(msg)
+    return (value - centres[0]) / step

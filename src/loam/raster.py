@@ -74,6 +74,8 @@ def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
     """
     data = _open(path, chunks)
     data = data.rename({old: new for old, new in AXIS_NAMES.items() if old in data.dims})
+    if "y" in data.coords and data["y"].size > 1 and data["y"].values[0] < data["y"].values[-1]:
+        data = data.isel(y=slice(None, None, -1))  # rows run south everywhere in Loam
     # Text comes back from Zarr as a type that few array functions know.
     data = data.assign_coords({name: data[name].astype(object).astype(str) for name in data.coords if data[name].dtype.kind == "T"})
     return _with_crs(data, path)

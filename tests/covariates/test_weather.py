@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.covariates.weather import derive_weather, reference_et, relative_humidity, saturation_pressure, wind_at_2m
+from loam.covariates.weather import around, derive_weather, reference_et, relative_humidity, saturation_pressure, wind_at_2m
 from loam.errors import LoamError
 
 
@@ -56,6 +56,22 @@ def test_without_radiation_the_extremes_serve_and_it_is_said(at) -> None:
     et = reference_et(raw, at(temperature=17.0, wind=2.0, humidity=70.0), 100.0, "w.nc")
     assert et.attrs["method"] == "Hargreaves"
     assert 2 < float(et.squeeze()) < 6
+
+
+def test_the_mean_temperature_is_that_of_the_extremes_where_it_is_missing(at) -> None:
+    raw = at(precipitation=1.0, temperature_min=12.0, temperature_max=22.0, wind_speed=2.0, relative_humidity=70.0)
+    assert float(derive_weather(raw, 100.0, 10.0, "w.nc")["temperature"].squeeze()) == 17.0
+
+
+def test_only_the_cells_around_the_area_are_kept(layer, box) -> None:
+    """A continent of weather must neither fill the memory nor mix its temperature into the area's frost."""
+    cells = box.zoom_out(4).pad(20)
+    values = np.arange(cells.shape.x * cells.shape.y, dtype=float).reshape(1, *cells.shape)
+    whole = xr.Dataset({"temperature": layer(values, days("2020-01-01", 1), on=cells)}).odc.assign_crs(box.crs)
+    kept = around(whole, box)
+    assert kept.sizes["x"] == 4 + 2
+    assert kept.sizes["y"] == 3 + 2
+    np.testing.assert_array_equal(kept["temperature"].values[0], values[0, 19:24, 19:25])
 
 
 def test_the_sources_own_et_is_taken(at) -> None:

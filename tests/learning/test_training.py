@@ -102,8 +102,13 @@ def test_the_same_seed_gives_the_same_and_a_member_another(site, tmp_path, train
 
 
 def test_mse_is_a_choice(site, tmp_path) -> None:
-    history = learn(site, tmp_path, TRAIN.model_copy(update={"loss": "mse", "epochs": 2}))
+    history = learn(site, tmp_path, TRAIN.model_copy(update={"loss": "mse", "epochs": 4}))
     assert (history["train_loss"] > 0).all()
+    model, window = load_checkpoint(tmp_path / "0.ckpt")
+    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    maps = predict_days(model, covariates, np.array(["2022-07-01", "2022-07-10"], dtype="datetime64[D]"), window["days"], window["form"])
+    # The variance learns too, else a map's uncertainty would be noise.
+    assert float(maps["ssm_uncertainty"].mean()) == pytest.approx(history["validation_rmse"].iloc[-1], rel=0.6)
 
 
 def test_normalisation_comes_from_the_training_patches_and_travels(site, trained) -> None:

@@ -43,7 +43,10 @@ def test_negative_power_counts_and_a_negative_mean_is_missing(layer, box) -> Non
 def test_speckle_is_what_gamma_noise_shows() -> None:
     rng = np.random.default_rng(1)
     mean_of_window = rng.gamma(4.4, 1 / 4.4, size=(20000, 25)).mean(1)
-    assert speckle_db(4.4, 5) == pytest.approx((10 * np.log10(mean_of_window)).std(), rel=0.02)
+    expected = (10 * np.log10(mean_of_window)).std()
+    noise = speckle_db(np.ones((9, 9)), 4.4, 5)
+    assert noise[4, 4] == pytest.approx(expected, rel=0.02)
+    assert noise[0, 0] == pytest.approx(expected * 5 / 3, rel=0.02)  # 9 of 25 pixels in a corner
 
 
 def test_normalisation_is_the_same_on_values_and_on_references() -> None:

@@ -30,14 +30,16 @@ def test_uncertainty_is_the_spread_of_a_monte_carlo() -> None:
 
 
 def test_flags_say_each_fault() -> None:
-    flags = value_flags(np.array([-0.1, 0.5, 1.2, np.nan]), np.array([30, 50, 30, 10.0]), (20, 45), frozen=False)
+    flags = value_flags(
+        np.array([-0.1, 0.5, 1.2, np.nan]), np.array([-9, -9, -9, np.nan]), np.array([30, 50, 30, 10.0]), (20, 45), frozen=False
+    )
     assert [Flag(int(flag)) for flag in flags] == [
         Flag.CLIPPED_LOW,
         Flag.INCIDENCE,
         Flag.CLIPPED_HIGH,
         Flag.NO_OBSERVATION | Flag.INCIDENCE,
     ]
-    assert Flag(int(value_flags(np.array([0.5]), None, (20, 45), frozen=True)[0])) == Flag.FROZEN
+    assert Flag(int(value_flags(np.array([0.5]), np.array([-9.0]), None, (20, 45), frozen=True)[0])) == Flag.FROZEN
     weak = reference_flags(np.array([1.0, 3.0, 3.0, np.nan]), np.array([0.1, 1.2, 0.1, 0.1]), np.array([60, 60, 10, 60]), 1.5, 50)
     assert [Flag(int(flag)) for flag in weak] == [Flag.LOW_SENSITIVITY, Flag.LOW_SENSITIVITY, Flag.TOO_FEW_DATES, Flag.LOW_SENSITIVITY]
 

@@ -79,6 +79,30 @@ def test_incidence_of_one_geometry_is_spread_over_its_dates(cube, tmp_path, laye
     assert (stack["incidence"].values == 38.5).all()
 
 
+def test_borders_of_no_power_are_missing_not_dry(cube, tmp_path) -> None:
+    def with_borders(data: xr.Dataset) -> xr.Dataset:
+        values = data["vv"].values.copy()
+        values[:, 0] = -np.inf
+        return data.assign(vv=data["vv"].copy(data=values))
+
+    stack = run(cube(with_borders), tmp_path)
+    assert np.isnan(stack["vv"].values[:, 0]).all()
+    assert (stack["mask"].values[:, 0] == 1).all()
+    assert np.isfinite(stack["vv"].values[:, 1:]).all()
+
+
+def test_rows_that_run_north_are_turned(cube, tmp_path) -> None:
+    plain = run(cube(), tmp_path).load()
+    turned = run(cube(lambda data: data.isel(y=slice(None, None, -1))), tmp_path)
+    np.testing.assert_array_equal(turned["vv"].values, plain["vv"].values)
+    assert (np.diff(turned["y"].values) < 0).all()
+
+
+def test_one_track_may_be_a_scalar(cube, tmp_path) -> None:
+    stack = run(cube(lambda data: data.drop_vars("track").assign_coords(track="A004")), tmp_path)
+    assert stack["track"].values.tolist() == ["A004"] * 4
+
+
 def without_units(data: xr.Dataset) -> xr.Dataset:
     del data["vv"].attrs["units"]
     return data
@@ -93,6 +117,12 @@ def without_units(data: xr.Dataset) -> xr.Dataset:
         (without_units, "vv has no units; set the attribute to 'dB' or '1'"),
         (lambda data: data.assign(vv=data["vv"].assign_attrs(units="furlong")), "vv has units 'furlong'"),
         (lambda data: data.assign(vv=data["vv"] * np.nan).assign(vv=lambda d: d["vv"].assign_attrs(units="dB")), "vv is NaN everywhere"),
+        (
+            lambda data: data.assign(vv=data["vv"].fillna(0) * 0 - 9999).assign(vv=lambda d: d["vv"].assign_attrs(units="dB")),
+            "declare its nodata",
+        ),
+        (lambda data: data.assign(vv=data["vv"].assign_attrs(units="1")), "vv reaches from .* with units '1'; correct its units"),
+        (lambda data: data.assign(incidence=data["vv"] * 0 + 0.6), "incidence has units 'dB'; they must be 'degree'"),
         (lambda data: data.isel(time=[0, 1, 1, 2]), "time 2020-03-07.* is there 2 times; merge the slices"),
         (lambda data: data.assign(vv=data["vv"].isel(x=0)), r"vv has dimensions \('time', 'y'\)"),
     ],

@@ -39,7 +39,8 @@ def test_names_and_units_are_ours(weather) -> None:
     data = read_weather(weather(), SOURCE)
     got = {name: (round(float(values.mean()), 4), values.attrs["units"]) for name, values in data.data_vars.items()}
     assert got == {
-        "precipitation": (2.0, "mm"), "temperature": (10.0, "degC"), "wind_speed": (1.0, "m/s"), "solar_radiation": (8.64, "MJ/m^2"),
+        "precipitation": (2.0, "mm"), "temperature": (10.0, "degC"), "temperature_min": (0.0, "degC"),
+        "wind_speed": (1.0, "m/s"), "solar_radiation": (8.64, "MJ/m^2"),
     }  # fmt: skip
 
 

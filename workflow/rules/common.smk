@@ -5,9 +5,9 @@ wildcard_constraints:
 
 
 # Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
-PATHS = f"export PYTHONPATH={workflow.basedir}/src; "
+PATHS = f"export PYTHONPATH={shlex.quote(workflow.basedir)}/src; "
 if not workflow.deployment_settings.deployment_method:
-    PATHS += f"export PATH={Path(sys.executable).parent}:$PATH; "
+    PATHS += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
 shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
@@ -46,3 +46,4 @@ def check_inputs():
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.stderr.strip())
+    sys.stderr.write(done.stderr)

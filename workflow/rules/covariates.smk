@@ -43,7 +43,7 @@ rule prepare_weather:
         mem_mb=lambda wc, attempt: 2000 * attempt,
         runtime=30,
     params:
-        **step("prepare_weather", "covariates.weather"),
+        **step("prepare_weather", "covariates.weather", grid="grid", cube="sources.backscatter.path"),
     shell:
         "python -m loam prepare-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"

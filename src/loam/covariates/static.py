@@ -23,7 +23,11 @@ def prepare_static(dem: Path, soil: Path | None, out: Path, cfg: Static, grid: G
     box = target_grid(grid, Path(cube) if cube else None)
     layers = terrain_on_grid(open_raster(dem), box, dem, wetness_index=cfg.wetness_index)
     if soil is not None and properties is not None:
-        layers |= soil_on_grid(open_dataset(soil), box, soil, properties.variables)
+        properties_on_grid = soil_on_grid(open_dataset(soil), box, soil, properties.variables)
+        if clash := layers.keys() & properties_on_grid.keys():
+            msg = f"{soil}: {sorted(clash)} are names of terrain too; rename them in the file"
+            raise LoamError(msg)
+        layers |= properties_on_grid
     write_zarr(as_channels(layers, box), out)
 
 
@@ -85,7 +89,8 @@ def soil_on_grid(data: xr.Dataset, box: GeoBox, path: Path, names: tuple[str, ..
             msg = f"{path}: {name} has no units; set the attribute"
             raise LoamError(msg)
         values = data[name].astype("float32")
-        layers[name] = to_grid(values.compute(), box, "bilinear").assign_attrs(units=data[name].attrs["units"])
+        resampling = "nearest" if data[name].dtype.kind in "iu" else "bilinear"  # codes have no values between them
+        layers[name] = to_grid(values.compute(), box, resampling).assign_attrs(units=data[name].attrs["units"])
         gap = float(np.isnan(layers[name]).mean())
         if gap:
             logging.getLogger(__name__).warning("%s: %s is missing on %.1f %% of the area of interest", path, name, 100 * gap)

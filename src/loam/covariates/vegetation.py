@@ -40,8 +40,8 @@ def checked_ndvi(values: xr.DataArray, path: Path) -> xr.DataArray:
 
 def coarsened(values: xr.DataArray, box: GeoBox) -> xr.DataArray:
     """Average pixels finer than the target's onto its grid; leave coarser ones as they are."""
-    source = values.odc.geobox
-    finer = source.crs == box.crs and abs(source.resolution.x) < abs(box.resolution.x) * 0.999
+    in_target = values.odc.output_geobox(box.crs) if values.odc.crs != box.crs else values.odc.geobox
+    finer = abs(in_target.resolution.x) < abs(box.resolution.x) * 0.999
     return to_grid(values, box, "average") if finer else values
 
 
@@ -64,5 +64,7 @@ def fill_from_past(ndvi: xr.DataArray, max_age_days: int) -> xr.Dataset:
     known = (last >= 0) & (age <= max_age_days)
     return xr.Dataset({
         "ndvi": ndvi.copy(data=np.where(known, value, np.nan)).assign_attrs(units="1", long_name="NDVI, last clear look"),
-        "age": ndvi.copy(data=np.where(known, age, max_age_days)).assign_attrs(units="day", long_name="age of the last clear look"),
+        "age": ndvi.copy(data=np.where(known, age, max_age_days)).assign_attrs(
+            units="day", long_name="age of the last clear look", max_age_days=max_age_days
+        ),
     })  # fmt: skip

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from loam.config import WeatherCovariates
+from loam.config import Grid, WeatherCovariates
 from loam.errors import LoamError
+from loam.grid import pixel_positions, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
 
 LONG_NAMES = {
@@ -19,12 +21,23 @@ LONG_NAMES = {
 }
 
 
-def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates) -> None:
-    """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid."""
-    raw = open_dataset(weather).load()
-    height_m = float(open_raster(dem).mean())
+def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates, grid: Grid, cube: str | None) -> None:
+    """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
+    box = target_grid(grid, Path(cube) if cube else None)
+    raw = around(open_dataset(weather), box).load()
+    height_m = float(to_grid(open_raster(dem), box, "bilinear").mean())
     daily = derive_weather(raw, height_m, cfg.wind_height_m, weather)
     write_zarr(daily.odc.assign_crs(raw.odc.crs), out)
+
+
+def around(data: xr.Dataset, box: GeoBox) -> xr.Dataset:
+    """Only the cells that the target grid's pixels are interpolated from: a file may cover a continent."""
+    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    window = {}
+    for axis, position in (("y", rows), ("x", columns)):
+        first, last = np.clip([np.floor(position.min()), np.ceil(position.max())], 0, data.sizes[axis] - 1).astype(int)
+        window[axis] = slice(int(first), int(last) + 1)
+    return data.isel(window)
 
 
 def derive_weather(raw: xr.Dataset, height_m: float, wind_height_m: float, path: Path) -> xr.Dataset:
@@ -39,6 +52,8 @@ def derive_weather(raw: xr.Dataset, height_m: float, wind_height_m: float, path:
     Raises:
         LoamError: precipitation, temperature, wind or every measure of humidity is missing.
     """
+    if "temperature" not in raw and {"temperature_min", "temperature_max"} <= set(raw):
+        raw = raw.assign(temperature=(raw["temperature_min"] + raw["temperature_max"]) / 2)  # FAO-56, equation 9
     for name in ("precipitation", "temperature", "wind_speed"):
         if name not in raw:
             msg = f"{path}: no {name}, neither by standard name nor in sources.weather.variables; name it there"

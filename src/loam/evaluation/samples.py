@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from loam.config import Evaluation
 from loam.errors import LoamError
 from loam.evaluation.baselines import all_features, boost, climatology, covered, with_persistence
 from loam.evaluation.labels import Frame, Labels, open_labels, values_at
 from loam.features import Covariates, open_covariates
+from loam.grid import require_same_grid
 from loam.parts import PARTS, TESTS
 from loam.raster import open_dataset, require
 
@@ -35,13 +37,14 @@ def collect_samples(
     """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
     labels = open_labels(open_dataset(ssm), json.loads(splits.read_text()))
     covariates = open_covariates(static, weather, ndvi)
+    require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
     most = dict.fromkeys(TESTS, cfg.samples_per_split) | {"train": cfg.boosting.samples}
     table = draw_samples(labels, covered(covariates, labels.times, days), most, cfg.seed)
     tests = table[table["split"] != "train"].reset_index(drop=True)
     if tests.empty:
         msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
-    tests.insert(len(COLUMNS), "truth", _truth(truth, tests))
+    tests.insert(len(COLUMNS), "truth", _truth(truth, tests, covariates.grid))
     tests["boosting"] = _boosting(covariates, table, tests, days, cfg)
     tests = pd.concat([tests, *(predicted(name, paths, tests) for name, paths in _experiments(predictions).items())], axis=1)
     tests.to_parquet(out, index=False)
@@ -177,11 +180,14 @@ def _column(data: xr.DataArray, table: pd.DataFrame) -> np.ndarray:
     return values_at(data, _days(table), table["row"].to_numpy(), table["column"].to_numpy())
 
 
-def _truth(path: Path | None, table: pd.DataFrame) -> np.ndarray:
+def _truth(path: Path | None, table: pd.DataFrame, grid: GeoBox) -> np.ndarray:
     if path is None:
         return np.full(len(table), np.nan, dtype=np.float32)
     data = open_dataset(path)
-    require(data, ("ssm",), path)
+    require(data, ("ssm", "time"), path)
+    if data.odc.geobox != grid:
+        msg = f"{path}: its grid is not that of the run (evaluation.truth); bring the truth on the run's grid, or set the key to null"
+        raise LoamError(msg)
     return _column(data["ssm"], table)
 
 

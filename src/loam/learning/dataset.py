@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from odc.geo.geobox import GeoBox
 from torch.utils.data import Dataset
 
 from loam.features import WEATHER, Covariates
@@ -18,6 +19,7 @@ STATISTICS_PATCHES = 512
 class Labels:
     """Labels of a run in memory: NaN where one may not be used."""
 
+    grid: GeoBox
     times: np.ndarray  # (time) datetime64[ns]
     ssm: np.ndarray  # (time, y, x) float32
     uncertainty: np.ndarray  # (time, y, x) float32
@@ -28,7 +30,7 @@ def open_labels(path: Path) -> Labels:
     data = open_dataset(path)
     unusable = (data["flags"].values & int(UNUSABLE)) != 0
     ssm, uncertainty = (np.where(unusable, np.nan, data[name].values).astype(np.float32) for name in ("ssm", "ssm_uncertainty"))
-    return Labels(data["time"].values, ssm, uncertainty)
+    return Labels(data.odc.geobox, data["time"].values, ssm, uncertainty)
 
 
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from loam.errors import LoamError
 from loam.features import Covariates, open_covariates
-from loam.grid import empty_like_grid
+from loam.grid import empty_like_grid, require_same_grid
 from loam.learning.convlstm import ConvLSTM, receptive_radius
 from loam.raster import open_dataset, write_zarr
 
@@ -29,7 +29,9 @@ def predict(
     if list(covariates.static_names) != window["channels"]:
         msg = f"{checkpoint}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
         raise LoamError(msg)
-    acquired = open_dataset(ssm)["time"].values.astype("datetime64[D]")
+    labels = open_dataset(ssm)
+    require_same_grid(static, covariates.grid, ssm, labels.odc.geobox)
+    acquired = labels["time"].values.astype("datetime64[D]")
     wanted = np.unique(np.concatenate([acquired, np.array(days, dtype="datetime64[D]")]))
     maps = predict_days(model, covariates, wanted, window["days"], window["form"])
     write_zarr(maps.odc.assign_crs(covariates.grid.crs), out, {"time": 16})

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from loam.config import Experiment, Model, Train
 from loam.errors import LoamError
 from loam.features import open_covariates
+from loam.grid import require_same_grid
 from loam.learning.convlstm import ConvLSTM
 from loam.learning.dataset import PatchDataset, channel_statistics, open_labels
 
@@ -45,7 +46,7 @@ def train(
         loss=cfg.loss, weigh=cfg.weight_by_uncertainty, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        best, log = _fit(lesson, data, cfg, Path(scratch))
+        best, log = _fit(lesson, data, cfg, cfg.seed + member, Path(scratch))
         log.to_csv(history, index=False)
         best.replace(out)
 
@@ -56,6 +57,7 @@ def _datasets(
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
     labels, covariates = open_labels(ssm), open_covariates(static, weather, ndvi)
+    require_same_grid(static, covariates.grid, ssm, labels.grid)
     parts = {name: index[index["split"] == name] for name in ("train", "validate")}
     for name, part in parts.items():
         if part.empty:
@@ -67,7 +69,7 @@ def _datasets(
     }
 
 
-def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, scratch: Path) -> tuple[Path, pd.DataFrame]:
+def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, seed: int, scratch: Path) -> tuple[Path, pd.DataFrame]:
     """Run Lightning; return the best checkpoint and one line per epoch."""
     best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min")
     logger = CSVLogger(scratch, name="log", version="")
@@ -78,7 +80,7 @@ def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, scratch: P
         logger=logger, gradient_clip_val=1.0, deterministic="warn", log_every_n_steps=1, num_sanity_val_steps=0,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    draws = torch.Generator().manual_seed(cfg.seed)
+    draws = torch.Generator().manual_seed(seed)
     trainer.fit(
         lesson,
         DataLoader(data["train"], batch_size=cfg.batch_size, shuffle=True, generator=draws, drop_last=len(data["train"]) > cfg.batch_size),
@@ -149,8 +151,9 @@ class Lesson(lightning.LightningModule):
         weight = label_weight(batch["ssm"], batch["uncertainty"], weigh=self.hparams["weigh"])
         ssm = torch.nan_to_num(batch["ssm"])
         if self.hparams["loss"] == "mse":
+            # With beta = 1 the mean is pulled as by squared error, and the variance still learns how large that is.
             squared = ((mean - ssm) ** 2 * weight).sum() / weight.sum().clamp(min=1e-9)
-            return squared, squared, mean
+            return gaussian_loss(mean, log_variance, ssm, weight, beta=1.0), squared, mean
         tempered, plain = (gaussian_loss(mean, log_variance, ssm, weight, beta) for beta in (BETA_NLL, 0.0))
         return tempered, plain, mean
 

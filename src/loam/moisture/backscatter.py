@@ -36,9 +36,16 @@ def averaged_db(power: xr.DataArray, size: int) -> xr.DataArray:
     return power.copy(data=out).assign_attrs(units="dB")
 
 
-def speckle_db(looks: float, size: int) -> float:
-    """Standard deviation of the averaged backscatter by speckle [dB]: 4.34 / sqrt(looks of the window)."""
-    return float(DB_PER_NEPER / np.sqrt(looks * size**2))
+def speckle_db(power: np.ndarray, looks: float, size: int) -> np.ndarray:
+    """Standard deviation of the averaged backscatter by speckle, 4.34 / sqrt(looks of the window), `(y, x)` [dB].
+
+    Args:
+        power: of one date `(y, x)`; only its finite pixels count, so that edges and gaps are less certain.
+        looks: of one pixel [1].
+        size: edge of the window [pixel].
+    """
+    count = uniform_filter(np.isfinite(power).astype(np.float64), size, mode="constant") * size**2
+    return DB_PER_NEPER / np.sqrt(looks * np.maximum(count, 1))
 
 
 def normalised(backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = 40.0) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from loam.config import Change, LandCover
-from loam.errors import LoamError
+from loam.grid import require_same_grid
 from loam.moisture.backscatter import averaged_db, frozen_dates, normalised, speckle_db, support_pixels
 from loam.moisture.masks import land_cover_flags, reference_flags, value_flags
 from loam.moisture.uncertainty import ssm_uncertainty
@@ -23,9 +23,7 @@ def detect_change(
     data, fitted = open_dataset(stack), open_dataset(references).load()
     require(data, (cfg.polarisation, "track"), stack)
     box = data.odc.geobox
-    if fitted.odc.geobox != box:
-        msg = f"{references}: its grid is not that of {stack}; remove it and run again"
-        raise LoamError(msg)
+    require_same_grid(references, fitted.odc.geobox, stack, box)
     surface = np.zeros(box.shape, dtype=np.int32)
     if landcover is not None and classes is not None:
         surface = land_cover_flags(open_raster(landcover), box, classes)
@@ -49,17 +47,21 @@ def moisture_series(data: xr.Dataset, references: xr.Dataset, surface: np.ndarra
     """
     size = support_pixels(cfg.label_support_m, abs(data.odc.geobox.resolution.x))
     backscatter = averaged_db(data[cfg.polarisation], size)
-    noise_db = float(np.hypot(speckle_db(cfg.looks, size), cfg.calibration_error_db))
     ssm, error = (np.full(backscatter.shape, np.nan, dtype=np.float32) for _ in range(2))
     flags = np.zeros(backscatter.shape, dtype=np.int32)
     for index, track in enumerate(data["track"].values):
+        noise_db = np.hypot(speckle_db(data[cfg.polarisation].values[index], cfg.looks, size), cfg.calibration_error_db)
         angle = data["incidence"].values[index] if "incidence" in data else None
         pixel = _references_of(references, str(track))
         level, level_error = _levelled(backscatter.values[index], angle, references, noise_db, cfg.normalisation)
         raw = relative_moisture(level, pixel["dry"].values, pixel["wet"].values)
         ssm[index] = np.clip(raw, 0, 1)
         error[index] = ssm_uncertainty(raw, pixel["sensitivity"].values, level_error, pixel["dry_error"].values, pixel["wet_error"].values)
-        flags[index] = surface | _pixel_flags(pixel, cfg) | value_flags(raw, angle, cfg.incidence_range_deg, bool(frozen[index]))
+        flags[index] = (
+            surface
+            | _pixel_flags(pixel, cfg)
+            | value_flags(raw, backscatter.values[index], angle, cfg.incidence_range_deg, bool(frozen[index]))
+        )
     return _as_dataset(backscatter, ssm, error, flags, size * abs(data.odc.geobox.resolution.x))
 
 
@@ -81,11 +83,11 @@ def _references_of(references: xr.Dataset, track: str) -> xr.Dataset:
 
 
 def _levelled(
-    backscatter_db: np.ndarray, angle: np.ndarray | None, references: xr.Dataset, noise_db: float, normalisation: str
+    backscatter_db: np.ndarray, angle: np.ndarray | None, references: xr.Dataset, noise_db: np.ndarray, normalisation: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Backscatter at the references' angle and its 1 sigma, which grows with the distance to 40 degrees."""
     if normalisation == "track" or angle is None:
-        return backscatter_db, np.full(backscatter_db.shape, noise_db)
+        return backscatter_db, noise_db
     level = normalised(backscatter_db, angle, references["beta"].values, REFERENCE_ANGLE_DEG)
     return level, np.hypot(noise_db, (angle - REFERENCE_ANGLE_DEG) * references["beta_error"].values)
 

@@ -31,17 +31,20 @@ def reference_flags(
     return (low * int(Flag.LOW_SENSITIVITY) | few * int(Flag.TOO_FEW_DATES)).astype(np.int32)
 
 
-def value_flags(raw: np.ndarray, incidence_deg: np.ndarray | None, incidence_range_deg: tuple[float, float], frozen: bool) -> np.ndarray:
+def value_flags(
+    raw: np.ndarray, backscatter_db: np.ndarray, incidence_deg: np.ndarray | None, incidence_range_deg: tuple[float, float], frozen: bool
+) -> np.ndarray:
     """Flags of one acquisition, `(y, x)`: no observation, clipped, incidence out of range, frozen.
 
     Args:
         raw: SSM before clipping [1], NaN missing.
+        backscatter_db: what it comes from [dB], NaN missing.
         incidence_deg: local incidence angle [degree], or None.
         incidence_range_deg: angles that are not flagged [degree].
         frozen: whether the day counts as frozen.
     """
     flags = np.zeros(raw.shape, dtype=np.int32)
-    flags |= np.where(np.isnan(raw), int(Flag.NO_OBSERVATION), 0).astype(np.int32)
+    flags |= np.where(np.isnan(backscatter_db), int(Flag.NO_OBSERVATION), 0).astype(np.int32)
     flags |= np.where(raw < 0, int(Flag.CLIPPED_LOW), 0).astype(np.int32)
     flags |= np.where(raw > 1, int(Flag.CLIPPED_HIGH), 0).astype(np.int32)
     if incidence_deg is not None:

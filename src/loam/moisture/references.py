@@ -36,6 +36,9 @@ def training_data(data: xr.Dataset, splits: dict, weather: xr.Dataset, cfg: Chan
     dates = np.array(splits["dates"]["train"], dtype="datetime64[s]")
     train = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), dates))
     frozen = frozen_dates(weather["temperature"], train["time"].values, cfg.frozen_below_degc)
+    if frozen.all():
+        msg = f"moisture.change.frozen_below_degc = {cfg.frozen_below_degc:g}: all {len(frozen)} training dates are colder; lower it"
+        raise LoamError(msg)
     return train.isel(time=~frozen).load()
 
 

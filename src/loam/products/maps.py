@@ -11,7 +11,7 @@ from loam import __version__
 from loam.config import Change
 from loam.errors import LoamError
 from loam.features import bilinear
-from loam.grid import pixel_positions
+from loam.grid import pixel_positions, require_same_grid
 from loam.raster import Flag, flag_attributes, open_dataset, require, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
@@ -31,6 +31,8 @@ def write_maps(predictions: list[Path], ssm: Path, weather: Path, style: Path, o
     """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
     members = [open_dataset(path) for path in predictions]
     labels, temperature = open_dataset(ssm), open_dataset(weather)
+    for path, member in zip(predictions, members, strict=True):
+        require_same_grid(path, member.odc.geobox, ssm, labels.odc.geobox)
     require(labels, ("flags",), ssm)
     require(temperature, ("temperature",), weather)
     flags = lasting_flags(labels["flags"])

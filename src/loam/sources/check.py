@@ -1,9 +1,11 @@
 """One look at every source before the first job runs: what cannot serve is named at once."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
@@ -23,13 +25,15 @@ def check_inputs(cfg: Config) -> None:
     """
     cube = _present(cfg, "backscatter")
     if cube is not None:
-        _check_cube(open_cube(cube, cfg.period), cube)
+        _check_cube(open_cube(cube, cfg.period), cube, cfg)
     if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
         return
     box = target_grid(cfg.grid, cube)
     if cube is not None:
         check_overlap(open_cube(cube, cfg.period), box, cube)
-    checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {"weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi}
+    checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {
+        "weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi, "landcover": _check_landcover, "soil": _check_soil,
+    }  # fmt: skip
     for name, check in checks.items():
         path = _present(cfg, name)
         if path is not None:
@@ -41,11 +45,18 @@ def _present(cfg: Config, name: str) -> Path | None:
     return Path(path) if path is not None and Path(path).exists() else None
 
 
-def _check_cube(data: xr.Dataset, path: Path) -> None:
+def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
+    require(data, (cfg.moisture.change.polarisation,), path)
     finite = data["vv"].isel(time=slice(0, 8)).notnull().any() or data["vv"].notnull().any()
     if not bool(finite):
         msg = f"{path}: vv is NaN everywhere in the period; check the cube"
         raise LoamError(msg)
+    training = data["track"].values[: round(cfg.learning.splits.train_share * data.sizes["time"])]
+    for track in np.unique(data["track"].values):
+        count, least = int((training == track).sum()), cfg.moisture.change.min_dates
+        if count < least:
+            text = "%s: track %s has %d training dates, fewer than moisture.change.min_dates = %d; it is flagged too_few_dates"
+            logging.getLogger(__name__).warning(text, path, track, count, least)
 
 
 def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
@@ -63,6 +74,21 @@ def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
 
 def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
     require_cover(open_raster(path), box, path, "sources.dem")
+
+
+def _check_landcover(path: Path, cfg: Config, box: GeoBox) -> None:
+    classes = cfg.sources.landcover
+    assert classes is not None
+    data = open_raster(path)
+    require_cover(data, box, path, "sources.landcover")
+    named = (*classes.water, *classes.built_up, *classes.forest)
+    if not np.isin(data.values, named).any():
+        text = "%s: none of the codes %s occurs (sources.landcover.water, built_up, forest); nothing will be flagged by land cover"
+        logging.getLogger(__name__).warning(text, path, sorted(named))
+
+
+def _check_soil(path: Path, cfg: Config, box: GeoBox) -> None:
+    require_cover(open_dataset(path), box, path, "sources.soil")
 
 
 def _check_ndvi(path: Path, cfg: Config, box: GeoBox) -> None:

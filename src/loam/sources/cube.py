@@ -1,5 +1,6 @@
 """Backscatter cubes: CF NetCDF or Zarr with vv, vh (time, y, x), in dB or linear power."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from loam.raster import open_dataset, require, write_zarr
 POLARISATIONS = ("vv", "vh")
 LINEAR_UNITS = {"1", "", "linear", "linear power", "m2 m-2", "m2/m2"}
 DECIBEL_UNITS = {"db", "decibel", "decibels"}
+# Beyond these a value is no backscatter but a nodata value that was not declared, or the units are wrong.
+PLAUSIBLE = {"dB": (-70.0, 40.0), "1": (-1.0, 1e4)}
 LONG_NAMES = {"gamma0": "gamma nought", "sigma0": "sigma nought"}
 TIME_CHUNK_PX = 64
 
@@ -43,6 +46,7 @@ def open_cube(path: Path, period: Period) -> xr.Dataset:
     if data.sizes["time"] == 0:
         msg = f"{path}: no acquisition between {period.start} and {period.end}; change period, or bring a cube that covers it"
         raise LoamError(msg)
+    data = data.assign_coords(track=("time", np.broadcast_to(data["track"].astype(str).values, data.sizes["time"])))
     doubled = data.indexes["time"].duplicated()
     if doubled.any():
         msg = f"{path}: time {data.time.values[doubled][0]} is there {doubled.sum() + 1} times; merge the slices of one pass first"
@@ -81,7 +85,10 @@ def check_overlap(data: xr.Dataset, box: GeoBox, path: Path) -> None:
     Raises:
         LoamError: no overlap at all.
     """
-    if covered_share(data, box) == 0:
+    share = covered_share(data, box)
+    if 0 < share < 0.999:
+        logging.getLogger(__name__).warning("%s: covers %.0f %% of the area of interest; the rest has no labels", path, 100 * share)
+    if share == 0:
         msg = f"{path}: grid.aoi lies outside the cube; its extent is {tuple(round(v, 4) for v in data.odc.geobox.boundingbox)}"
         raise LoamError(msg)
 
@@ -107,6 +114,7 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
         msg = f"{path}: vv is NaN everywhere between {data.time.values[0]} and {data.time.values[-1]}; check the cube"
         raise LoamError(msg)
     if "incidence" in data:
+        _check_degrees(data["incidence"], path)
         angle = data["incidence"].broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
         layers["incidence"] = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear").assign_attrs(
             units="degree", long_name="local incidence angle"
@@ -115,17 +123,33 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
         units="1", long_name="no data", flag_masks=[1], flag_meanings="no_observation"
     )  # fmt: skip
     stack = xr.Dataset(layers).assign_coords(
-        track=("time", data["track"].astype(str).values), platform=("time", _platforms(data))
+        track=("time", data["track"].values), platform=("time", _platforms(data))
     )  # fmt: skip
     return stack.odc.assign_crs(box.crs).assign_attrs(backscatter_coefficient=long_name, source=path.name)
+
+
+def _check_degrees(angle: xr.DataArray, path: Path) -> None:
+    if not str(angle.attrs.get("units", "")).lower().startswith("deg"):
+        msg = f"{path}: incidence has units '{angle.attrs.get('units')}'; they must be 'degree'"
+        raise LoamError(msg)
 
 
 def linear_power(values: xr.DataArray, path: Path) -> xr.DataArray:
     """Backscatter as linear power: power can be averaged, decibels cannot."""
     values = values.transpose("time", "y", "x").astype("float32")
-    if is_decibel(values, path):
-        return (10 ** (values / 10)).assign_attrs(values.attrs)
-    return values
+    decibel = is_decibel(values, path)
+    # No echo has exactly no power: -inf dB and 0 are what borders are filled with.
+    values = values.where(np.isfinite(values) if decibel else values != 0)
+    _check_plausible(values, "dB" if decibel else "1", path)
+    return (10 ** (values / 10)).assign_attrs(values.attrs) if decibel else values
+
+
+def _check_plausible(values: xr.DataArray, units: str, path: Path) -> None:
+    low, high = (float(value) for value in xr.Dataset({"low": values.min(), "high": values.max()}).compute().data_vars.values())
+    lowest, highest = PLAUSIBLE[units]
+    if low < lowest or high > highest or (units == "dB" and low >= 0):
+        msg = f"{path}: {values.name} reaches from {low:g} to {high:g} with units '{units}'; correct its units, or declare its nodata value"
+        raise LoamError(msg)
 
 
 def _platforms(data: xr.Dataset) -> np.ndarray:

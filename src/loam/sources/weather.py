@@ -16,8 +16,8 @@ VARIABLES: dict[str, tuple[str, float, float, tuple[str, ...]]] = {
         "lwe_precipitation_rate", "precipitation_flux", "precipitation_amount", "lwe_thickness_of_precipitation_amount", "rainfall_flux",
     )),
     "temperature": ("degC", -80, 60, ("air_temperature",)),
-    "temperature_min": ("degC", -80, 60, ()),
-    "temperature_max": ("degC", -80, 65, ()),
+    "temperature_min": ("degC", -80, 60, ("air_temperature",)),
+    "temperature_max": ("degC", -80, 65, ("air_temperature",)),
     "relative_humidity": ("%", 0, 110, ("relative_humidity",)),
     "dewpoint": ("degC", -90, 45, ("dew_point_temperature",)),
     "vapour_pressure": ("kPa", 0, 12, ("water_vapor_partial_pressure_in_air",)),
@@ -32,6 +32,10 @@ VARIABLES: dict[str, tuple[str, float, float, tuple[str, ...]]] = {
 def import_weather(weather: Path, out: Path, source: Weather) -> None:
     """Write daily weather on its native grid under Loam's names and units."""
     write_zarr(read_weather(weather, source), out)
+
+
+# What CF's cell_methods must say of a variable; the others may say neither.
+EXTREMES = {"temperature_min": "minimum", "temperature_max": "maximum"}
 
 
 def read_weather(path: Path, source: Weather) -> xr.Dataset:
@@ -65,15 +69,15 @@ def _check_mapping(data: xr.Dataset, source: Weather, path: Path) -> None:
 
 
 def _find(data: xr.Dataset, name: str, source: Weather) -> str | None:
-    """The file's variable for one of ours: mapped, of the same name, or by standard name (a mean, not an extreme)."""
+    """The file's variable for one of ours: mapped, of the same name, or by standard name and, for extremes, cell methods."""
     if name in source.variables:
         return source.variables[name]
     if name in data:
         return name
     standard_names = VARIABLES[name][3]
     for key, values in data.data_vars.items():
-        extreme = any(word in str(values.attrs.get("cell_methods", "")) for word in ("minimum", "maximum"))
-        if values.attrs.get("standard_name") in standard_names and not extreme:
+        method = next((word for word in EXTREMES.values() if word in str(values.attrs.get("cell_methods", ""))), None)
+        if values.attrs.get("standard_name") in standard_names and method == EXTREMES.get(name):
             return str(key)
     return None
 
