@@ -53,6 +53,7 @@ def test_a_polygon_in_degrees_gets_its_utm_zone(tmp_path) -> None:
     [
         (Grid(aoi="source", crs="source", resolution_m=20), "there is no backscatter cube"),
         (Grid(aoi=(0, 0, 1, 1), crs="EPSG:4326", resolution_m=20), "is geographic; name a projected CRS"),
+        (Grid(aoi=(0, 0, 1, 1), crs="EPSG:999999", resolution_m=20), "grid.crs = 'EPSG:999999': no such code"),
         (Grid(aoi="nowhere.geojson", crs="utm", resolution_m=20), "nowhere.geojson: cannot be read as polygons"),
     ],
 )

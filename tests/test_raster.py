@@ -51,10 +51,13 @@ def test_cf_latitude_and_longitude_need_no_grid_mapping(tmp_path) -> None:
 
 def test_a_truncated_file_is_named(tmp_path) -> None:
     (tmp_path / "a.nc").write_bytes(b"CDF\x01 and no more")
-    with pytest.raises(LoamError, match=r"a.nc: cannot be read as NetCDF or Zarr"):
+    with pytest.raises(LoamError, match=r"a.nc: cannot be read as NetCDF or Zarr .*replace it"):
         open_dataset(tmp_path / "a.nc")
     with pytest.raises(LoamError, match=r"b.nc: does not exist"):
         open_dataset(tmp_path / "b.nc")
+    (tmp_path / "c.zarr").mkdir()
+    with pytest.raises(LoamError, match=r"c.zarr: .* \(a folder that is no Zarr\)"):
+        open_dataset(tmp_path / "c.zarr")
 
 
 def test_a_missing_variable_is_named_with_those_there(tmp_path) -> None:

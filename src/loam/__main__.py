@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
     module, _, name = COMMANDS[arguments[0]].partition(":")
     step = getattr(importlib.import_module(module), name)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("loam").setLevel(logging.INFO)
     try:
         step(**_parse(step, arguments))
     except LoamError as error:

@@ -1,11 +1,13 @@
 """The target grid, and how other grids come onto it."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import odc.geo.xr
 import xarray as xr
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
 from pyproj import Transformer
@@ -28,6 +30,7 @@ def target_grid(grid: Grid, source: Path | None) -> GeoBox:
     native = _source_grid(source) if "source" in (grid.aoi, grid.crs) else None
     if native is not None and grid.aoi == grid.crs == "source" and _is_pixel(native, grid.resolution_m):
         return native
+    _require_known_crs(grid.crs)
     bounds = _bounds(grid, native)
     crs = native.crs if native is not None and grid.crs == "source" else grid.crs if grid.crs != "utm" else "utm"
     box = bounds.to_crs(crs) if bounds.crs != crs else bounds
@@ -35,6 +38,17 @@ def target_grid(grid: Grid, source: Path | None) -> GeoBox:
         msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
         raise LoamError(msg)
     return GeoBox.from_bbox(box.boundingbox, box.crs, resolution=grid.resolution_m)
+
+
+def _require_known_crs(name: str) -> None:
+    from pyproj.exceptions import CRSError
+
+    try:
+        if name.startswith("EPSG"):
+            CRS(name)
+    except CRSError:
+        msg = f"grid.crs = '{name}': no such code; name the code of a projected CRS, or utm"
+        raise LoamError(msg) from None
 
 
 def _source_grid(source: Path | None) -> GeoBox:
@@ -73,14 +87,17 @@ def _polygon(path: Path) -> Any:
     from odc.geo import geom
 
     try:
-        frame = geopandas.read_file(path)
+        with warnings.catch_warnings(action="ignore"):
+            frame = geopandas.read_file(path)
+        area = frame.union_all()
     except Exception as error:
-        msg = f"{path}: cannot be read as polygons ({error}); set grid.aoi to a GeoJSON, GeoPackage or shapefile"
+        reason = str(error).partition(";")[0].splitlines()[0][:100]
+        msg = f"{path}: cannot be read as polygons ({reason}); set grid.aoi to a GeoJSON, GeoPackage or shapefile"
         raise LoamError(msg) from None
-    if frame.crs is None or frame.empty:
-        msg = f"{path}: {'has no CRS' if len(frame) else 'holds no polygon'}; mend the file of grid.aoi"
+    if frame.crs is None or area.area == 0:
+        msg = f"{path}: {'has no CRS' if area.area else 'holds no polygon'}; mend the file of grid.aoi"
         raise LoamError(msg)
-    return geom.Geometry(frame.union_all(), crs=frame.crs)
+    return geom.Geometry(area, crs=frame.crs)
 
 
 def covered_share(data: xr.Dataset | xr.DataArray, grid: GeoBox, half_cell: bool = False) -> float:

@@ -88,11 +88,18 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         if path.is_dir():
             return xr.open_zarr(path, consolidated=False, chunks=chunks)
         return xr.open_dataset(path, chunks=chunks)
-    except FileNotFoundError:
-        msg = f"{path}: does not exist; make it, or set its key to where it is"
     except Exception as error:
-        msg = f"{path}: cannot be read as NetCDF or Zarr ({str(error).splitlines()[0]}); remove it and make it again"
+        if not path.exists():
+            msg = f"{path}: does not exist; make it, or set its key to where it is"
+        else:
+            reason = "a folder that is no Zarr" if path.is_dir() and isinstance(error, FileNotFoundError) else _brief(error)
+            msg = f"{path}: cannot be read as NetCDF or Zarr ({reason}); replace it, or if Loam made it remove it and run again"
     raise LoamError(msg)
+
+
+def _brief(error: Exception) -> str:
+    """First line of a library's message, short enough for one of ours."""
+    return str(error).partition("\n")[0].partition(": [")[0].partition(" in any of")[0][:100] or type(error).__name__
 
 
 def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
@@ -122,10 +129,11 @@ def open_raster(path: Path) -> xr.DataArray:
     import rioxarray
 
     try:
-        data: Any = rioxarray.open_rasterio(path, masked=True)
-        data = data.squeeze("band", drop=True)
+        with warnings.catch_warnings(action="ignore"):
+            data: Any = rioxarray.open_rasterio(path, masked=True)
+        data = data.isel(band=0, drop=True)
     except Exception as error:
-        msg = f"{path}: cannot be read as a raster ({str(error).splitlines()[0]}); replace the file"
+        msg = f"{path}: cannot be read as a raster ({_brief(error)}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
     if data.rio.crs is None:
         msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"

@@ -104,7 +104,9 @@ def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: dict) ->
 
 def test_nothing_to_train_on_is_named_with_the_reason(labels: xr.Dataset, splits: dict) -> None:
     dry = labels.assign(flags=xr.full_like(labels["flags"], int(Flag.FROZEN)))
-    with pytest.raises(LoamError, match=r"no patch of split 'train': .* 8 x 8 pixels with 50% labelled; lower min_valid_share"):
+    with pytest.raises(
+        LoamError, match=r"no patch of split 'train': .* 8 x 8 pixels with 50% labelled; the commonest flags are frozen 100%"
+    ):
         build_index(dry, splits, PATCHES)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
-from helpers import days
+from helpers import days, merged
 
 from loam.errors import LoamError
 from loam.sources.check import check_inputs
@@ -19,7 +19,8 @@ def site(tmp_path, box, layer, load):
     cube.odc.assign_crs(box.crs).to_netcdf(tmp_path / "cube.nc")
     coarse = box.zoom_out(8)
     rain = layer(np.zeros((60, *coarse.shape)), days("2020-02-01", 60), on=coarse, units="mm", standard_name="precipitation_amount")
-    xr.Dataset({"rain": rain}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "weather.nc")
+    wind = layer(np.full((60, *coarse.shape), 2.0), days("2020-02-01", 60), on=coarse, units="m s-1", standard_name="wind_speed")
+    xr.Dataset({"rain": rain, "wind": wind}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "weather.nc")
     layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "dem.tif")
     small = box[:, :8]
     layer(np.zeros(small.shape, np.float32), on=small).rio.to_raster(tmp_path / "small.tif")
@@ -33,7 +34,10 @@ def site(tmp_path, box, layer, load):
         sources |= overrides.pop("sources", {})
         return load(**({"sources": sources, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
 
-    return make
+    def small_patches(**overrides):
+        return make(**merged({"learning": {"patches": {"size_px": 8}}}, overrides))
+
+    return small_patches
 
 
 def test_a_good_site_passes(site) -> None:
@@ -47,6 +51,9 @@ def test_a_good_site_passes(site) -> None:
         ({"period": {"start": "2020-03-01", "end": "2020-04-30"}}, "needs 2020-02-16 to 2020-04-30; extend the weather or cut the period"),
         ({"learning": {"experiments": {"sequence": {"days": 31}}}}, "longest window of 31 days needs 2020-01-31 to 2020-03-30"),
         ({"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}}, "grid.aoi lies outside the cube"),
+        ({"grid": {"crs": "EPSG:999999"}}, "grid.crs = 'EPSG:999999': no such code"),
+        ({"learning": {"patches": {"size_px": 32}}}, "12 x 16 pixels are less than one patch of learning.patches.size_px = 32"),
+        ({"moisture": {"change": {"polarisation": "vh"}}}, "variable vh is missing"),
     ],
 )
 def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 from loam.config import Patches
 from loam.errors import LoamError
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import UNUSABLE, open_dataset
+from loam.raster import UNUSABLE, Flag, open_dataset
 
 NEEDED = ("train", "validate")
 COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
@@ -49,7 +49,7 @@ def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
         parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape)
         found.append(_of_date(time, ssm, usable, parts, cfg))
     index = pd.concat(found, ignore_index=True)
-    _require_parts(index, units, cfg)
+    _require_parts(index, units, cfg, labels["flags"])
     return with_weights(_thinned(index, cfg), cfg.min_high_share)[COLUMNS]
 
 
@@ -118,7 +118,14 @@ def with_weights(index: pd.DataFrame, min_high_share: float) -> pd.DataFrame:
     return index.assign(weight=weight)
 
 
-def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches) -> None:
+def commonest_flags(flags: np.ndarray) -> str:
+    """The three commonest reasons why pixel-dates carry no label, with their shares, for a message."""
+    shares = {flag.name.lower(): float(((flags & int(flag)) != 0).mean()) for flag in Flag if flag & UNUSABLE and flag.name}
+    worst = sorted(shares.items(), key=lambda item: -item[1])[:3]
+    return ", ".join(f"{name} {share:.0%}" for name, share in worst)
+
+
+def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: xr.DataArray) -> None:
     for part in PARTS[1:]:
         if (index["split"] == part).any():
             continue
@@ -126,7 +133,7 @@ def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches) -> None
         msg = (
             f"learning.patches: no patch of split '{part}': of its {count} blocks on dates none has "
             f"{cfg.size_px} x {cfg.size_px} pixels with {cfg.min_valid_share:.0%} labelled; "
-            "lower min_valid_share or size_px, or look at the flags in moisture/ssm.zarr"
+            f"the commonest flags are {commonest_flags(flags.values)}: mend what sets them (moisture.change), or lower min_valid_share"
         )
         if part in NEEDED:
             raise LoamError(msg)

@@ -73,7 +73,8 @@ def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, seed: int,
     """Run Lightning; return the best checkpoint and one line per epoch."""
     best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min")
     logger = CSVLogger(scratch, name="log", version="")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    for noise in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=noise)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         max_epochs=cfg.epochs, callbacks=[best, EarlyStopping("validation_loss", patience=cfg.patience), Progress()],
@@ -94,9 +95,9 @@ def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, seed: int,
 class Progress(lightning.Callback):
     """A plain line per epoch: it reads the same on a terminal and in a log file."""
 
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the epoch's figures."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Log the figures of the epoch's validation; those of training are not summed up yet."""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("validation")}
         text = "  ".join(f"{name} {value:.4f}" for name, value in sorted(figures.items()))
         logging.getLogger(__name__).info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, text)
 

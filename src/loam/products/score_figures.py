@@ -63,6 +63,8 @@ def scatter_figure(samples: pd.DataFrame, scores: pd.DataFrame) -> Any:
 
 def _density(axes: Any, target: np.ndarray, estimate: np.ndarray) -> Any:
     """Two-dimensional histogram with the line of equality; None where there is nothing to draw."""
+    from matplotlib.colors import LogNorm
+
     axes.plot([0, 1], [0, 1], color="#D55E00", lw=1, zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     if target.size == 0:
@@ -70,7 +72,9 @@ def _density(axes: Any, target: np.ndarray, estimate: np.ndarray) -> Any:
         return None
     counts = np.histogram2d(estimate, target, bins=50, range=[[0, 1], [0, 1]])[0]
     shown = np.where(counts > 0, counts / max(counts.max(), 1), np.nan)
-    return axes.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="viridis_r", vmin=0, vmax=1, interpolation="nearest")
+    # Labels clipped to 0 or 1 pile up in few cells; on a linear scale they would hide all others.
+    scale = LogNorm(vmin=0.001, vmax=1, clip=True)
+    return axes.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="viridis_r", norm=scale, interpolation="nearest")
 
 
 def bar_figure(scores: pd.DataFrame) -> Any:
@@ -144,10 +148,11 @@ def curve_figure(histories: dict[str, pd.DataFrame]) -> Any:
     for name, history in histories.items():
         experiment = name.partition("/")[0]
         colour = COLOURS[experiments.index(experiment) % len(COLOURS)]
+        epoch = history["epoch"] + 1
         label = experiment if name == next(one for one in histories if one.startswith(f"{experiment}/")) else ""
-        axes[0, 0].plot(history["epoch"], history["train_loss"], color=colour, lw=1, ls=":", label=label and f"{label}, training")
-        axes[0, 0].plot(history["epoch"], history["validation_loss"], color=colour, lw=1.5, label=label and f"{label}, validation")
-        axes[0, 1].plot(history["epoch"], history["validation_rmse"], color=colour, lw=1.5, label=label)
+        axes[0, 0].plot(epoch, history["train_loss"], color=colour, lw=1, ls=":", marker=".", ms=3, label=label and f"{label}, training")
+        axes[0, 0].plot(epoch, history["validation_loss"], color=colour, lw=1.5, marker=".", label=label and f"{label}, validation")
+        axes[0, 1].plot(epoch, history["validation_rmse"], color=colour, lw=1.5, marker=".", label=label)
     for panel, text in zip(axes[0], ("loss [1]", "validation RMSE [1]"), strict=True):
         panel.set(xlabel="epoch", ylabel=text)
         panel.xaxis.get_major_locator().set_params(integer=True)

@@ -60,7 +60,7 @@ def _row(lookup: "pd.Series[float]", experiment: str, member: str, model: str) -
     )
     whole = member in {"ensemble", "-"}
     name = _baseline_name(model) if experiment == "baseline" else f"{experiment}, {member if whole else f'member {member}'}"
-    return f'<tr class="{"ours" if member == "ensemble" else ""}"><td class="model">{escape(name)}</td>{cells}</tr>'
+    return f'<tr class="{"ours" if model == "convlstm" else ""}"><td class="model">{escape(name)}</td>{cells}</tr>'
 
 
 def _baseline_name(model: str) -> str:

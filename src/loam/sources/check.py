@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Config
 from loam.errors import LoamError
-from loam.grid import covered_share, target_grid
+from loam.grid import covered_share, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.weather import read_weather
@@ -29,6 +29,12 @@ def check_inputs(cfg: Config) -> None:
     if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
         return
     box = target_grid(cfg.grid, cube)
+    if min(box.shape) < cfg.learning.patches.size_px:
+        msg = (
+            f"grid.aoi: {box.shape.y} x {box.shape.x} pixels are less than one patch of learning.patches.size_px = "
+            f"{cfg.learning.patches.size_px}; lower size_px, or make the area larger"
+        )
+        raise LoamError(msg)
     if cube is not None:
         check_overlap(open_cube(cube, cfg.period), box, cube)
     checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {
@@ -62,6 +68,10 @@ def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
 def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
     weather = read_weather(path, cfg.sources.weather)
     require_cover(weather, box, path, "sources.weather", half_cell=True)
+    for name in ("precipitation", "wind_speed"):
+        if name not in weather:
+            msg = f"{path}: no {name}, neither by standard name nor in sources.weather.variables; name it there"
+            raise LoamError(msg)
     first, last = (weather["time"].values[i].astype("datetime64[D]").item() for i in (0, -1))
     needed = cfg.period.start - timedelta(days=cfg.learning.longest_window - 1)
     if first > needed or last < cfg.period.end:
@@ -73,7 +83,12 @@ def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
 
 
 def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
-    require_cover(open_raster(path), box, path, "sources.dem")
+    dem = open_raster(path)
+    require_cover(dem, box, path, "sources.dem")
+    missing = float(np.isnan(to_grid(dem, box, "bilinear")).mean())
+    if missing > 0:
+        msg = f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all"
+        raise LoamError(msg)
 
 
 def _check_landcover(path: Path, cfg: Config, box: GeoBox) -> None:
@@ -88,7 +103,10 @@ def _check_landcover(path: Path, cfg: Config, box: GeoBox) -> None:
 
 
 def _check_soil(path: Path, cfg: Config, box: GeoBox) -> None:
-    require_cover(open_dataset(path), box, path, "sources.soil")
+    assert cfg.sources.soil is not None
+    data = open_dataset(path)
+    require(data, cfg.sources.soil.variables, path)
+    require_cover(data, box, path, "sources.soil")
 
 
 def _check_ndvi(path: Path, cfg: Config, box: GeoBox) -> None:
