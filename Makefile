@@ -14,7 +14,11 @@ setup: $(READY) ## make .venv with the locked dependencies
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; run make PYTHON=python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { echo "no venv module; on Debian: apt install python3-venv"; exit 1; }
+	@# A Python without ensurepip (Debian's without python3-venv) can still borrow its own pip.
+	@$(PYTHON) -m venv $(VENV) 2> /dev/null \
+		|| { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip; } \
+		|| { echo "$(PYTHON) can make no environment; on Debian: apt install python3-venv"; exit 1; }
+	@echo "Installing the locked packages into $(VENV); this takes some minutes."
 	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
