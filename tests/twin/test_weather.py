@@ -37,7 +37,7 @@ def test_temperature_follows_the_season_and_its_extremes_enclose_it(years: xr.Da
     month = years["temperature"].groupby("time.month").mean(...) - weather.KELVIN
     assert float(month.mean()) == pytest.approx(13, abs=0.7)
     assert float(month.max() - month.min()) == pytest.approx(23, abs=2.5)
-    assert int(month.argmax()) + 1 == 7
+    assert int(month.values.argmax()) + 1 == 7
     assert bool((years["temperature_min"] < years["temperature"]).all() & (years["temperature"] < years["temperature_max"]).all())
 
 
