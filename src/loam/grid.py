@@ -150,6 +150,20 @@ def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
     return out.rename({name: axis for name, axis in zip(out.odc.spatial_dims, ("y", "x"), strict=True) if name != axis})
 
 
+def heights_on_grid(dem: xr.DataArray, grid: GeoBox, path: Path) -> xr.DataArray:
+    """Heights on the target grid `(y, x)` [m].
+
+    Raises:
+        LoamError: part of the grid has no height.
+    """
+    heights = to_grid(dem, grid, "bilinear")
+    missing = float(np.isnan(heights).mean())
+    if missing > 0:
+        msg = f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all"
+        raise LoamError(msg)
+    return heights
+
+
 def empty_like_grid(grid: GeoBox) -> dict[str, Any]:
     """Coordinates `y`, `x` and `spatial_ref` of the grid, for building arrays on it."""
     return {str(name): values for name, values in odc.geo.xr.xr_coords(grid, dims=("y", "x")).items()}

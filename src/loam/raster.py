@@ -52,6 +52,17 @@ UNUSABLE = (
 )
 
 
+def usable_labels(ssm: np.ndarray, flags: np.ndarray) -> np.ndarray:
+    """SSM where it may serve as a label, NaN elsewhere; float32 of the same shape.
+
+    Args:
+        ssm: soil moisture [1], any shape.
+        flags: bits of `Flag`, of the same shape.
+    """
+    unusable = (flags.astype(np.int64) & int(UNUSABLE)) != 0
+    return np.where(unusable, np.nan, ssm).astype(np.float32)
+
+
 def flag_attributes() -> dict[str, Any]:
     """CF attributes that explain a `flags` variable."""
     return {

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
 from loam.errors import LoamError
-from loam.grid import empty_like_grid, target_grid, to_grid
+from loam.grid import empty_like_grid, heights_on_grid, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require, write_zarr
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
@@ -43,10 +43,7 @@ def terrain_on_grid(dem: xr.DataArray, box: GeoBox, path: Path, *, wetness_index
     Raises:
         LoamError: the DEM leaves part of the grid without a height.
     """
-    missing = float(np.isnan(to_grid(dem, box, "bilinear")).mean())
-    if missing > 0:
-        msg = f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all"
-        raise LoamError(msg)
+    heights_on_grid(dem, box, path)  # stops at a void
     native = dem.odc.reproject(_native_grid(dem, box), resampling="bilinear", dst_nodata=np.nan)
     height = _without_voids(native.values.astype(np.float64))
     attributes = terrain_attributes(height, abs(native.odc.geobox.resolution.x), wetness_index=wetness_index)

@@ -9,7 +9,7 @@ from pyproj import Transformer
 
 from loam.config import Grid, WeatherCovariates
 from loam.errors import LoamError
-from loam.grid import pixel_positions, target_grid, to_grid
+from loam.grid import heights_on_grid, pixel_positions, target_grid
 from loam.raster import open_dataset, open_raster, write_zarr
 
 LONG_NAMES = {
@@ -25,7 +25,7 @@ def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates,
     """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
     box = target_grid(grid, Path(cube) if cube else None)
     raw = around(open_dataset(weather), box).load()
-    height_m = float(to_grid(open_raster(dem), box, "bilinear").mean())
+    height_m = float(heights_on_grid(open_raster(dem), box, dem).mean())
     daily = derive_weather(raw, height_m, cfg.wind_height_m, weather)
     write_zarr(daily.odc.assign_crs(raw.odc.crs), out)
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from loam.parts import pixel_parts, unit_parts
-from loam.raster import UNUSABLE
+from loam.raster import usable_labels
 
 # Values read at once: 128 MB of float32, whatever the length of the file's chunks.
 BLOCK_VALUES = 32_000_000
@@ -66,17 +66,6 @@ def open_labels(data: xr.Dataset, splits: Mapping[str, Any]) -> Labels:
     if not data.indexes["time"].is_monotonic_increasing:
         data = data.sortby("time")
     return Labels(data, unit_parts(splits, data["time"].values), splits["blocks"]["px"])
-
-
-def usable_labels(ssm: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """SSM where it may serve as a label, NaN elsewhere; float32 of the same shape.
-
-    Args:
-        ssm: soil moisture [1], any shape.
-        flags: bits of `Flag`, of the same shape.
-    """
-    unusable = (flags.astype(np.int64) & int(UNUSABLE)) != 0
-    return np.where(unusable, np.nan, ssm).astype(np.float32)
 
 
 def blocks(data: xr.DataArray) -> Iterator[slice]:

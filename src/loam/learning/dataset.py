@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from torch.utils.data import Dataset
 
 from loam.features import WEATHER, Covariates
-from loam.raster import UNUSABLE, open_dataset
+from loam.raster import open_dataset, usable_labels
 
 STATISTICS_PATCHES = 512
 
@@ -28,8 +28,8 @@ class Labels:
 def open_labels(path: Path) -> Labels:
     """Read `ssm.zarr`; a value under a flag that makes it unusable becomes NaN."""
     data = open_dataset(path)
-    unusable = (data["flags"].values & int(UNUSABLE)) != 0
-    ssm, uncertainty = (np.where(unusable, np.nan, data[name].values).astype(np.float32) for name in ("ssm", "ssm_uncertainty"))
+    flags = data["flags"].values
+    ssm, uncertainty = (usable_labels(data[name].values, flags) for name in ("ssm", "ssm_uncertainty"))
     return Labels(data.odc.geobox, data["time"].values, ssm, uncertainty)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from loam.config import Patches
 from loam.errors import LoamError
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import UNUSABLE, Flag, open_dataset
+from loam.raster import UNUSABLE, Flag, open_dataset, usable_labels
 
 NEEDED = ("train", "validate")
 COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
@@ -45,7 +45,7 @@ def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
     for position, time in enumerate(labels["time"].values):
         ssm = labels["ssm"].isel(time=position).values
         flags = labels["flags"].isel(time=position).values
-        usable = np.isfinite(ssm) & ((flags & int(UNUSABLE)) == 0)
+        usable = np.isfinite(usable_labels(ssm, flags))
         parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape)
         found.append(_of_date(time, ssm, usable, parts, cfg))
     index = pd.concat(found, ignore_index=True)

@@ -4,6 +4,9 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import uniform_filter
 
+REFERENCE_ANGLE_DEG = 40.0
+# Name of the one reference that serves all tracks.
+ALL_TRACKS = "all"
 # Decibels per neper of relative power: the standard deviation of 10 log10 of a mean of N looks is this over sqrt(N).
 DB_PER_NEPER = 10 / np.log(10)
 
@@ -48,7 +51,11 @@ def speckle_db(power: np.ndarray, looks: float, size: int) -> np.ndarray:
     return DB_PER_NEPER / np.sqrt(looks * np.maximum(count, 1))
 
 
-def normalised(backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = 40.0) -> np.ndarray:
+def normalised(
+    backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = REFERENCE_ANGLE_DEG
+) -> np.ndarray:
+    backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = REFERENCE_ANGLE_DEG
+) -> np.ndarray:
     """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
     return backscatter_db - beta * (incidence_deg - reference_deg)
 

@@ -7,13 +7,10 @@ import xarray as xr
 
 from loam.config import Change, LandCover
 from loam.grid import require_same_grid
-from loam.moisture.backscatter import averaged_db, frozen_dates, normalised, speckle_db, support_pixels
+from loam.moisture.backscatter import ALL_TRACKS, REFERENCE_ANGLE_DEG, averaged_db, frozen_dates, normalised, speckle_db, support_pixels
 from loam.moisture.masks import land_cover_flags, reference_flags, value_flags
 from loam.moisture.uncertainty import ssm_uncertainty
 from loam.raster import flag_attributes, open_dataset, open_raster, require, write_zarr
-
-REFERENCE_ANGLE_DEG = 40.0
-ALL_TRACKS = "all"
 
 
 def detect_change(

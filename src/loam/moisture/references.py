@@ -9,11 +9,8 @@ import xarray as xr
 
 from loam.config import Change
 from loam.errors import LoamError
-from loam.moisture.backscatter import averaged_db, frozen_dates, normalised, support_pixels
+from loam.moisture.backscatter import ALL_TRACKS, REFERENCE_ANGLE_DEG, averaged_db, frozen_dates, normalised, support_pixels
 from loam.raster import open_dataset, require, write_zarr
-
-REFERENCE_ANGLE_DEG = 40.0
-ALL_TRACKS = "all"
 
 
 def fit_references(stack: Path, splits: Path, weather: Path, out: Path, cfg: Change) -> None:

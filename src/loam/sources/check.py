@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Config
 from loam.errors import LoamError
-from loam.grid import covered_share, target_grid, to_grid
+from loam.grid import covered_share, heights_on_grid, target_grid
 from loam.raster import open_dataset, open_raster, require
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.weather import read_weather
@@ -24,8 +24,9 @@ def check_inputs(cfg: Config) -> None:
         LoamError: the first source that cannot serve.
     """
     cube = _present(cfg, "backscatter")
-    if cube is not None:
-        _check_cube(open_cube(cube, cfg.period), cube, cfg)
+    data = None if cube is None else open_cube(cube, cfg.period)
+    if cube is not None and data is not None:
+        _check_cube(data, cube, cfg)
     if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
         return
     box = target_grid(cfg.grid, cube)
@@ -35,8 +36,8 @@ def check_inputs(cfg: Config) -> None:
             f"{cfg.learning.patches.size_px}; lower size_px, or make the area larger"
         )
         raise LoamError(msg)
-    if cube is not None:
-        check_overlap(open_cube(cube, cfg.period), box, cube)
+    if cube is not None and data is not None:
+        check_overlap(data, box, cube)
     checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {
         "weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi, "landcover": _check_landcover, "soil": _check_soil,
     }  # fmt: skip
@@ -85,10 +86,7 @@ def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
 def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
     dem = open_raster(path)
     require_cover(dem, box, path, "sources.dem")
-    missing = float(np.isnan(to_grid(dem, box, "bilinear")).mean())
-    if missing > 0:
-        msg = f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all"
-        raise LoamError(msg)
+    heights_on_grid(dem, box, path)
 
 
 def _check_landcover(path: Path, cfg: Config, box: GeoBox) -> None:
