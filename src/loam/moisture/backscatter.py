@@ -54,8 +54,6 @@ def speckle_db(power: np.ndarray, looks: float, size: int) -> np.ndarray:
 def normalised(
     backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = REFERENCE_ANGLE_DEG
 ) -> np.ndarray:
-    backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = REFERENCE_ANGLE_DEG
-) -> np.ndarray:
     """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
     return backscatter_db - beta * (incidence_deg - reference_deg)
 
