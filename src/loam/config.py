@@ -77,9 +77,13 @@ class Twin(Section):
 class Backscatter(Section):
     """Analysis-ready Sentinel-1 backscatter."""
 
-    kind: Literal["cube"] = Field(description="'cube': one CF NetCDF or Zarr with vv, vh (time, y, x)")
-    path: str | None = Field(description="file or Zarr folder")
-    coefficient: Literal["gamma0", "sigma0"] = Field(description="which backscatter coefficient the cube holds")
+    kind: Literal["scenes", "cube"] = Field(
+        description="'scenes': Sentinel-1 IW GRD products; 'cube': one CF NetCDF or Zarr with vv, vh (time, y, x)"
+    )
+    path: str | None = Field(description="folder with SAFE folders or zips, at any depth; or the cube, a file or Zarr folder")
+    polarisations: tuple[Literal["vv", "vh"], ...] = Field(min_length=1, description="that every scene must have")
+    orbits: str | None = Field(description="folder with precise or restituted orbit files (.EOF); null: the annotations' orbits")
+    coefficient: Literal["gamma0", "sigma0"] = Field(description="which backscatter coefficient a cube holds")
 
 
 class Weather(Section):
@@ -101,6 +105,15 @@ class Dem(Section):
     """Digital elevation model."""
 
     path: str | None = Field(description="raster of heights [m]")
+    geoid: float | str | None = Field(
+        description="what its heights stand on: 'ellipsoid' (WGS 84), the geoid's height above it [m], or a raster of that; "
+        "null: not known, which only cubes can do without"
+    )
+
+    @property
+    def geoid_path(self) -> str | None:
+        """The raster of the geoid, if `geoid` names one."""
+        return self.geoid if isinstance(self.geoid, str) and self.geoid != "ellipsoid" else None
 
 
 class LandCover(Section):
@@ -133,6 +146,54 @@ class Sources(Section):
         """Path of a source, or None when it is not used."""
         source = getattr(self, name)
         return None if source is None else source.path
+
+
+class Scenes(Section):
+    """Which scenes are worth processing."""
+
+    min_cover: Share = Field(description="smallest share of the area that a pass must see [1]")
+
+
+class Heights(Section):
+    """Terrain as flattening needs it."""
+
+    facets_per_pixel: Literal[2, 4] = Field(description="facets of terrain to the edge of a pixel")
+    margin_m: float = Field(ge=100, le=20000, description="terrain beyond the area that can lay over or shade it [m]")
+
+
+class Flatten(Section):
+    """From digital numbers to gamma nought on the grid."""
+
+    thermal_noise: bool = Field(description="take thermal noise away")
+    border_noise: bool = Field(description="leave out image borders without signal")
+    block_px: int = Field(ge=64, le=8192, description="edge of the blocks worked on at once; memory grows with its square [pixel]")
+
+
+class Speckle(Section):
+    """Multitemporal speckle filter (Quegan & Yu 2001), per track."""
+
+    images: Literal["none", "causal", "split"] = Field(
+        description="'none': no filter; 'causal': each date with those before it; 'split': with the dates of its own part of the splits"
+    )
+    window_px: int = Field(ge=3, le=31, description="edge of the spatial mean, odd [pixel]")
+
+    @field_validator("window_px")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            msg = f"{value} is even; a window has a middle pixel: {value - 1} or {value + 1}"
+            raise ValueError(msg)
+        return value
+
+
+class Sar(Section):
+    """Room `sar`."""
+
+    backend: Literal["loam", "snap"] = Field(description="'loam': needs nothing else; 'snap': ESA's SNAP through pyroSAR")
+    scenes: Scenes
+    heights: Heights
+    flatten: Flatten
+    speckle: Speckle
 
 
 class Change(Section):
@@ -334,6 +395,7 @@ class Config(Section):
     grid: Grid
     twin: Twin
     sources: Sources
+    sar: Sar
     moisture: Moisture
     covariates: Covariates
     learning: Learning
@@ -353,6 +415,18 @@ class Config(Section):
             if not self.period.start <= day <= self.period.end:
                 msg = f"products.maps.dates: {day} is outside the period {self.period.start} to {self.period.end}"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _scenes_need_a_grid_and_a_datum(self) -> Self:
+        if self.sources.backscatter.kind == "cube":
+            return self
+        if "source" in (self.grid.aoi, self.grid.crs):
+            msg = "grid.aoi, grid.crs: 'source' is a backscatter cube's, but the sources are scenes; give bounds or a polygon, and a CRS"
+            raise ValueError(msg)
+        if self.sources.dem.path and self.sources.dem.geoid is None:
+            msg = "sources.dem.geoid: the DEM's vertical datum is not named; set ellipsoid, the geoid's height in metres, or a raster of it"
+            raise ValueError(msg)
         return self
 
     @property
@@ -400,6 +474,8 @@ def missing_inputs(cfg: Config) -> str | None:
     if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
         wanted["grid.aoi"] = cfg.grid.aoi
     wanted["evaluation.truth"] = cfg.evaluation.truth
+    wanted["sources.backscatter.orbits"] = cfg.sources.backscatter.orbits
+    wanted["sources.dem.geoid"] = cfg.sources.dem.geoid_path
     for name in ("backscatter", "weather", "dem"):
         if wanted[f"sources.{name}.path"] is None:
             return f"sources.{name}.path: not set; Loam cannot run without it"

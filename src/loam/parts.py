@@ -11,6 +11,17 @@ PARTS = ("unused", "train", "validate", "calibrate", "random", "time", "space", 
 TESTS = ("random", "time", "space", "both")
 
 
+def date_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
+    """Part of every acquisition's date as the splits name it: train, gap, validate, calibrate, test; text `(time)`.
+
+    Args:
+        splits: content of `splits.json`.
+        times: acquisition times `(time)`; one that the splits do not know lies in a gap.
+    """
+    known = {np.datetime64(text): part for part, texts in splits["dates"].items() for text in texts}
+    return np.array([known.get(time, "gap") for time in times.astype("datetime64[s]")])
+
+
 def unit_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
     """Part of every acquisition and block, as indices into `PARTS`, int8 `(time, block_row, block_column)`.
 
@@ -18,12 +29,11 @@ def unit_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
         splits: content of `splits.json`.
         times: acquisition times `(time)`; one that the splits do not know is unused.
     """
-    date_part = {np.datetime64(text): part for part, texts in splits["dates"].items() for text in texts}
     is_test_block = np.zeros(splits["blocks"]["shape"], dtype=bool)
     is_test_block[tuple(np.array(splits["blocks"]["test"], dtype=int).reshape(-1, 2).T)] = True
     parts = np.zeros((len(times), *is_test_block.shape), dtype=np.int8)
-    for index, time in enumerate(times.astype("datetime64[s]")):
-        parts[index] = _of_date(date_part.get(time, "gap"), is_test_block)
+    for index, part in enumerate(date_parts(splits, times)):
+        parts[index] = _of_date(str(part), is_test_block)
     position = {time: index for index, time in enumerate(times.astype("datetime64[s]"))}
     for text, row, column in splits["random"]:
         if np.datetime64(text) in position:

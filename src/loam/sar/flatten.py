@@ -1,0 +1,187 @@
+"""Step `flatten-scenes`: from the products of some passes to gamma nought on the target grid, a file each.
+
+Calibration, noise removal, terrain flattening and geocoding are one step: a file between them would be ten times the
+size of the result (docs/decisions/0009).
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from tqdm import tqdm
+
+from loam.config import Flatten, Grid
+from loam.grid import empty_like_grid, target_grid
+from loam.raster import write_cog
+from loam.sar.geometry import look_at
+from loam.sar.heights import Terrain, read_terrain
+from loam.sar.image import Image
+from loam.sar.kernels import LAYOVER, SHADOW
+from loam.sar.product import Product, read_product
+from loam.sar.scenes import orbit_for, passes, scene_name
+from loam.sar.terrain import gather, image_positions, layover_shadow, local_incidence, simulated_beta
+
+NO_OBSERVATION = 1
+CELL_PX = 2  # image pixels to the edge of a cell in which areas are gathered: the 20 m that IW GRDH resolves
+RIM_PX = 4  # pixels around a block whose facets share cells with it
+STEEPEST_TANGENT = 0.5  # of the incidence angle at near range, for how far layover reaches
+LONG_NAMES = {"vv": "gamma nought VV, linear power", "vh": "gamma nought VH, linear power"}
+MASK = {
+    "units": "1", "long_name": "no data, layover, shadow", "flag_masks": [NO_OBSERVATION, LAYOVER, SHADOW],
+    "flag_meanings": "no_observation layover shadow",
+}  # fmt: skip
+
+
+@dataclass
+class Sums:
+    """What the products of a pass add up to on the target grid."""
+
+    seen: np.ndarray  # beta nought (channel, y, x)
+    expected: np.ndarray  # simulated beta nought (channel, y, x)
+    incidence_deg: np.ndarray  # (y, x)
+    mask: np.ndarray  # layover and shadow bits (y, x)
+
+
+def flatten_scenes(
+    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, flatten: Flatten,
+    threads: int,
+) -> None:  # fmt: skip
+    """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
+    terrain = read_terrain(heights, target_grid(grid, None))
+    out.mkdir(parents=True, exist_ok=True)
+    for slices in tqdm(passes([read_product(path) for path in products]), "scenes", unit="scene", disable=None):
+        orbit_file = orbit_for(slices, orbits)
+        scene = flatten_pass(slices, polarisations, orbit_file, terrain, flatten, threads)
+        write_cog(scene, out / f"{scene_name(slices)}.tif", scene.attrs)
+
+
+def flatten_pass(
+    slices: Sequence[Product], polarisations: Sequence[str], orbit_file: Path | None, terrain: Terrain, cfg: Flatten, threads: int
+) -> xr.Dataset:
+    """Gamma nought of one pass on the target grid.
+
+    Args:
+        slices: products of the pass, in order of time.
+        polarisations: vv, vh.
+        orbit_file: precise or restituted orbit; None: the annotations'.
+        terrain: heights.
+        cfg: section `sar.flatten`.
+        threads: blocks worked on at once.
+
+    Returns:
+        `vv`, `vh` [linear power], `incidence` [degree], `mask` [bits], `(y, x)`.
+
+    Raises:
+        LoamError: a product is damaged, or does not see the area.
+    """
+    images = [
+        Image(product, polarisations, orbit_file, thermal_noise=cfg.thermal_noise, border_noise=cfg.border_noise) for product in slices
+    ]
+    whole = slice(0, terrain.box.shape.y), slice(0, terrain.box.shape.x)
+    for image in images:
+        image.find_border(_window(image, terrain, *whole, 0))
+    total = _empty_sums(terrain.box, len(polarisations))
+    with ThreadPoolExecutor(threads) as pool:
+        tasks = [pool.submit(_add_block, total, images, terrain, *block) for block in blocks(terrain.box, cfg.block_px)]
+        for task in tasks:
+            task.result()
+    scene = _as_dataset(total, polarisations, terrain.box)
+    return scene.assign_attrs(_history(slices, images[0].orbit.source, cfg) | {"digest": digest(scene)})
+
+
+def digest(scene: xr.Dataset) -> str:
+    """Fingerprint of a scene's pixels, 'empty' when it has none; the stack tells by it what has changed."""
+    if bool((scene["mask"] & NO_OBSERVATION).all()):
+        return "empty"
+    return hashlib.sha256(b"".join(values.values.tobytes() for values in scene.data_vars.values())).hexdigest()[:16]
+
+
+def blocks(box: GeoBox, size: int) -> Iterable[tuple[slice, slice]]:
+    """Rows and columns of every block of a grid."""
+    height, width = (int(n) for n in box.shape)
+    for top in range(0, height, size):
+        for left in range(0, width, size):
+            yield slice(top, min(top + size, height)), slice(left, min(left + size, width))
+
+
+def _empty_sums(box: GeoBox, channels: int) -> Sums:
+    shape = int(box.shape.y), int(box.shape.x)
+    seen, expected = np.zeros((2, channels, *shape), dtype=np.float32)
+    return Sums(seen, expected, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.uint8))
+
+
+def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: slice, columns: slice) -> None:
+    """Add what every image of a pass sees of a block."""
+    margin = _margin(terrain, rows, columns)
+    around, own = terrain.facets(rows, columns, margin), terrain.facets(rows, columns, 0)
+    heights = float(around.heights_m.min()), float(around.heights_m.max())
+    n = terrain.per_pixel
+    for number, image in enumerate(images):
+        window = _window(image, terrain, rows, columns, margin)
+        view = look_at(_box_of(terrain.box, rows, columns, margin), heights, image.orbit)
+        if number == 0:
+            bits = layover_shadow(around, n, view)
+            total.incidence_deg[rows, columns] = local_incidence(own, n, view)
+            total.mask[rows, columns] = bits[margin : bits.shape[0] - margin, margin : bits.shape[1] - margin]
+        beta = image.read(window)
+        if beta is not None:
+            area = simulated_beta(around, bits, n, view, image.grid, window, CELL_PX)
+            seen, expected = gather(own, n, view, image.grid, window, beta, area, CELL_PX)
+            total.seen[:, rows, columns] += seen
+            total.expected[:, rows, columns] += expected
+
+
+def _margin(terrain: Terrain, rows: slice, columns: slice) -> int:
+    """Pixels around a block from which layover or shadow can reach it."""
+    around = terrain.facets(rows, columns, terrain.margin_px).heights_m
+    reach = float(np.ptp(around)) / STEEPEST_TANGENT / terrain.box.resolution.x
+    if reach + RIM_PX > terrain.margin_px:
+        text = "sar.heights.margin_m: %d pixels of margin, but relief lays over up to %d; layover near the area's edge may go unseen"
+        logging.getLogger(__name__).warning(text, terrain.margin_px, round(reach))
+    return min(int(np.ceil(reach)) + RIM_PX, terrain.margin_px)
+
+
+def _box_of(box: GeoBox, rows: slice, columns: slice, margin_px: int) -> GeoBox:
+    return box[rows, columns].pad(margin_px)
+
+
+def _window(image: Image, terrain: Terrain, rows: slice, columns: slice, margin_px: int) -> tuple[int, int, int, int]:
+    """Part of an image that holds a block of ground: first line and pixel, lines and pixels, in whole cells."""
+    facets = terrain.facets(rows, columns, 0)
+    heights = float(facets.heights_m.min()), float(facets.heights_m.max())
+    view = look_at(_box_of(terrain.box, rows, columns, margin_px), heights, image.orbit)
+    spans = []
+    for places in image_positions(facets, view, image.grid):
+        # Whole cells counted from the image's corner: the result must not depend on where a block begins.
+        first, last = np.floor(places.min() / CELL_PX) - 2, np.ceil(places.max() / CELL_PX) + 2
+        spans.append((int(first) * CELL_PX, int(last - first) * CELL_PX))
+    (line, lines), (pixel, pixels) = spans
+    return line, pixel, lines, pixels
+
+
+def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Dataset:
+    layers: dict[str, tuple[tuple[str, str], np.ndarray, dict[str, Any]]] = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for channel, name in enumerate(polarisations):
+            gamma = np.where(total.expected[channel] > 0, total.seen[channel] / total.expected[channel], np.nan)
+            layers[name] = (("y", "x"), gamma.astype(np.float32), {"units": "1", "long_name": LONG_NAMES[name]})
+    empty = ~np.isfinite(layers[polarisations[0]][1])
+    layers["incidence"] = (("y", "x"), total.incidence_deg, {"units": "degree", "long_name": "local incidence angle"})
+    layers["mask"] = (("y", "x"), total.mask | np.where(empty, NO_OBSERVATION, 0).astype(np.uint8), MASK)
+    return xr.Dataset(layers, coords=empty_like_grid(box))
+
+
+def _history(slices: Sequence[Product], orbit: str, cfg: Flatten) -> dict[str, str]:
+    first = slices[0]
+    return {
+        "scene": scene_name(slices), "time": str(first.start), "track": first.track, "platform": first.platform,
+        "products": ", ".join(product.path.name for product in slices), "orbit": orbit, "backscatter_coefficient": "gamma nought",
+        "thermal_noise_removed": str(cfg.thermal_noise), "border_noise_removed": str(cfg.border_noise),
+    }  # fmt: skip

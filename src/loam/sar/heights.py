@@ -1,0 +1,152 @@
+"""Step `prepare-heights`: heights above the ellipsoid at the corners of facets, which terrain flattening stands on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+
+from loam.config import Dem, Grid, Heights
+from loam.errors import LoamError
+from loam.grid import target_grid
+from loam.sar.terrain import Facets
+
+NODATA = -9999.0
+GEOID_M = (-110.0, 90.0)  # of the Earth
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """Heights at facet corners, on a grid and a margin around it."""
+
+    box: GeoBox  # the target grid
+    per_pixel: int  # facets to the edge of a pixel
+    margin_px: int  # pixels around the grid
+    heights_m: np.ndarray  # (row of corners, column of corners) float32
+
+    def facets(self, rows: slice, columns: slice, margin_px: int) -> Facets:
+        """Facets of a block of pixels with a margin.
+
+        Args:
+            rows: of the target grid.
+            columns: of the target grid.
+            margin_px: at most this terrain's own.
+        """
+        n, reach = self.per_pixel, self.margin_px - margin_px
+        top, left = (part.start + reach for part in (rows, columns))
+        bottom, right = (part.stop + self.margin_px + margin_px for part in (rows, columns))
+        part = self.heights_m[top * n : bottom * n + 1, left * n : right * n + 1]
+        pixel, affine = self.box.resolution.x, self.box.affine
+        x, y = affine.c + (columns.start - margin_px) * pixel, affine.f - (rows.start - margin_px) * pixel
+        return Facets(np.ascontiguousarray(part), x, y, pixel / n)
+
+
+def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights) -> None:
+    """Bring the DEM to the corners of facets and above the ellipsoid; write a GeoTIFF."""
+    box = target_grid(grid, None)
+    corners = corner_grid(box, heights.facets_per_pixel, margin_pixels(box, heights.margin_m))
+    values = resampled(dem, corners, "sources.dem.path") + undulation(source.geoid, geoid, corners)
+    profile = {
+        "driver": "GTiff", "dtype": "float32", "count": 1, "nodata": NODATA, "compress": "deflate", "predictor": 3, "tiled": True,
+        "height": corners.shape.y, "width": corners.shape.x, "crs": str(box.crs), "transform": corners.transform,
+    }  # fmt: skip
+    partial = out.with_name(out.name + ".partial")
+    with rasterio.open(partial, "w", **profile) as file:
+        file.write(values.astype(np.float32), 1)
+        file.set_band_description(1, "height above the ellipsoid at facet corners")
+        file.set_band_unit(1, "m")
+        file.update_tags(margin_px=margin_pixels(box, heights.margin_m), facets_per_pixel=heights.facets_per_pixel)
+    partial.rename(out)
+
+
+def read_terrain(path: Path, box: GeoBox) -> Terrain:
+    """Read what `prepare-heights` wrote.
+
+    Raises:
+        LoamError: it was made for another grid.
+    """
+    with rasterio.open(path) as file:
+        per_pixel, margin = int(file.tags()["facets_per_pixel"]), int(file.tags()["margin_px"])
+        expected = corner_grid(box, per_pixel, margin)
+        if file.shape != tuple(expected.shape) or not file.transform.almost_equals(expected.transform, 1e-6):
+            msg = f"{path}: was made for another grid; remove it and run again"
+            raise LoamError(msg)
+        return Terrain(box, per_pixel, margin, file.read(1))
+
+
+def margin_pixels(box: GeoBox, margin_m: float) -> int:
+    """Margin in whole pixels of the grid."""
+    return int(np.ceil(margin_m / box.resolution.x))
+
+
+def corner_grid(box: GeoBox, per_pixel: int, margin_px: int) -> GeoBox:
+    """Grid whose pixel centres are the corners of facets, on the target grid and a margin around it."""
+    step = box.resolution.x / per_pixel
+    shape = tuple((size + 2 * margin_px) * per_pixel + 1 for size in box.shape)
+    reach = margin_px * box.resolution.x + step / 2
+    return GeoBox((int(shape[0]), int(shape[1])), Affine(step, 0, box.affine.c - reach, 0, -step, box.affine.f + reach), box.crs)
+
+
+def resampled(path: Path, corners: GeoBox, key: str) -> np.ndarray:
+    """A raster at the corners of facets: cubic where it is coarser than they are, averaged where it is finer.
+
+    Args:
+        path: raster with a CRS.
+        corners: grid of the corners.
+        key: setting that names the raster, for messages.
+
+    Returns:
+        `(y, x)` float64.
+
+    Raises:
+        LoamError: it cannot be read, does not cover the grid with its margin, or has voids there.
+    """
+    out = np.full(tuple(corners.shape), np.nan)
+    try:
+        with rasterio.open(path) as file:
+            if file.crs is None:
+                msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
+                raise LoamError(msg)
+            finer = file.res[0] * (111_320 if file.crs.is_geographic else 1) < 0.75 * corners.resolution.x
+            # tolerance 0: places are transformed exactly, not between a few of each row.
+            reproject(
+                rasterio.band(file, 1), out, dst_crs=str(corners.crs), dst_transform=corners.transform, dst_nodata=np.nan,
+                resampling=Resampling.average if finer else Resampling.cubic, tolerance=0,
+            )  # fmt: skip
+    except rasterio.errors.RasterioError as error:
+        msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
+        raise LoamError(msg) from None
+    missing = float(np.isnan(out).mean())
+    if missing:
+        msg = f"{path}: no value on {missing:.1%} of the area and its margin of sar.heights.margin_m ({key}); bring one without voids there"
+        raise LoamError(msg)
+    return out
+
+
+def undulation(named: str | float | None, path: Path | None, corners: GeoBox) -> np.ndarray | float:
+    """What turns the DEM's heights into heights above the ellipsoid [m].
+
+    Args:
+        named: setting `sources.dem.geoid`: ellipsoid, metres, or a raster.
+        path: the raster, if it is one.
+        corners: grid of the corners.
+
+    Raises:
+        LoamError: no vertical datum is named, or the raster holds no geoid.
+    """
+    if named is None:
+        msg = "sources.dem.geoid: the DEM's vertical datum is not named; set ellipsoid, the geoid's height in metres, or a raster of it"
+        raise LoamError(msg)
+    if named == "ellipsoid":
+        return 0.0
+    if path is None:
+        return float(named)
+    values = resampled(path, corners, "sources.dem.geoid")
+    if values.min() < GEOID_M[0] or values.max() > GEOID_M[1]:
+        msg = f"{path}: {values.min():g} to {values.max():g} m is no geoid above the ellipsoid (sources.dem.geoid); bring a raster of it"
+        raise LoamError(msg)
+    return values

@@ -1,0 +1,172 @@
+"""Step `find-scenes`: which products are there, which pass each belongs to, and which cannot be used and why."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from odc.geo.geobox import GeoBox
+
+from loam.config import Backscatter, Grid, Period, Scenes
+from loam.errors import LoamError
+from loam.grid import target_grid
+from loam.sar.orbit import find_orbit_file
+from loam.sar.product import Product, read_product, require_whole
+from loam.sar.safe import Safe
+
+COLUMNS = ("scene", "platform", "time", "relative_orbit", "pass", "track", "quarter", "polarisations", "products", "orbit_file", "checksum")
+REJECTED = ("product", "reason")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search led to."""
+
+    passes: list[list[Product]]
+    rejected: list[tuple[Path, str]]
+
+
+def find_scenes(
+    folder: Path, orbits: Path | None, scenes: Path, rejected: Path, source: Backscatter, cfg: Scenes, grid: Grid, period: Period
+) -> None:
+    """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
+    found = search(candidates(folder), target_grid(grid, None), period, source.polarisations, cfg.min_cover)
+    if not found.passes:
+        reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
+        msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
+        raise LoamError(msg)
+    _write(scenes, COLUMNS, [_row(slices, orbits) for slices in found.passes])
+    _write(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
+
+
+def candidates(folder: Path) -> list[Path]:
+    """Every SAFE folder and zip below a folder, in order of name.
+
+    Raises:
+        LoamError: there is no such folder.
+    """
+    if not folder.is_dir():
+        msg = f"{folder}: is no folder; set sources.backscatter.path to the one that holds SAFE folders or zips"
+        raise LoamError(msg)
+    return sorted([*folder.rglob("*.zip"), *(path for path in folder.rglob("*.SAFE") if path.is_dir())])
+
+
+def search(paths: Iterable[Path], box: GeoBox, period: Period, polarisations: Sequence[str], min_cover: float) -> Found:
+    """Sort products into passes over an area, and refuse what cannot serve.
+
+    Args:
+        paths: SAFE folders and zips.
+        box: the target grid.
+        period: days wanted.
+        polarisations: that every product must have.
+        min_cover: smallest share of the area that a pass must see [1].
+    """
+    products, rejected = [], []
+    for path in paths:
+        try:
+            product = read_product(path)
+            _require_wanted(product, box, period)
+            require_whole(product, polarisations)
+            products.append(product)
+        except LoamError as error:
+            rejected.append((path, str(error).removeprefix(f"{path}: ")))
+    newest, older = without_duplicates(products)
+    rejected += older
+    kept = []
+    for slices in passes(newest):
+        share = _cover(slices, box)
+        if share >= min_cover:
+            kept.append(slices)
+        else:
+            rejected += [(one.path, f"its pass sees {share:.0%} of the area, less than sar.scenes.min_cover") for one in slices]
+    return Found(kept, rejected)
+
+
+def _require_wanted(product: Product, box: GeoBox, period: Period) -> None:
+    day = product.start.astype("datetime64[D]").item()
+    if not period.start <= day <= period.end:
+        msg = f"{product.path}: of {day}, outside the period {period.start} to {period.end}"
+        raise LoamError(msg)
+    if product.over_the_antimeridian:
+        msg = f"{product.path}: lies over the antimeridian, which Loam does not support; choose an area away from it"
+        raise LoamError(msg)
+    if not _cover([product], box):
+        msg = f"{product.path}: does not see the area of interest"
+        raise LoamError(msg)
+
+
+def _cover(slices: Sequence[Product], box: GeoBox) -> float:
+    """Share of the area within the footprints of a pass [1]."""
+    area = shapely.Polygon(box.extent.to_crs("EPSG:4326", resolution=box.resolution.x * 50).exterior.coords)
+    seen = shapely.union_all([shapely.Polygon(one.footprint) for one in slices])
+    return float(seen.intersection(area).area / area.area)
+
+
+def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list[tuple[Path, str]]]:
+    """Keep the newest processing of each slice.
+
+    Two products of a platform and data take that begin within a second are one slice.
+    """
+    kept: list[Product] = []
+    older: list[tuple[Path, str]] = []
+    for product in sorted(products, key=lambda one: (one.platform, one.start, one.processed, one.path.name)):
+        if kept and _same_slice(kept[-1], product):
+            older.append((kept[-1].path, f"an older processing of {product.path.name}"))
+            kept[-1] = product
+        else:
+            kept.append(product)
+    return kept, older
+
+
+def _same_slice(one: Product, other: Product) -> bool:
+    near = abs(one.start - other.start) < np.timedelta64(1, "s")
+    return bool(near) and (one.platform, one.data_take) == (other.platform, other.data_take)
+
+
+def passes(products: Sequence[Product]) -> list[list[Product]]:
+    """Slices of one data take together, in order of time."""
+    groups: dict[tuple[str, int, str], list[Product]] = {}
+    for product in sorted(products, key=lambda one: (one.start, one.path.name)):
+        groups.setdefault((product.platform, product.orbit, product.data_take), []).append(product)
+    return sorted(groups.values(), key=lambda slices: slices[0].start)
+
+
+def scene_name(slices: Sequence[Product]) -> str:
+    """Name of a pass, such as S1A_20220103T225012_A004."""
+    first = slices[0]
+    stamp = str(first.start.astype("datetime64[s]")).replace("-", "").replace(":", "")
+    return f"{first.platform}_{stamp}_{first.track}"
+
+
+def quarter(time: np.datetime64) -> str:
+    """Calendar quarter, such as 2022q1."""
+    day = time.astype("datetime64[D]").item()
+    return f"{day.year}q{(day.month + 2) // 3}"
+
+
+def orbit_for(slices: Sequence[Product], orbits: Iterable[Path]) -> Path | None:
+    """The best of some orbit files for a pass, None without one."""
+    return find_orbit_file(orbits, slices[0].platform, slices[0].start, slices[-1].stop)
+
+
+def _row(slices: Sequence[Product], orbits: Path | None) -> tuple[str, ...]:
+    first = slices[0]
+    orbit = orbit_for(slices, orbits.rglob("*.EOF")) if orbits else None
+    digest = hashlib.sha256(b"".join(Safe(one.path).read("manifest.safe") for one in slices)).hexdigest()
+    return (
+        scene_name(slices), first.platform, str(first.start.astype("datetime64[ms]")) + "Z", str(first.relative_orbit),
+        "ascending" if first.ascending else "descending", first.track, quarter(first.start), " ".join(first.polarisations),
+        "|".join(str(one.path) for one in slices), str(orbit or ""), digest,
+    )  # fmt: skip
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+    partial.rename(path)
