@@ -32,6 +32,7 @@ pathvars:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/twin.smk"
 include: "workflow/rules/sources.smk"
+include: "workflow/rules/sar.smk"
 include: "workflow/rules/moisture.smk"
 include: "workflow/rules/covariates.smk"
 include: "workflow/rules/learning.smk"

@@ -14,6 +14,8 @@ shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
     sys.exit(fault)
 
+# What labels are made from: the stack, or the stack without its speckle.
+BACKSCATTER = "<resources>/gamma0/stack.zarr" if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
 EXPERIMENTS = sorted(cfg.learning.active)
 MEMBERS = range(cfg.learning.members)
 

@@ -1,6 +1,6 @@
 rule fit_references:
     input:
-        stack="<resources>/gamma0/stack.zarr",
+        stack=BACKSCATTER,
         splits="<results>/learning/splits.json",
         weather="<results>/covariates/weather.zarr",
     output:
@@ -23,7 +23,7 @@ rule fit_references:
 
 rule detect_change:
     input:
-        stack="<resources>/gamma0/stack.zarr",
+        stack=BACKSCATTER,
         references="<results>/moisture/references.zarr",
         weather="<results>/covariates/weather.zarr",
         landcover=source("landcover"),

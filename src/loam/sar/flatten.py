@@ -50,7 +50,7 @@ class Sums:
 
 
 def flatten_scenes(
-    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, flatten: Flatten,
+    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, cfg: Flatten, backend: str,
     threads: int,
 ) -> None:  # fmt: skip
     """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
@@ -58,7 +58,8 @@ def flatten_scenes(
     out.mkdir(parents=True, exist_ok=True)
     for slices in tqdm(passes([read_product(path) for path in products]), "scenes", unit="scene", disable=None):
         orbit_file = orbit_for(slices, orbits)
-        scene = flatten_pass(slices, polarisations, orbit_file, terrain, flatten, threads)
+        assert backend == "loam"  # TODO snap
+        scene = flatten_pass(slices, polarisations, orbit_file, terrain, cfg, threads)
         write_cog(scene, out / f"{scene_name(slices)}.tif", scene.attrs)
 
 

@@ -1,6 +1,7 @@
 """One look at every source before the first job runs: what cannot serve is named at once."""
 
 import logging
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,8 @@ def check_inputs(cfg: Config) -> None:
     Raises:
         LoamError: the first source that cannot serve.
     """
-    cube = _present(cfg, "backscatter")
+    scenes = cfg.sources.backscatter.kind == "scenes"
+    cube = None if scenes else _present(cfg, "backscatter")
     data = None if cube is None else open_cube(cube, cfg.period)
     if cube is not None and data is not None:
         _check_cube(data, cube, cfg)
@@ -85,7 +87,9 @@ def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
 
 def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
     dem = open_raster(path)
-    require_cover(dem, box, path, "sources.dem")
+    scenes = cfg.sources.backscatter.kind == "scenes"  # terrain beyond the area lays over it
+    around = box.pad(math.ceil(cfg.sar.heights.margin_m / box.resolution.x)) if scenes else box
+    require_cover(dem, around, path, "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem")
     heights_on_grid(dem, box, path)
 
 

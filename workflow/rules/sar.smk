@@ -1,0 +1,157 @@
+# Sentinel-1 products to one stack. Passes of a track and quarter share a job: starting one costs as much as a scene.
+import csv
+from hashlib import sha256
+
+
+wildcard_constraints:
+    track=r"[AD]\d{3}",
+    quarter=r"\d{4}q[1-4]",
+
+
+def listing(folder):
+    """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
+    if not folder or str(folder).startswith(f"resources/{cfg.area}/twin/"):
+        return ""  # the twin's are known by the rule that makes them
+    found = [path for path in Path(folder).rglob("*") if path.suffix in {".SAFE", ".zip", ".EOF"}]
+    return sha256("".join(sorted(f"{path} {path.stat().st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
+
+
+def scene_table():
+    """Rows of scenes.csv, once the products have been found."""
+    with open(checkpoints.find_scenes.get().output.scenes) as file:
+        return list(csv.DictReader(file))
+
+
+def of_batch(column, separator):
+    """Files named in a column by the scenes of a track and quarter."""
+
+    def files(wildcards):
+        rows = [row for row in scene_table() if (row["track"], row["quarter"]) == (wildcards.track, wildcards.quarter)]
+        return sorted({path for row in rows for path in row[column].split(separator) if path})
+
+    return files
+
+
+def batches(wildcards):
+    """Folder of every track and quarter that has scenes."""
+    return sorted({f"resources/{cfg.area}/gamma0/{row['track']}_{row['quarter']}" for row in scene_table()})
+
+
+if cfg.sources.backscatter.kind == "scenes":
+
+    checkpoint find_scenes:
+        input:
+            scenes=source("backscatter"),
+            orbits=cfg.sources.backscatter.orbits or [],
+        output:
+            scenes="<resources>/scenes.csv",
+            rejected="<resources>/rejected.csv",
+        log:
+            "<logs>/find_scenes.log",
+        benchmark:
+            "<benchmarks>/find_scenes.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        resources:
+            mem_mb=lambda wc, attempt: 2000 * attempt,
+            runtime=60,
+        params:
+            **step("find_scenes", "sar.scenes", source="sources.backscatter", grid="grid", period="period"),
+            listing=lambda wildcards: [listing(cfg.sources.backscatter.path), listing(cfg.sources.backscatter.orbits)],
+        shell:
+            "python -m loam find-scenes --folder {input.scenes:q} --orbits {input.orbits:q} --scenes {output.scenes:q}"
+            " --rejected {output.rejected:q} --params {params.cfg:q} 2> {log:q}"
+
+    rule prepare_heights:
+        input:
+            dem=source("dem"),
+            geoid=cfg.sources.dem.geoid_path or [],
+        output:
+            "<resources>/gamma0/heights.tif",
+        log:
+            "<logs>/prepare_heights.log",
+        benchmark:
+            "<benchmarks>/prepare_heights.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=30,
+        params:
+            **step("prepare_heights", heights="sar.heights", source="sources.dem", grid="grid"),
+        shell:
+            "python -m loam prepare-heights --dem {input.dem:q} --geoid {input.geoid:q} --out {output:q}"
+            " --params {params.cfg:q} 2> {log:q}"
+
+    rule flatten_scenes:
+        input:
+            products=of_batch("products", "|"),
+            orbits=of_batch("orbit_file", "|"),
+            heights="<resources>/gamma0/heights.tif",
+        output:
+            directory("<resources>/gamma0/{track}_{quarter}"),
+        log:
+            "<logs>/flatten_scenes/{track}_{quarter}.log",
+        benchmark:
+            "<benchmarks>/flatten_scenes/{track}_{quarter}.tsv"
+        conda:
+            "../../envs/snap.yaml" if cfg.sar.backend == "snap" else "../../envs/loam.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=120,
+        params:
+            **step(
+                "flatten_scenes",
+                "sar.flatten",
+                backend="sar.backend",
+                polarisations="sources.backscatter.polarisations",
+                grid="grid",
+            ),
+        shell:
+            "python -m loam flatten-scenes --products {input.products:q} --orbits {input.orbits:q} --heights {input.heights:q}"
+            " --out {output:q} --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+    rule stack_scenes:
+        input:
+            batches,
+        output:
+            # Kept and extended, not made anew: only what follows the first change is written.
+            update(directory("<resources>/gamma0/stack.zarr")),
+        log:
+            "<logs>/stack_scenes.log",
+        benchmark:
+            "<benchmarks>/stack_scenes.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        threads: 2
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=60,
+        params:
+            **step("stack_scenes", grid="grid"),
+        shell:
+            "python -m loam stack-scenes --folders {input:q} --out {output:q} --threads {threads}"
+            " --params {params.cfg:q} 2> {log:q}"
+
+
+rule filter_speckle:
+    input:
+        stack="<resources>/gamma0/stack.zarr",
+        splits="<results>/learning/splits.json" if cfg.sar.speckle.images == "split" else [],
+    output:
+        directory("<results>/gamma0/filtered.zarr"),
+    log:
+        "<logs>/filter_speckle.log",
+    benchmark:
+        "<benchmarks>/filter_speckle.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        **step("filter_speckle", "sar.speckle"),
+    shell:
+        "python -m loam filter-speckle --stack {input.stack:q} --splits {input.splits:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"
