@@ -1,6 +1,6 @@
 rule make_twin:
     output:
-        backscatter="<resources>/twin/backscatter.nc",
+        scenes=directory("<resources>/twin/scenes"),
         weather="<resources>/twin/weather.nc",
         ndvi="<resources>/twin/ndvi.nc",
         dem="<resources>/twin/dem.tif",
@@ -11,6 +11,7 @@ rule make_twin:
         "<logs>/make_twin.log",
     benchmark:
         "<benchmarks>/make_twin.tsv"
+    threads: 2
     conda:
         "../../envs/loam.yaml"
     resources:
@@ -19,6 +20,6 @@ rule make_twin:
     params:
         **step("make_twin", twin="twin", grid="grid", period="period"),
     shell:
-        "python -m loam make-twin --backscatter {output.backscatter:q} --weather {output.weather:q}"
+        "python -m loam make-twin --scenes {output.scenes:q} --weather {output.weather:q}"
         " --ndvi {output.ndvi:q} --dem {output.dem:q} --landcover {output.landcover:q} --soil {output.soil:q}"
-        " --truth {output.truth:q} --params {params.cfg:q} 2> {log:q}"
+        " --truth {output.truth:q} --threads {threads} --params {params.cfg:q} 2> {log:q}"

@@ -1,12 +1,14 @@
 """The XML files of a product: annotation, calibration and noise (S1-RS-MDA-52-7441, Sentinel-1 Product Specification)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from loam.twin.noise import BETA_LUT, NoiseTables, steps
+from loam.twin.frame import Frame
+from loam.twin.noise import BETA_LUT, LINE_STEP, PIXEL_STEP, NoiseTables, steps
 from loam.twin.orbit import SEMI_MAJOR_M, Orbit
 from loam.twin.passes import Product
 
@@ -66,13 +68,12 @@ def clock(product: Product, time_s: float) -> str:
     return f"{product.utc(float(time_s)):%Y-%m-%dT%H:%M:%S.%f}"
 
 
-def annotation(product: Product, band: str, looks: float, mean_dn: float, std_dn: float) -> bytes:
+def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> bytes:
     """Write the annotation of one polarisation: orbit, timing, range polynomials, tie points.
 
     Args:
         product: the product.
         band: VV or VH.
-        looks: equivalent number of looks.
         mean_dn: of the image.
         std_dn: of the image.
     """
@@ -129,9 +130,9 @@ def _states(product: Product) -> ET.Element:
     return listing("orbitList", "orbit", [state(number) for number in range(STATES)])
 
 
-def _image_information(product: Product, statistics: dict[str, object]) -> ET.Element:
+def _image_information(product: Product, statistics: Mapping[str, object]) -> ET.Element:
     frame = product.frame
-    middle = frame.tie_points(np.array([frame.lines // 2]), np.array([frame.pixels / 2]))
+    angles = tie_grid(frame)[2]["incidenceAngle"]
     slices = [
         {"sliceNumber": 1, "sensingStartTime": clock(product, frame.first_s), "sensingStopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}"}
     ]
@@ -145,7 +146,7 @@ def _image_information(product: Product, statistics: dict[str, object]) -> ET.El
         *node("_", {"slantRangeTime": 2 * frame.near_m / LIGHT, "pixelValue": "Detected", "outputPixels": "16 bit Unsigned Integer",
                     "rangePixelSpacing": 10.0, "azimuthPixelSpacing": 10.0, "azimuthTimeInterval": frame.interval_s,
                     "azimuthFrequency": 486.4863102995529, "numberOfSamples": frame.pixels, "numberOfLines": frame.lines,
-                    "zeroDopMinusAcqTime": 0.0, "incidenceAngleMidSwath": float(middle["incidenceAngle"][0, 0]),
+                    "zeroDopMinusAcqTime": 0.0, "incidenceAngleMidSwath": float(angles[len(angles) // 2, angles.shape[1] // 2]),
                     "imageStatistics": statistics}),
     ])  # fmt: skip
 
@@ -167,15 +168,16 @@ def _processing_information(product: Product) -> ET.Element:
     ])  # fmt: skip
 
 
-def tie_grid(product: Product) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+@lru_cache(maxsize=16)
+def tie_grid(frame: Frame) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Lines, pixels and what `Frame.tie_points` says of them."""
-    lines = np.unique(np.linspace(0, product.frame.lines - 1, TIE_LINES).astype(int))
-    pixels = np.unique(np.linspace(0, product.frame.pixels - 1, TIE_PIXELS).astype(int))
-    return lines, pixels, product.frame.tie_points(lines, pixels)
+    lines = np.unique(np.linspace(0, frame.lines - 1, TIE_LINES).astype(int))
+    pixels = np.unique(np.linspace(0, frame.pixels - 1, TIE_PIXELS).astype(int))
+    return lines, pixels, frame.tie_points(lines, pixels)
 
 
 def _geolocation(product: Product) -> ET.Element:
-    lines, pixels, ties = tie_grid(product)
+    lines, pixels, ties = tie_grid(product.frame)
     points = []
     for i, line in enumerate(lines.tolist()):
         for j, pixel in enumerate(pixels.tolist()):
@@ -206,8 +208,7 @@ def _conversion(product: Product) -> ET.Element:
 def calibration(product: Product, band: str) -> bytes:
     """Write the calibration tables: constant for beta nought, with the ellipsoid's incidence angle for the others."""
     frame = product.frame
-    lines, pixels = np.arange(0, frame.lines + 668, 668), steps(frame.pixels, 40)
-    angle = np.deg2rad(frame.tie_points(lines, pixels)["incidenceAngle"])
+    lines, pixels, angle = _calibration_angles(frame)
     vectors = []
     for line, row in zip(lines.tolist(), angle, strict=True):
         flat = np.full(row.shape, 1.0)
@@ -219,6 +220,13 @@ def calibration(product: Product, band: str) -> bytes:
         ]))  # fmt: skip
     constant = node("calibrationInformation", [node("absoluteCalibrationConstant", 1.0)])
     return document(node("calibration", [_header(product, band), constant, node("calibrationVectorList", vectors, count=len(vectors))]))
+
+
+@lru_cache(maxsize=16)
+def _calibration_angles(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines, pixels and the ellipsoid's incidence angles there [rad]."""
+    lines, pixels = np.arange(0, frame.lines + LINE_STEP, LINE_STEP), steps(frame.pixels, PIXEL_STEP)
+    return lines, pixels, np.deg2rad(frame.tie_points(lines, pixels)["incidenceAngle"])
 
 
 def noise(product: Product, band: str, tables: NoiseTables) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Period, Twin
-from loam.twin import evaporation, radar, vegetation, water_balance
+from loam.twin import evaporation, radar, safe, vegetation, water_balance
 from loam.twin.fields import Interpolator
 from loam.twin.landscape import (
     Soil,
@@ -23,6 +24,7 @@ from loam.twin.landscape import (
     make_texture,
     vary_texture,
 )
+from loam.twin.sight import local_incidence
 from loam.twin.weather import KELVIN, MARYLAND, extraterrestrial_radiation, simulate_weather, weather_centres
 
 SOIL_PIXEL_M = 100.0  # of the soil map
@@ -76,12 +78,23 @@ class Catchment:
     @cached_property
     def incidence_deg(self) -> dict[str, np.ndarray]:
         """Local incidence angle by track, `(y, x)` float32 [degree]."""
-        columns = (np.arange(self.grid.shape.x) - (self.grid.shape.x - 1) / 2) * self.grid.resolution.x
-        slope, aspect = self.terrain.slope_rad, self.terrain.aspect_rad
+        return {name: local_incidence(view.relief, view.frame.orbit, self.grid) for name, view in self.views.items()}
+
+    @cached_property
+    def ground(self) -> GeoBox:
+        """The grid with the margin that the terrain has."""
+        return self.grid.pad(self.terrain.margin_px)
+
+    @cached_property
+    def views(self) -> dict[str, safe.View]:
+        """How each track sees the ground."""
         return {
-            track.name: radar.local_incidence(slope, aspect, radar.look_angle(track, columns), track.sensor_azimuth_rad)
+            track.name: safe.look_at(
+                self.ground, self.terrain.elevation_m, incidence_deg=track.incidence_deg, ascending=track.ascending,
+                relative_orbit=track.relative_orbit,
+            )
             for track in radar.TRACKS
-        }
+        }  # fmt: skip
 
     @cached_property
     def sun_factor(self) -> list[np.ndarray]:
@@ -184,8 +197,8 @@ def _reference_et(catchment: Catchment, weather: xr.Dataset) -> np.ndarray:
     return evaporation.reference_et(low, high, humid, wind, sun, top[:, None, None], height)
 
 
-def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, polarisation: str) -> np.ndarray:
-    """One band of one overpass, speckle included.
+def backscatter(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, polarisation: str) -> np.ndarray:
+    """Backscatter of one overpass as its calibration has it, without speckle and noise.
 
     Args:
         catchment: the catchment.
@@ -194,7 +207,7 @@ def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, pol
         polarisation: vv or vh.
 
     Returns:
-        `(y, x)` float32 gamma0 [dB], steps of 0.01.
+        `(y, x)` gamma0 [linear].
     """
     twin, day = catchment.twin, taken.when.date()
     channel = radar.CHANNELS[polarisation]
@@ -203,7 +216,25 @@ def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, pol
     wind = float(catchment.weather["wind_speed"].sel(time=str(day)).mean())
     scene = radar.Scene(ssm, catchment.ndvi_on(day), catchment.frozen_on(day), wind)
     clean = radar.backscatter_db(scene, catchment.incidence_deg[taken.track.name], surface, channel)
-    rng = stream(twin.seed, 1, taken.number, channel.number)
-    offset = rng.normal(0, radar.CALIBRATION_DB) + (twin.platform_offset_db if taken.platform == "S1C" else 0.0)
-    noise = 10 * np.log10(radar.speckle(ssm.shape, twin.looks, rng))
-    return np.round(clean + offset + noise, 2).astype(np.float32)
+    offset = stream(twin.seed, 1, taken.number, channel.number).normal(0, radar.CALIBRATION_DB)
+    return 10 ** ((clean + offset + (twin.platform_offset_db if taken.platform == "S1C" else 0.0)) / 10)
+
+
+def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, folder: Path) -> list[Path]:
+    """Write the product of one overpass.
+
+    Args:
+        catchment: the catchment.
+        taken: the overpass.
+        ssm: surface soil moisture at that time `(y, x)` [0..1].
+        folder: where the product's folder goes.
+
+    Returns:
+        The product's folder, alone in a list.
+    """
+    margin = catchment.terrain.margin_px
+    # Beyond the grid nothing is simulated: what lies inside is reflected, so that the image has no rim near the area.
+    gamma0 = {name: np.pad(backscatter(catchment, taken, ssm, name), margin, mode="symmetric") for name in radar.CHANNELS}
+    rng = stream(catchment.twin.seed, 3, taken.number)
+    options = safe.Options(looks=catchment.twin.looks)
+    return safe.write_pass(folder, catchment.views[taken.track.name], gamma0, taken.when, taken.platform, options, rng)

@@ -105,8 +105,8 @@ def bright_points(targets: Sequence[Target], relief: Relief, frame: Frame) -> np
         line, pixel = frame.line_pixel(time_s, slant)
         length = np.diff(frame.slant_range(line, np.stack([pixel - 0.5, pixel + 0.5])), axis=0)[0]
         power = np.array([target.cross_section_m2 for target in targets]) / (length * SPACING_M)
-        columns = [values[:, None].astype(np.float32) for values in (line, pixel, power)]
-        _spread(*columns, 1, np.ones((1, len(targets), 1), np.float32), out)
+        lines, pixels, powers = (values[:, None].astype(np.float32) for values in (line, pixel, power))
+        _spread(lines, pixels, powers, 1, np.ones((1, len(targets), 1), np.float32), out)
     return np.asarray(smooth(out)[0])
 
 

@@ -110,7 +110,7 @@ def hide(height: np.ndarray, relief: Relief, orbit: Orbit, steps: int, weight: n
     Args:
         height: heights at the facets' corners [m].
         relief: the ground.
-        frame: the image.
+        orbit: the orbit.
         steps: facets along a pixel's edge.
         weight: of the facets, `(y, x)`.
     """

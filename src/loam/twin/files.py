@@ -12,10 +12,9 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from loam.grid import empty_like_grid
-from loam.twin.landscape import MARGIN_PX, Soil
+from loam.twin.landscape import Soil
 
 DAYS = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32"}
-SECONDS = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "int64"}
 WEATHER: dict[str, dict[str, str]] = {
     "precipitation": {"units": "mm d-1", "standard_name": "lwe_precipitation_rate", "long_name": "daily precipitation"},
     "temperature": {"units": "K", "standard_name": "air_temperature", "cell_methods": "time: mean", "long_name": "mean air temperature"},
@@ -100,9 +99,9 @@ def write_soil(box: GeoBox, soil: Soil, path: Path) -> None:
     write_netcdf(data, path)
 
 
-def write_dem(elevation_m: np.ndarray, grid: GeoBox, path: Path) -> None:
-    """Write heights with their margin, float32 [m]."""
-    _write_tiff(elevation_m.astype(np.float32), grid.pad(MARGIN_PX), path, -9999.0, "m", "elevation")
+def write_dem(elevation_m: np.ndarray, box: GeoBox, path: Path) -> None:
+    """Write heights above the ellipsoid, float32 [m]."""
+    _write_tiff(elevation_m.astype(np.float32), box, path, -9999.0, "m", "elevation")
 
 
 def write_landcover(codes: np.ndarray, grid: GeoBox, path: Path) -> None:

@@ -12,7 +12,7 @@ SPACING_M = 10.0  # of IW GRDH, in range and azimuth
 DEGREE = 8  # of the range polynomials, as in ESA's products
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, so that what follows from a frame can be kept
 class Frame:
     """Lines are zero-Doppler times, pixels ground ranges; the centre of line 0, pixel 0 is at `first_s` and `near_m`."""
 
@@ -48,7 +48,7 @@ class Frame:
 
     def cut(self, first: int, lines: int) -> "Frame":
         """Take some of the lines: a slice of the pass."""
-        return replace(self, first_s=float(self.times(first)), lines=lines)
+        return self if (first, lines) == (0, self.lines) else replace(self, first_s=float(self.times(first)), lines=lines)
 
     def tie_points(self, lines: np.ndarray, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Where the ellipsoid is seen.

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from loam.twin.fields import random_field, spectral_field, standardised
 
-MARGIN_PX = 16  # the DEM reaches this far beyond the grid, so that slopes and flow are known at its edge
+MARGIN_M = 1600.0  # the DEM reaches this far beyond the grid, so that a radar image is full around it
 TREE, GRASS, CROP, BUILT, WATER = 10, 30, 40, 50, 80  # ESA WorldCover 2021 v200 codes
 
 HILL_LENGTH_M = 2500.0  # ASSUME: wavelength above which the relief stops growing; ridges a kilometre or so apart
@@ -36,6 +36,16 @@ class Terrain:
     aspect_rad: np.ndarray  # direction downslope, clockwise from north
     wetness: np.ndarray  # standardised topographic wetness index
 
+    @property
+    def margin_px(self) -> int:
+        """Width of the margin [pixel]."""
+        return (len(self.elevation_m) - len(self.slope_rad)) // 2
+
+    @property
+    def inner_m(self) -> np.ndarray:
+        """Heights on the grid `(y, x)` [m]."""
+        return inside(self.elevation_m, self.margin_px)
+
 
 @dataclass(frozen=True)
 class Soil:
@@ -51,9 +61,9 @@ class Soil:
     exponent: np.ndarray  # of conductivity against theta / theta_s [1]
 
 
-def inside(padded: np.ndarray) -> np.ndarray:
+def inside(padded: np.ndarray, margin_px: int) -> np.ndarray:
     """Take the grid's part of an array that has the margin."""
-    return padded[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    return padded[margin_px:-margin_px, margin_px:-margin_px]
 
 
 def make_terrain(grid: GeoBox, relief_m: float, rng: np.random.Generator) -> Terrain:
@@ -64,13 +74,14 @@ def make_terrain(grid: GeoBox, relief_m: float, rng: np.random.Generator) -> Ter
         relief_m: lowest to highest point, margin included [m].
         rng: source of randomness.
     """
-    padded = grid.pad(MARGIN_PX)
-    elevation = _incise(grid.pad(MARGIN_PX + EDGE_PX), rng)[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX]
+    margin = int(np.ceil(MARGIN_M / grid.resolution.x))
+    padded = grid.pad(margin)
+    elevation = inside(_incise(grid.pad(margin + EDGE_PX), rng), EDGE_PX)
     elevation = (elevation - elevation.min()) / np.ptp(elevation) * relief_m + 10
     elevation = elevation.astype(np.float32).astype(float)  # the DEM file holds float32: the twin sees the same heights
     slope, aspect = slope_aspect(elevation, padded.resolution.x)
     wetness = wetness_index(elevation, slope, padded)
-    return Terrain(elevation, inside(slope), inside(aspect), standardised(inside(wetness)))
+    return Terrain(elevation, inside(slope, margin), inside(aspect, margin), standardised(inside(wetness, margin)))
 
 
 def _hills(box: GeoBox, rng: np.random.Generator) -> np.ndarray:
@@ -259,7 +270,7 @@ def make_landcover(terrain: Terrain, parcels: np.ndarray, resolution_m: float, r
         GRASS: random_field(shape, 500 / resolution_m, rng) + 0.4 * steep,
     }
     cover = _use_of_parcels(suits, parcels)[parcels]
-    low = standardised(inside(terrain.elevation_m))
+    low = standardised(terrain.inner_m)
     score = ndimage.gaussian_filter(terrain.wetness - 1.2 * low - 0.5 * steep, 2.0)
     cover[score > np.quantile(score, 1 - SHARES[WATER])] = WATER
     return cover

@@ -147,8 +147,11 @@ def _orbit(product: Product) -> ET.Element:
 def _information(product: Product) -> ET.Element:
     cut = product.slices > 1
     content = {"instrumentConfigurationID": 7, "missionDataTakeID": product.datatake}
-    kind = {"productClass": "S", "productClassDescription": "SAR Standard L1 Product", "productComposition": "Slice" if cut else "Individual",
-            "productType": "GRD", "productTimelinessCategory": "Fast-24h", "sliceProductFlag": str(cut).lower()}  # fmt: skip
+    kind = {
+        "productClass": "S", "productClassDescription": "SAR Standard L1 Product",
+        "productComposition": "Slice" if cut else "Individual", "productType": "GRD",
+        "productTimelinessCategory": "Fast-24h", "sliceProductFlag": str(cut).lower(),
+    }  # fmt: skip
     if cut:
         kind |= {"segmentStartTime": f"{product.start:%Y-%m-%dT%H:%M:%S.%f}", "sliceNumber": str(product.slice_number),
                  "totalSlices": str(product.slices)}  # fmt: skip
@@ -169,7 +172,7 @@ def _period(product: Product) -> ET.Element:
 
 
 def _footprint(product: Product) -> ET.Element:
-    _, _, ties = tie_grid(product)
+    _, _, ties = tie_grid(product.frame)
     corners = [(0, -1), (0, 0), (-1, 0), (-1, -1)]  # as ESA goes round: early far, early near, late near, late far
     text = " ".join(f"{ties['latitude'][place]:.6f},{ties['longitude'][place]:.6f}" for place in corners)
     outline = node("safe:footPrint", [node("gml:coordinates", text)], srsName="http://www.opengis.net/gml/srs/epsg.xml#4326")

@@ -1,6 +1,7 @@
 """Thermal noise as a product's look-up tables describe it, so that the image holds exactly what its annotation says."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Block:
     factor: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseTables:
     """Range noise `(line, pixel)` at some lines and pixels, and the blocks of azimuth noise (none in products before IPF 2.90)."""
 
@@ -61,6 +62,7 @@ def steps(size: int, step: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, size, step), size - 1))
 
 
+@lru_cache(maxsize=16)
 def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseTables:
     """Draw up the tables of an image.
 
@@ -92,6 +94,7 @@ def _block(swath: str, part: np.ndarray, frame: Frame) -> Block:
     return Block(swath, int(part[0]), int(part[-1]), lines, 1 + SCALLOPING * (2 * phase - 1) ** 2)
 
 
+@lru_cache(maxsize=16)
 def cut_tables(tables: NoiseTables, frame: Frame, first: int) -> NoiseTables:
     """Take the tables of a slice: nodes at its own first and last line.
 
@@ -100,6 +103,8 @@ def cut_tables(tables: NoiseTables, frame: Frame, first: int) -> NoiseTables:
         frame: of the slice.
         first: its first line in the pass.
     """
+    if frame.lines == tables.lines[-1] + 1:
+        return tables
     lines = steps(frame.lines, LINE_STEP)
     power = np.stack([np.interp(lines + first, tables.lines, column) for column in tables.power.T], axis=1)
     rows = steps(frame.lines, AZIMUTH_STEP)

@@ -1,4 +1,4 @@
-"""What Sentinel-1 would see: tracks, look geometry, scattering of soil and plants, speckle."""
+"""What Sentinel-1 would see: tracks, passes, scattering of soil and plants."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -12,28 +12,31 @@ from loam.twin.landscape import BUILT, CROP, GRASS, TREE, WATER
 FROZEN_DB = -3.0  # of soil; ice does not store the field as water does (Wegmueller 1990: 3 dB and more at C-band)
 CALIBRATION_DB = 0.1  # ASSUME: 1 sigma between dates, the same over a scene
 REFERENCE_DEG = 40.0
-RANGE_DEG_PER_M = 17.0 / 250e3  # IW: 29 to 46 degrees across 250 km
 
 
 @dataclass(frozen=True)
 class Track:
     """A relative orbit as the area sees it."""
 
-    name: str
-    heading_deg: float  # of the satellite, clockwise from north
-    incidence_deg: float  # on flat ground, at the area's centre
+    name: str  # A or D, ascending or descending, and the number of the relative orbit
+    incidence_deg: float  # on the ellipsoid, at the area's centre
     overpass: time  # UTC
     first_day: int  # after the start of the period [half repeat cycles]
 
     @property
-    def sensor_azimuth_rad(self) -> float:
-        """Direction from the ground to the satellite, which looks to its right [rad]."""
-        return float(np.deg2rad(self.heading_deg - 90))
+    def ascending(self) -> bool:
+        """Whether the satellite flies northwards."""
+        return self.name[0] == "A"
+
+    @property
+    def relative_orbit(self) -> int:
+        """Number of the orbit in the repeat cycle."""
+        return int(self.name[1:])
 
 
 TRACKS = (
-    Track("A004", -12.0, 37.0, time(22, 50), 0),
-    Track("D106", 192.0, 41.0, time(11, 5), 1),
+    Track("A004", 37.0, time(22, 50), 0),
+    Track("D106", 41.0, time(11, 5), 1),
 )
 
 
@@ -103,38 +106,6 @@ def acquisitions(period: Period, twin: Twin) -> list[Acquisition]:
             day += timedelta(days=twin.repeat_days)
     passes.sort(key=lambda entry: entry[0])
     return [Acquisition(number, when, track, "S1A" if when < turn else "S1C") for number, (when, track) in enumerate(passes)]
-
-
-def look_angle(track: Track, east_m: np.ndarray) -> np.ndarray:
-    """Incidence angle on flat ground, which grows away from the satellite.
-
-    Args:
-        track: the track.
-        east_m: distance east of the area's centre `(x,)` [m].
-
-    Returns:
-        `(x,)` [degree].
-    """
-    # ASSUME: orbits run north-south closely enough for range to be the easting.
-    away = -np.sign(np.sin(track.sensor_azimuth_rad)) * np.asarray(east_m)
-    return np.asarray(track.incidence_deg + RANGE_DEG_PER_M * away)
-
-
-def local_incidence(slope_rad: np.ndarray, aspect_rad: np.ndarray, look_deg: np.ndarray, sensor_azimuth_rad: float) -> np.ndarray:
-    """Angle between the direction to the satellite and the normal of the ground.
-
-    Args:
-        slope_rad: `(y, x)` [rad].
-        aspect_rad: direction downslope, clockwise from north `(y, x)` [rad].
-        look_deg: incidence angle on flat ground, broadcast to `(y, x)` [degree].
-        sensor_azimuth_rad: direction from the ground to the satellite, clockwise from north [rad].
-
-    Returns:
-        `(y, x)` float32 [degree].
-    """
-    look = np.deg2rad(look_deg)
-    cosine = np.cos(look) * np.cos(slope_rad) + np.sin(look) * np.sin(slope_rad) * np.cos(aspect_rad - sensor_azimuth_rad)
-    return np.rad2deg(np.arccos(cosine.clip(-1, 1))).astype(np.float32)
 
 
 def make_surface(landcover: np.ndarray, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator) -> Surface:
@@ -230,17 +201,3 @@ def backscatter_db(scene: Scene, incidence_deg: np.ndarray, surface: Surface, ch
     water = channel.water + 1.0 * (min(scene.wind, 10.0) - 3.0) - 0.25 * off  # waves brighten water, about 1 dB per m/s
     cover = surface.landcover
     return np.asarray(np.select([cover == TREE, cover == BUILT, cover == WATER], [forest, town, water], open_land))
-
-
-def speckle(shape: tuple[int, int], looks: float, rng: np.random.Generator) -> np.ndarray:
-    """Multiplicative speckle of intensity, gamma-distributed with mean 1 and variance `1 / looks` (Goodman 1976).
-
-    Args:
-        shape: rows and columns.
-        looks: equivalent number of looks.
-        rng: source of randomness.
-
-    Returns:
-        `(y, x)` float32 [1].
-    """
-    return (rng.standard_gamma(looks, shape, dtype=np.float32) / np.float32(looks)).clip(1e-6)

@@ -36,12 +36,13 @@ class Relief:
 
     def places(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of map coordinates [m]."""
-        column, row = ~self.box.affine * (np.asarray(x, float), np.asarray(y, float))
-        return row - 0.5, column - 0.5
+        affine = self.box.affine
+        return (np.asarray(y, float) - affine.f) / affine.e - 0.5, (np.asarray(x, float) - affine.c) / affine.a - 0.5
 
     def earth(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points of the ellipsoid `(..., 3)` [m] and normals `(..., 3)` [1] below places of the map."""
-        x, y = self.box.affine * (np.asarray(column, float) + 0.5, np.asarray(row, float) + 0.5)
+        affine = self.box.affine
+        x, y = affine.c + affine.a * (np.asarray(column, float) + 0.5), affine.f + affine.e * (np.asarray(row, float) + 0.5)
         to_degrees = Transformer.from_crs(str(self.box.crs), "EPSG:4979", always_xy=True)
         return earth_fixed(*to_degrees.transform(x, y))
 

@@ -2,13 +2,12 @@
 
 import binascii
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-
 from odc.geo.geobox import GeoBox
 from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
@@ -20,7 +19,7 @@ from loam.twin.facets import Facets, make_facets
 from loam.twin.frame import Frame, make_frame
 from loam.twin.manifest import File, manifest
 from loam.twin.noise import BETA_LUT, NoiseTables, cut_tables, noise_tables
-from loam.twin.orbit import Orbit, orbit_over
+from loam.twin.orbit import orbit_over
 from loam.twin.passes import Product
 from loam.twin.relief import Relief
 
@@ -100,7 +99,7 @@ def write_pass(
         files = []
         for band in bands:
             image = numbers[band.lower()][first:end]
-            files += _files(product, band, image, options.looks, annotation.noise(product, band, tables))
+            files += _files(product, band, image, annotation.noise(product, band, tables))
         written.append(_write(folder, product, files))
     return written
 
@@ -146,9 +145,9 @@ def _add_border_noise(image: np.ndarray, width: int, rng: np.random.Generator) -
             side[:, :reach] = np.rint(rng.rayleigh(6.0, (side.shape[0], reach)))
 
 
-def _files(product: Product, band: str, image: np.ndarray, looks: float, noise: bytes) -> list[File]:
+def _files(product: Product, band: str, image: np.ndarray, noise: bytes) -> list[File]:
     name = product.file(band)
-    about = annotation.annotation(product, band, looks, float(image.mean()), float(image.std()))
+    about = annotation.annotation(product, band, float(image.mean()), float(image.std()))
     return [
         File("product", f"annotation/{name}.xml", about),
         File("noise", f"annotation/calibration/noise-{name}.xml", noise),
@@ -158,7 +157,7 @@ def _files(product: Product, band: str, image: np.ndarray, looks: float, noise: 
 
 
 def _tiff(product: Product, image: np.ndarray) -> bytes:
-    lines, pixels, ties = annotation.tie_grid(product)
+    lines, pixels, ties = annotation.tie_grid(product.frame)
     points = [
         GroundControlPoint(row=float(line), col=float(pixel), x=float(ties["longitude"][i, j]), y=float(ties["latitude"][i, j]), z=0.0)
         for i, line in enumerate(lines) for j, pixel in enumerate(pixels)

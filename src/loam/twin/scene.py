@@ -1,7 +1,9 @@
 """Step `make-twin`: a synthetic catchment as the files that Loam would otherwise be given, and the truth beside them."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -27,7 +29,7 @@ STEPS = 50_000  # moisture is kept between days as whole numbers of this fractio
 
 
 def make_twin(
-    backscatter: Path,
+    scenes: Path,
     weather: Path,
     ndvi: Path,
     dem: Path,
@@ -37,20 +39,21 @@ def make_twin(
     twin: Twin,
     grid: Grid,
     period: Period,
+    threads: int = 1,
 ) -> None:
-    """Simulate a catchment: its backscatter, weather, NDVI, terrain, land cover and soil map, and its true soil moisture."""
+    """Simulate a catchment: its Sentinel-1 products, weather, NDVI, terrain, land cover and soil map, and its true soil moisture."""
     if "source" in (grid.aoi, grid.crs):
-        msg = "grid.aoi, grid.crs: the twin makes the backscatter cube itself, so 'source' names nothing yet; give bounds and EPSG:code"
+        msg = "grid.aoi, grid.crs: the twin makes its scenes itself, so 'source' names nothing yet; give bounds and EPSG:code"
         raise LoamError(msg)
     catchment = make_catchment(target_grid(grid, None), period, twin)
     first = pd.Timestamp(period.start) - pd.Timedelta(days=WEATHER_LEAD_DAYS)
     files.write_weather(catchment.weather.sel(time=slice(first, None)), catchment.grid.crs, weather)
-    files.write_dem(catchment.terrain.elevation_m, catchment.grid, dem)
+    files.write_dem(catchment.terrain.elevation_m, catchment.ground, dem)
     files.write_landcover(catchment.landcover, catchment.grid, landcover)
     files.write_soil(*catchment.soil_map, soil)
     files.write_netcdf(ndvi_composites(catchment), ndvi, files.DAYS)
     with evenings(catchment, truth.parent) as moisture:
-        files.write_netcdf(backscatter_cube(catchment, moisture), backscatter, files.SECONDS)
+        write_scenes(catchment, moisture, scenes, threads)
         with dask.config.set(scheduler="synchronous"):
             write_zarr(daily_truth(catchment, moisture), truth, {"time": 32, "y": 256, "x": 256})
 
@@ -98,28 +101,31 @@ def daily_truth(catchment: Catchment, moisture: np.ndarray) -> xr.Dataset:
     return files.cube(values, days, catchment.grid, attributes).to_dataset(name="ssm")
 
 
-def backscatter_cube(catchment: Catchment, moisture: np.ndarray) -> xr.Dataset:
-    """Every overpass in both polarisations with its local incidence angle, as a lazy dataset."""
-    passes, grid = radar.acquisitions(catchment.period, catchment.twin), catchment.grid
-    times = np.array([taken.when for taken in passes], dtype="datetime64[ns]")
-    bands = {}
-    for name in radar.CHANNELS:
-        images = [partial(_image, catchment, moisture, taken, name) for taken in passes]
-        attributes = {"units": "dB", "long_name": f"gamma nought {name.upper()}"}
-        bands[name] = files.cube(files.lazy_cube(images, (int(grid.shape.y), int(grid.shape.x))), times, grid, attributes)
-    angles = da.stack([da.from_array(catchment.incidence_deg[taken.track.name], name=False) for taken in passes])
-    bands["incidence"] = files.cube(angles, times, grid, {"units": "degree", "long_name": "local incidence angle"})
-    bands["incidence"].encoding = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768}
-    data = xr.Dataset(bands)
-    data["track"] = ("time", [taken.track.name for taken in passes], {"long_name": "pass and relative orbit"})
-    data["platform"] = ("time", [taken.platform for taken in passes], {"long_name": "satellite"})
-    return data.set_coords(["track", "platform"])
+def write_scenes(catchment: Catchment, moisture: np.ndarray, folder: Path, threads: int) -> None:
+    """Write the product of every overpass, all or none of them.
 
+    Args:
+        catchment: the catchment.
+        moisture: evenings `(day + 1, y, x)` [1 / STEPS].
+        folder: holds one folder a product afterwards, and nothing else.
+        threads: overpasses at once.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    for leftover in (partial, folder):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    passes = radar.acquisitions(catchment.period, catchment.twin)
+    assert catchment.incidence_deg  # made once, before the threads ask for it
 
-def _image(catchment: Catchment, moisture: np.ndarray, taken: radar.Acquisition, polarisation: str) -> np.ndarray:
-    day = (taken.when.date() - catchment.period.start).days
-    share = (taken.when.hour + taken.when.minute / 60) / 24
-    return observe(catchment, taken, moisture_at(moisture, day, share), polarisation)
+    def write(taken: radar.Acquisition) -> None:
+        day = (taken.when.date() - catchment.period.start).days
+        share = (taken.when.hour + taken.when.minute / 60) / 24
+        observe(catchment, taken, moisture_at(moisture, day, share), partial)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in tqdm(pool.map(write, passes), "scenes", len(passes), unit="scene", disable=None):
+            pass
+    partial.rename(folder)
 
 
 def ndvi_composites(catchment: Catchment) -> xr.Dataset:

@@ -51,10 +51,8 @@ def local_incidence(relief: Relief, orbit: Orbit, target: GeoBox) -> np.ndarray:
 
 def _axes(relief: Relief, target: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the ground's box at the target's pixel centres."""
-    rows, columns = (np.arange(size) + 0.5 for size in target.shape)
-    x, _ = target.affine * (columns, np.zeros_like(columns))
-    _, y = target.affine * (np.zeros_like(rows), rows)
-    return relief.places(np.full_like(y, x[0]), y)[0], relief.places(x, np.full_like(x, y[0]))[1]
+    x, y = (target.coords[name].values for name in ("x", "y"))
+    return relief.places(x[:1], y)[0], relief.places(x, y[:1])[1]
 
 
 def look_around(relief: Relief, orbit: Orbit, target: GeoBox) -> Sight:
