@@ -3,12 +3,15 @@
 It differs from the native backend where SNAP does. Where the thermal noise is greater than the signal, SNAP keeps the
 signal as it was instead of a negative power, so means near the noise floor come out too high. pyroSAR fetches the orbit
 files itself, into SNAP's auxiliary data, and fails where there is none.
+
+pyroSAR's `geocode` writes the workflow, and could run it. Here it does not: version 0.39.1 asks SNAP for a precise orbit
+even where it found a restituted one, and it hides what gpt raises.
 """
 
-import logging
 import re
 import shutil
-from dataclasses import dataclass
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +19,8 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
-from loam.raster import open_raster
 from loam.sar.snap_outputs import collect_outputs
-
-DEM_NODATA = -32768.0  # what SNAP expects of a DEM; it compares for equality, which NaN fails
-
-log = logging.getLogger("loam.sar.snap")
-
-
-@dataclass(frozen=True)
-class SnapSettings:
-    """What SNAP is told: the two choices that every backend has, and those of section `sar.snap`.
-
-    Attributes:
-        thermal_noise: remove thermal noise.
-        border_noise: remove border noise.
-        gpt: SNAP's program; None: found on PATH.
-        memory_mb: Java heap of gpt [MB].
-        cache_mb: tile cache of gpt, part of the heap [MB].
-        operators_per_call: operators that one call of gpt runs, what lies between the calls being written to disk.
-        restituted_orbits: take a restituted orbit where there is no precise one yet.
-        dem_resampling: SNAP's name of the interpolation in the DEM.
-        image_resampling: SNAP's name of the interpolation in the image.
-    """
-
-    thermal_noise: bool
-    border_noise: bool
-    gpt: str | None
-    memory_mb: int
-    cache_mb: int
-    operators_per_call: int
-    restituted_orbits: bool
-    dem_resampling: str
-    image_resampling: str
+from loam.sar.snap_workflow import SnapSettings, geocode_arguments, write_snap_dem
 
 
 def flatten_with_snap(
@@ -82,13 +54,15 @@ def flatten_with_snap(
     """
     point_pyrosar_at(find_gpt(cfg.gpt))
     _require_polarisations(products, polarisations)
-    out = _emptied(scratch / "out")
+    scratch = scratch.resolve()  # gpt takes a relative path from elsewhere
+    out, work = _emptied(scratch / "out"), _emptied(scratch / "work")
     heights = write_snap_dem(dem, scratch / "dem.tif")
-    arguments = geocode_arguments(products, box, heights, geoid_applied, cfg, polarisations, threads)
-    workflow = _geocode(products[0].name, arguments | {"outdir": str(out), "tmpdir": str(_emptied(scratch / "work"))})
+    arguments = geocode_arguments(products, box, heights, geoid_applied, cfg, polarisations)
+    workflow, orbit = _prepare(products[0], arguments | {"outdir": str(out), "tmpdir": str(work)})
+    _run(products[0].name, workflow, cfg, threads)
     data = collect_outputs(out, box, polarisations, products[0].name)
-    shutil.rmtree(scratch / "work")
-    return data.assign_attrs(orbit=_orbit(workflow))
+    shutil.rmtree(work)
+    return data.assign_attrs(orbit=orbit)
 
 
 def find_gpt(setting: str | None) -> Path:
@@ -123,7 +97,8 @@ def point_pyrosar_at(gpt: Path) -> None:
     try:
         from pyroSAR.config import ConfigHandler
     except ImportError as error:
-        msg = f"sar.backend = 'snap': Python has no {error.name}; run Snakemake with --sdm conda (envs/snap.yaml), or set it to native"
+        gone = (error.name or "pyroSAR").partition(".")[0]
+        msg = f"sar.backend = 'snap': Python has no {gone}; run Snakemake with --sdm conda (envs/snap.yaml), or set it to native"
         raise LoamError(msg) from None
     known = ConfigHandler()
     if "SNAP" not in known.sections:
@@ -132,92 +107,6 @@ def point_pyrosar_at(gpt: Path) -> None:
     for key, path in wanted.items():
         if known["SNAP"].get(key) != str(path):  # other jobs read the file: leave it alone unless it must change
             known.set("SNAP", key=key, value=str(path), overwrite=True)
-
-
-def geocode_arguments(
-    products: list[Path], box: GeoBox, dem: Path, geoid_applied: bool, cfg: SnapSettings, polarisations: tuple[str, ...], threads: int = 1
-) -> dict[str, Any]:
-    """Arguments of `pyroSAR.snap.geocode`, its folders apart.
-
-    Args:
-        products: SAFE folders or zips of one pass.
-        box: the target grid.
-        dem: heights as `write_snap_dem` writes them.
-        geoid_applied: the heights are above the ellipsoid.
-        cfg: settings.
-        polarisations: 'vv', 'vh'.
-        threads: threads of gpt.
-    """
-    scenes = [str(product) for product in products]
-    return {
-        "infile": scenes if len(scenes) > 1 else scenes[0],
-        "shapefile": _bounds(box),
-        "polarizations": [name.upper() for name in polarisations],
-        "removeS1BorderNoise": cfg.border_noise,
-        # pyroSAR's own method writes into the measurement of an unpacked SAFE; ESA's is an operator of the workflow.
-        "removeS1BorderNoiseMethod": "ESA",
-        "removeS1ThermalNoise": cfg.thermal_noise,
-        "allow_RES_OSV": cfg.restituted_orbits,
-        "terrainFlattening": True,
-        "refarea": "gamma0",
-        "scaling": "linear",
-        "geocoding_type": "Range-Doppler",
-        "export_extra": ["localIncidenceAngle", "layoverShadowMask"],
-        "nodataValueAtSea": True,  # where the DEM has no height there is no observation, instead of a guess at sea level
-        "demResamplingMethod": cfg.dem_resampling,
-        "imgResamplingMethod": cfg.image_resampling,
-        "groupsize": cfg.operators_per_call,
-        "gpt_args": [f"-J-Xmx{cfg.memory_mb}m", "-c", f"{cfg.cache_mb}M", "-q", str(threads), "-x"],
-        "returnWF": True,
-        **_dem_arguments(dem, geoid_applied),
-        **_grid_arguments(box),
-    }
-
-
-def _dem_arguments(dem: Path, geoid_applied: bool) -> dict[str, Any]:
-    return {"externalDEMFile": str(dem), "externalDEMNoDataValue": DEM_NODATA, "externalDEMApplyEGM": not geoid_applied}
-
-
-def _grid_arguments(box: GeoBox) -> dict[str, Any]:
-    pixel = float(box.resolution.x)
-    if not (box.crs and box.crs.projected and pixel == -float(box.resolution.y)):
-        msg = f"grid: SNAP needs a projected CRS and square pixels in rows that run south, not {box.resolution} in {box.crs}"
-        raise LoamError(msg)
-    return {
-        "t_srs": box.crs.epsg or box.crs.to_wkt(),
-        "spacing": pixel,
-        "alignToStandardGrid": True,
-        # SNAP puts the centre of a pixel on the standard grid's origin, not its corner.
-        "standardGridOriginX": box.transform.c + pixel / 2,
-        "standardGridOriginY": box.transform.f - pixel / 2,
-    }
-
-
-def _bounds(box: GeoBox) -> dict[str, float]:
-    """Extent in degrees, as pyroSAR takes it; it adds a hundredth of a degree on each side."""
-    west, south, east, north = box.extent.to_crs("EPSG:4326", resolution="auto").boundingbox
-    return {"xmin": west, "ymin": south, "xmax": east, "ymax": north}
-
-
-def write_snap_dem(dem: Path, out: Path) -> Path:
-    """Write heights as SNAP reads them: in degrees on WGS 84, as its manual asks of external DEMs, voids as a number.
-
-    Args:
-        dem: raster of heights [m] in any CRS.
-        out: GeoTIFF to write.
-
-    Returns:
-        `out`.
-    """
-    from rasterio.enums import Resampling
-
-    heights = open_raster(dem)
-    if heights.rio.crs.to_epsg() != 4326:
-        heights = heights.rio.reproject("EPSG:4326", resampling=Resampling.bilinear, nodata=float("nan"))
-    heights = heights.fillna(DEM_NODATA).drop_attrs()
-    heights.encoding = {}
-    heights.rio.write_nodata(DEM_NODATA).rio.to_raster(out, dtype="float32")
-    return out
 
 
 def _emptied(folder: Path) -> Path:
@@ -242,40 +131,67 @@ def _require_polarisations(products: list[Path], polarisations: tuple[str, ...])
             raise LoamError(msg)
 
 
-def _geocode(scene: str, arguments: dict[str, Any]) -> Path:
-    """Run pyroSAR; it does not raise what fails after the workflow is written, but leaves a log beside it."""
+def _prepare(product: Path, arguments: dict[str, Any]) -> tuple[Path, str]:
+    """Let pyroSAR write the workflow and fetch what it needs; the workflow, and the kind of orbit file it names."""
     from pyroSAR.snap import geocode
 
     try:
-        workflow = Path(geocode(**arguments))
+        workflow = Path(geocode(**arguments, test=True, returnWF=True))
+        return workflow, _name_orbit(workflow, product)
     except Exception as error:  # RuntimeErrors of pyroSAR, and those of downloads
         msg = (
-            f"{scene}: pyroSAR cannot prepare the workflow ({_first_line(error)}); see that the scene meets grid.aoi and that "
-            "SNAP's auxiliary data holds the orbit file and EGM96, or the network can be reached"
+            f"{product.name}: pyroSAR cannot prepare the workflow ({_first_line(error)}); see that the scene meets grid.aoi and "
+            "that SNAP's auxiliary data holds the orbit file and EGM96, or the network can be reached"
         )
         raise LoamError(msg) from None
-    failure = workflow.with_name(workflow.name.replace("_proc.xml", "_error.log"))
-    if failure.exists():
-        raise LoamError(explain_failure(scene, failure.read_text(), workflow, failure, arguments["groupsize"]))
-    return workflow
 
 
-def explain_failure(scene: str, text: str, workflow: Path, path: Path, operators_per_call: int) -> str:
+def _name_orbit(workflow: Path, product: Path) -> str:
+    """Ask SNAP for the kind of orbit file that pyroSAR found: precise or restituted."""
+    from pyroSAR import identify
+    from pyroSAR.snap.auxil import Workflow
+
+    found = identify(str(product)).getOSV(osvType=["POE", "RES"], returnMatch=True)
+    kind = "Restituted" if "RESORB" in (found or "RESORB") else "Precise"
+    nodes = Workflow(str(workflow))
+    nodes["Apply-Orbit-File"].parameters["orbitType"] = f"Sentinel {kind} (Auto Download)"
+    nodes.write(str(workflow))
+    return kind.lower()
+
+
+def _run(scene: str, path: Path, cfg: SnapSettings, threads: int) -> None:
+    """Run gpt and turn its images into GeoTIFFs beside the workflow; a failure leaves its log there."""
+    from pyroSAR.snap.auxil import Workflow, gpt, groupbyWorkers, writer
+
+    work = Workflow(str(path))["Write"].parameters["file"]
+    groups = groupbyWorkers(str(path), cfg.operators_per_call)
+    options = [f"-J-Xmx{cfg.memory_mb}m", "-c", f"{cfg.cache_mb}M", "-q", str(threads), "-x"]
+    try:
+        # pyroSAR's own border noise removal writes into the measurement of an unpacked SAFE; ESA's is in the workflow.
+        gpt(str(path), tmpdir=work, groups=[list(group) for group in groups], gpt_args=options, removeS1BorderNoiseMethod="ESA")
+        writer(str(path), str(path.parent))
+    except Exception:
+        failure = path.with_name(path.name.replace("_proc.xml", "_error.log"))
+        failure.write_text(traceback.format_exc())
+        raise LoamError(explain_failure(scene, failure, groups)) from None
+
+
+def explain_failure(scene: str, path: Path, groups: Sequence[Sequence[str]]) -> str:
     """One line on a failure of gpt.
 
     Args:
         scene: name of the product.
-        text: pyroSAR's log: gpt's output and its exit status, or a traceback.
-        workflow: the whole workflow.
-        path: where the log is.
-        operators_per_call: how the workflow was cut into calls of gpt.
+        path: log with a traceback, in which stands what gpt printed and its exit status.
+        groups: names of the operators that each call of gpt ran.
     """
+    text = path.read_text()
     node = re.search(r"Error:\s*\[NodeId: ([^\]]+)\]\s*([^\n]*)", text)
-    status = re.search(r"_tmp(\d+)\.xml\].*?(?:failed with return code|process return code) (-?\d+)", text, re.S)
+    status = re.search(r"_tmp(\d+)\.xml\].*?return code (-?\d+)", text, re.S)
     if node:
         what = f"gpt failed in {node[1]} ({node[2].strip()[:150]})"
     elif status:
-        what = f"gpt ended with status {status[2]} in {_operators(workflow, int(status[1]), operators_per_call)}"
+        operators = [name for name in groups[int(status[1])] if not re.match("Read|Write", name)]
+        what = f"gpt ended with status {status[2]} in {' or '.join(operators)}"
     else:
         what = f"SNAP's output cannot be had ({text.strip().splitlines()[-1][:150]})"
     return f"{scene}: {what}; {_remedy(text)}read {path}"
@@ -287,17 +203,6 @@ def _remedy(text: str) -> str:
     if "return code -9" in text:  # killed from outside, as the kernel or Slurm do with what takes too much
         return "give the job more memory than sar.snap.memory_mb; "
     return ""
-
-
-def _operators(workflow: Path, call: int, operators_per_call: int) -> str:
-    from pyroSAR.snap.auxil import groupbyWorkers
-
-    names = [name for name in groupbyWorkers(str(workflow), operators_per_call)[call] if not re.match("Read|Write", name)]
-    return " or ".join(names)
-
-
-def _orbit(workflow: Path) -> str:
-    return "precise" if "Sentinel Precise" in workflow.read_text() else "restituted"
 
 
 def _first_line(error: Exception) -> str:

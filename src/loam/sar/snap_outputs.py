@@ -95,8 +95,8 @@ def pixel_offset(native: GeoBox, box: GeoBox) -> tuple[int, int] | None:
     """Row and column of a raster's first pixel in the target grid, or None when their pixels do not coincide."""
     if native.crs != box.crs:
         return None
-    to_pixels = ~box.transform * native.transform
-    corners = np.array([to_pixels * corner for corner in ((0, 0), (native.shape.x, native.shape.y))])
+    to_pixels = ~box.transform @ native.transform
+    corners = np.array([to_pixels @ corner for corner in ((0, 0), (native.shape.x, native.shape.y))])
     whole = np.round(corners)
     same_size = np.array_equal(whole[1] - whole[0], (native.shape.x, native.shape.y))
     if not same_size or np.abs(corners - whole).max() > ALIGNED_PX:
