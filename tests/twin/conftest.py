@@ -13,7 +13,7 @@ from loam.twin.catchment import Catchment, make_catchment
 from loam.twin.scene import make_twin
 
 FILES = {
-    "backscatter": "backscatter.nc",
+    "scenes": "scenes",
     "weather": "weather.nc",
     "ndvi": "ndvi.nc",
     "dem": "dem.tif",
@@ -26,7 +26,7 @@ FILES = {
 @pytest.fixture(scope="session")
 def twin() -> Twin:
     """Set up of the twin."""
-    return Twin(seed=7, relief_m=120, repeat_days=12, looks=4.4, platform_offset_db=0.0, spin_up_days=200)
+    return Twin(seed=7, relief_m=120, repeat_days=36, looks=4.4, platform_offset_db=0.0, spin_up_days=200)
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def test_land_cover_shares_and_parcel_size() -> None:
     assert 0.58 < share[landscape.CROP] + share[landscape.GRASS] < 0.75
     across = np.sqrt(np.bincount(parcels.ravel())) * 20
     assert 150 < np.median(across) < 400
-    heights = landscape.inside(terrain.elevation_m)
+    heights = terrain.inner_m
     assert heights[cover == landscape.WATER].mean() < heights.mean()
     assert terrain.slope_rad[cover == landscape.TREE].mean() > terrain.slope_rad[cover == landscape.CROP].mean()
 

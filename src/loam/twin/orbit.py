@@ -13,6 +13,7 @@ INCLINATION = np.deg2rad(98.18)
 # 175 orbits in 12 days; the plane keeps its angle to the sun, so the Earth turns below it once in 24 hours exactly.
 MOTION = 2 * np.pi * 175 / (12 * 86400.0)  # [rad s-1]
 TURN = 2 * np.pi / 86400.0  # [rad s-1]
+CYCLE_S = 12 * 86400.0  # after which the track repeats
 COS_I, SIN_I = float(np.cos(INCLINATION)), float(np.sin(INCLINATION))
 
 
