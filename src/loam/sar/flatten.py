@@ -101,7 +101,10 @@ def digest(scene: xr.Dataset) -> str:
     """Fingerprint of a scene's pixels, 'empty' when it has none; the stack tells by it what has changed."""
     if bool((scene["mask"] & NO_OBSERVATION).all()):
         return "empty"
-    return hashlib.sha256(b"".join(values.values.tobytes() for values in scene.data_vars.values())).hexdigest()[:16]
+    found = hashlib.sha256()
+    for values in scene.data_vars.values():
+        found.update(np.ascontiguousarray(values.values))
+    return found.hexdigest()[:16]
 
 
 def blocks(box: GeoBox, size: int) -> Iterable[tuple[slice, slice]]:
@@ -121,7 +124,7 @@ def _empty_sums(box: GeoBox, channels: int) -> Sums:
 def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: slice, columns: slice) -> None:
     """Add what every image of a pass sees of a block."""
     margin = _margin(terrain, rows, columns)
-    around, own = terrain.facets(rows, columns, margin), terrain.facets(rows, columns, 0)
+    around, own = terrain.facets(rows, columns, margin).packed(), terrain.facets(rows, columns, 0).packed()
     heights = float(around.heights_m.min()), float(around.heights_m.max())
     n = terrain.per_pixel
     for number, image in enumerate(images):

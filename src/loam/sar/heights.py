@@ -42,7 +42,7 @@ class Terrain:
         part = self.heights_m[top * n : bottom * n + 1, left * n : right * n + 1]
         pixel, affine = self.box.resolution.x, self.box.affine
         x, y = affine.c + (columns.start - margin_px) * pixel, affine.f - (rows.start - margin_px) * pixel
-        return Facets(np.ascontiguousarray(part), x, y, pixel / n)
+        return Facets(part, x, y, pixel / n)
 
 
 def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights) -> None:

@@ -46,8 +46,8 @@ def collect_outputs(folder: Path, box: GeoBox, polarisations: tuple[str, ...], s
     Raises:
         LoamError: an output is missing.
     """
-    power = {name: on_box(_positive(_layer(folder, GAMMA0_NAME.format(name.upper()), scene)), box, "average") for name in polarisations}
-    incidence = on_box(_positive(_layer(folder, INCIDENCE_NAME, scene)), box, "average")
+    power = {name: on_box(_layer(folder, GAMMA0_NAME.format(name.upper()), scene), box, "average") for name in polarisations}
+    incidence = on_box(_layer(folder, INCIDENCE_NAME, scene), box, "average")
     codes = _layer(folder, MASK_NAME, scene)
     layover, shadow = (on_box(codes.isin(which).astype(np.float32), box, "max") > 0 for which in (LAYOVER_CODES, SHADOW_CODES))
     unseen = xr.concat([layer.isnull() for layer in power.values()], "layer").any("layer")
@@ -64,11 +64,6 @@ def _layer(folder: Path, name: str, scene: str) -> xr.DataArray:
         msg = f"{scene}: SNAP ended without an error but wrote no {name} (it wrote: {have}); run gpt on the workflow in {folder}"
         raise LoamError(msg)
     return open_raster(found[0])
-
-
-def _positive(layer: xr.DataArray) -> xr.DataArray:
-    """SNAP writes zero where it has no data; neither power nor angle is zero elsewhere."""
-    return layer.where(layer != 0)
 
 
 def on_box(layer: xr.DataArray, box: GeoBox, resampling: str) -> xr.DataArray:

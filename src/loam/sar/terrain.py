@@ -23,6 +23,10 @@ class Facets:
         """
         self.heights_m, self.left, self.top, self.step_m = heights_m, left, top, step_m
 
+    def packed(self) -> "Facets":
+        """The same in an array of its own, as the kernels want it."""
+        return Facets(np.ascontiguousarray(self.heights_m), self.left, self.top, self.step_m)
+
     def place(self, view: View) -> np.ndarray:
         """What the kernels need to turn rows, columns and heights into a view's own coordinates."""
         x, y, h = view.centre
