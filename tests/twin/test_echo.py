@@ -99,6 +99,8 @@ def test_frame_of_ground_range_is_the_way_along_the_ellipsoid() -> None:
         _, _, distance = Geod(ellps="WGS84").inv(lon[:-1], lat[:-1], lon[1:], lat[1:])
         np.testing.assert_allclose(distance, 10, atol=1e-4)
     columns = frame.tie_points(np.array([frame.lines // 2, frame.lines // 2 + 1]), np.array([frame.pixels // 2]))
-    _, _, step = Geod(ellps="WGS84").inv(*columns["longitude"][:1, 0], *columns["latitude"][:1, 0], *columns["longitude"][1:, 0], *columns["latitude"][1:, 0])
+    _, _, step = Geod(ellps="WGS84").inv(
+        *columns["longitude"][:1, 0], *columns["latitude"][:1, 0], *columns["longitude"][1:, 0], *columns["latitude"][1:, 0]
+    )
     assert step == pytest.approx(10, rel=2e-4)
     assert echo.PAD >= 3
