@@ -242,8 +242,8 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 
 @pytest.fixture(scope="module")
-def passes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Path]]:
-    """SAFE folders of one pass of the twin over flat ground, whole and in two slices."""
+def passes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """SAFE folders of one pass of the twin over flat ground, whole and in two slices, and of an old processor."""
     from datetime import datetime
 
     from loam.twin.safe import Options, look_at, write_pass
@@ -252,16 +252,16 @@ def passes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Path]]:
     view = look_at(ground, np.full(ground.shape, 50.0), incidence_deg=37.0, ascending=True, relative_orbit=4, inset_m=1000.0)
     gamma0 = {"vv": np.full(ground.shape, 0.1), "vh": np.full(ground.shape, 0.02)}
 
-    def written(slices: int) -> list[Path]:
+    def written(**options: Any) -> list[Path]:
         folder, rng = tmp_path_factory.mktemp("safe"), np.random.default_rng(1)
-        return write_pass(folder, view, gamma0, datetime(2022, 1, 1, 22, 50), "S1A", Options(slices=slices), rng)
+        return write_pass(folder, view, gamma0, datetime(2022, 1, 1, 22, 50), "S1A", Options(**options), rng)
 
-    return {slices: written(slices) for slices in (1, 2)}
+    return {"whole": written(), "slices": written(slices=2), "old": written(ipf="002.72")}
 
 
 @pytest.fixture(scope="module")
-def product(passes: dict[int, list[Path]]) -> Path:
-    return passes[1][0]
+def product(passes: dict[str, list[Path]]) -> Path:
+    return passes["whole"][0]
 
 
 @pytest.fixture(scope="module")
@@ -272,20 +272,16 @@ def scene(backend: Backend, product: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def box() -> GeoBox:
-    return BOX
-
-
-@pytest.fixture
-def flatten(backend: Backend, product: Path, scene: dict[str, Any], box: GeoBox, tmp_path: Path):
+def flatten(backend: Backend, product: Path, scene: dict[str, Any], tmp_path: Path):
     """Run the backend on the product; further settings, and orders for the stand-in, as they come."""
-    wide = box.pad(60)
-    write(tmp_path / "dem.tif", np.full(wide.shape, 50, dtype=np.float32), wide, np.nan)
 
     def run(
-        products: list[Any] | None = None, stub: dict[str, str] | None = None, polarisations: tuple[str, ...] = ("vv", "vh"), **cfg: Any
-    ):
+        products: list[Any] | None = None, stub: dict[str, str] | None = None, polarisations: tuple[str, ...] = ("vv", "vh"),
+        box: GeoBox = BOX, **cfg: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         backend.calls.unlink(missing_ok=True)
+        wide = box.pad(60)
+        write(tmp_path / "dem.tif", np.full(wide.shape, 50, dtype=np.float32), wide, np.nan)
         grid = {"shape": list(box.shape.yx), "transform": list(box.transform[:6]), "crs": f"EPSG:{box.crs.epsg}"}
         return backend.ask(
             do="flatten", out=tmp_path / "out.npz", products=products or [product], box=grid, dem=tmp_path / "dem.tif", geoid_applied=True,
@@ -306,7 +302,7 @@ def nodes(scratch: Path) -> dict[str, tuple[list[str], dict[str, str | None]]]:
     return found
 
 
-def test_the_workflow_has_these_operators_in_this_order_with_these_parameters(flatten, product, scene, box, tmp_path) -> None:
+def test_the_workflow_has_these_operators_in_this_order_with_these_parameters(flatten, product, scene, tmp_path) -> None:
     assert "error" not in (answer := flatten()), answer
     workflow = nodes(tmp_path / "scratch")
     region = workflow["Subset"][1].pop("geoRegion")
@@ -325,8 +321,8 @@ def test_the_workflow_has_these_operators_in_this_order_with_these_parameters(fl
         "Terrain-Flattening": dem | {"sourceBands": "Beta0_VV,Beta0_VH", "oversamplingMultiple": "2"},
         "Terrain-Correction": dem | {
             "sourceBands": "Gamma0_VV,Gamma0_VH", "imgResamplingMethod": "BILINEAR_INTERPOLATION", "pixelSpacingInMeter": "20.0",
-            "mapProjection": f"EPSG:{box.crs.epsg}", "alignToStandardGrid": "true",
-            "standardGridOriginX": str(box.transform.c + 10), "standardGridOriginY": str(box.transform.f - 10),
+            "mapProjection": f"EPSG:{BOX.crs.epsg}", "alignToStandardGrid": "true",
+            "standardGridOriginX": str(BOX.transform.c + 10), "standardGridOriginY": str(BOX.transform.f - 10),
             "saveLocalIncidenceAngle": "true", "saveLayoverShadowMask": "true",
         },
         "Write": {"file": str(tmp_path / "scratch/work" / workflow_name(tmp_path)), "formatName": "ENVI"},
@@ -338,7 +334,7 @@ def test_the_workflow_has_these_operators_in_this_order_with_these_parameters(fl
         expected = stub_snap.OPERATORS[name] | changed[name]
         assert parameters == {key: value for key, value in expected.items() if key != "geoRegion"}, name
     corners = np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", region), dtype=float)
-    around = box.extent.to_crs("EPSG:4326").boundingbox
+    around = BOX.extent.to_crs("EPSG:4326").boundingbox
     np.testing.assert_allclose(
         [*corners.min(axis=0), *corners.max(axis=0)], np.array(around.bbox) + np.array([-1, -1, 1, 1]) / 100, atol=1e-5
     )
@@ -365,30 +361,39 @@ def test_what_is_switched_off_is_not_in_the_workflow(flatten, tmp_path) -> None:
 
 
 def test_slices_are_calibrated_apart_and_assembled_in_order_of_time(flatten, passes, tmp_path) -> None:
-    answer = flatten(products=[os.path.relpath(path) for path in passes[2]])
+    answer = flatten(products=[os.path.relpath(path) for path in passes["slices"]])
     assert answer["on_grid"]
     workflow = nodes(tmp_path / "scratch")
-    assert [workflow[name][1]["file"] for name in ("Read", "Read (2)")] == [str(path) for path in passes[2]]
+    assert [workflow[name][1]["file"] for name in ("Read", "Read (2)")] == [str(path) for path in passes["slices"]]
     assert workflow["SliceAssembly"] == (["ThermalNoiseRemoval", "ThermalNoiseRemoval (2)"], {"selectedPolarisations": "VV,VH"})
     assert workflow["Remove-GRD-Border-Noise (2)"][0] == ["Read (2)"]
     assert workflow["Apply-Orbit-File"][0] == ["SliceAssembly"]
     assert np.isfinite(np.load(tmp_path / "out.npz")["vv"]).any()
 
 
-def test_outputs_lie_on_the_grid_pixel_by_pixel(flatten, backend, box, tmp_path) -> None:
+def test_outputs_lie_on_the_grid_pixel_by_pixel(flatten, backend, tmp_path) -> None:
     answer = flatten()
     assert (answer["on_grid"], answer["orbit"]) == (True, "precise")
     data = np.load(tmp_path / "out.npz")
-    x, y = (np.floor(axis.values / 20).astype(int) for axis in (box.coordinates["x"], box.coordinates["y"]))
+    x, y = (np.floor(axis.values / 20).astype(int) for axis in (BOX.coordinates["x"], BOX.coordinates["y"]))
     rows, columns = np.meshgrid(y, x, indexing="ij")
     for name, band in {"vv": "Gamma0_VV", "vh": "Gamma0_VH", "incidence": "localIncidenceAngle"}.items():
         expected = np.vectorize(lambda column, row, band=band: stub_snap.value_at(band, column, row))(columns, rows)
         np.testing.assert_array_equal(data[name], np.where(expected == 0, np.nan, expected).astype(np.float32), name)
+    assert [path.name for path in (tmp_path / "scratch").iterdir() if path.is_dir()] == ["out"]
     missing = (columns - rows) % 16 == 0
     np.testing.assert_array_equal(data["mask"], np.array([0, 2, 4, 6])[(columns + rows) % 4] + missing)
     assert missing.any()
     calls = [json.loads(line) for line in backend.calls.read_text().splitlines()]
     assert calls == [["-e", "-J-Xmx8000m", "-c", "4000M", "-q", "2", "-x"]] * 2
+
+
+def test_border_noise_of_old_products_is_removed_by_snap_and_not_in_the_product(flatten, passes, tmp_path) -> None:
+    (old,) = passes["old"]
+    measurements = {path: path.read_bytes() for path in old.glob("measurement/*")}
+    assert flatten(products=[old])["on_grid"]
+    assert "Remove-GRD-Border-Noise" in nodes(tmp_path / "scratch")
+    assert measurements == {path: path.read_bytes() for path in old.glob("measurement/*")}
 
 
 def test_outputs_between_the_grids_pixels_are_resampled(flatten, tmp_path) -> None:
@@ -479,6 +484,23 @@ def test_pyrosar_reads_the_twins_product(backend, product, tmp_path, zipped) -> 
     assert extent["xmin"] < around.left < around.right < extent["xmax"]
     assert extent["ymin"] < around.bottom < around.top < extent["ymax"]
     assert scene["incidence"] == pytest.approx(37, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["sarsen/*.SAFE", "pyrosar/*.zip"])
+def test_real_products_get_a_workflow_and_outputs(backend, flatten, name) -> None:
+    from odc.geo.geom import point
+
+    folder = Path(os.environ.get("LOAM_REAL_DATA") or REPOSITORY.parent / "shared/data").resolve() / "s1_grd"
+    product = next(folder.glob(name), None)
+    if product is None:
+        pytest.skip(f"no {name} in {folder}; set LOAM_REAL_DATA to a folder with real observations")
+    scene = backend.ask(do="identify", product=product)
+    backend.seed_orbit(scene)
+    extent = scene["extent"]
+    centre = point((extent["xmin"] + extent["xmax"]) / 2, (extent["ymin"] + extent["ymax"]) / 2, "EPSG:4326").to_crs("utm")
+    (x, y), crs = centre.coords[0], centre.crs
+    answer = flatten(products=[product], box=GeoBox.from_bbox((x, y, x + 400, y + 300), crs, resolution=20, anchor="floating"))
+    assert answer["on_grid"], answer
 
 
 # The environment for users.
