@@ -162,13 +162,12 @@ def write_images(folder: Path, steps: dict[str, dict]) -> None:
     correction = steps["Terrain-Correction"]
     east, north, columns, rows, pixel = snap_grid(correction, steps["Subset"]["geoRegion"])
     shift = float(os.environ.get("STUB_SHIFT_PX", "0")) * pixel
-    zone, hemisphere = correction["mapProjection"][-2:], "South" if ":327" in correction["mapProjection"] else "North"
+    # 1.5, 1.5 is the centre of the first pixel.
+    place = f"Projected, 1.5, 1.5, {east + shift}, {north - shift}, {pixel}, {pixel}"
     header = (
         f"ENVI\nsamples = {columns}\nlines = {rows}\nbands = 1\nheader offset = 0\nfile type = ENVI Standard\n"
-        f"data type = {{}}\ninterleave = bsq\nbyte order = 1\n"
-        # 1.5, 1.5 is the centre of the first pixel.
-        f"map info = {{{{UTM, 1.5, 1.5, {east + shift}, {north - shift}, {pixel}, {pixel}, "
-        f"{zone}, {hemisphere}, WGS-84, units=Meters}}}}\n"
+        f"data type = {{}}\ninterleave = bsq\nbyte order = 1\nmap info = {{{{{place}, WGS84, units=Meters}}}}\n"
+        f"coordinate system string = {{{{{wkt(correction['mapProjection'])}}}}}\n"
     )
     folder.mkdir(parents=True, exist_ok=True)
     bands = correction["sourceBands"].split(",")
@@ -204,6 +203,22 @@ def snap_grid(correction: dict[str, str], region: str) -> tuple[float, float, in
     east = math.floor((min(xs) - origin_x) / pixel) * pixel + origin_x
     north = math.ceil((max(ys) - origin_y) / pixel) * pixel + origin_y
     return east, north, math.ceil((max(xs) - east) / pixel), math.ceil((north - min(ys)) / pixel), pixel
+
+
+def wkt(projection: str) -> str:
+    """A UTM zone in the words of SNAP's map library, which are not GDAL's."""
+    code = int(projection.removeprefix("EPSG:"))
+    south, zone = code // 100 == 327, code % 100
+    return (
+        f'PROJCS["WGS 84 / UTM zone {zone}{"S" if south else "N"}", GEOGCS["WGS 84", DATUM["World Geodetic System 1984", '
+        'SPHEROID["WGS 84", 6378137.0, 298.257223563, AUTHORITY["EPSG","7030"]], AUTHORITY["EPSG","6326"]], '
+        'PRIMEM["Greenwich", 0.0, AUTHORITY["EPSG","8901"]], UNIT["degree", 0.017453292519943295], '
+        'AXIS["Geodetic longitude", EAST], AXIS["Geodetic latitude", NORTH], AUTHORITY["EPSG","4326"]], '
+        'PROJECTION["Transverse_Mercator", AUTHORITY["EPSG","9807"]], '
+        f'PARAMETER["central_meridian", {zone * 6 - 183}.0], PARAMETER["latitude_of_origin", 0.0], PARAMETER["scale_factor", 0.9996], '
+        f'PARAMETER["false_easting", 500000.0], PARAMETER["false_northing", {1e7 if south else 0.0}], UNIT["m", 1.0], '
+        f'AXIS["Easting", EAST], AXIS["Northing", NORTH], AUTHORITY["EPSG","{code}"]]'
+    )
 
 
 def main(program: str, *arguments: str) -> int:
