@@ -75,10 +75,10 @@ def test_sandy_soil_conducts_more_and_holds_less(rng: np.random.Generator) -> No
 
 
 def test_land_cover_shares_and_parcel_size() -> None:
-    grid = GeoBox.from_bbox((0, 0, 4000, 4000), "EPSG:32618", resolution=20)
+    grid = GeoBox.from_bbox((0, 0, 3000, 3000), "EPSG:32618", resolution=20)
     rng = np.random.default_rng(3)
     terrain = landscape.make_terrain(grid, 150, rng)
-    parcels = landscape.make_parcels((200, 200), 20, rng)
+    parcels = landscape.make_parcels((150, 150), 20, rng)
     cover = landscape.make_landcover(terrain, parcels, 20, rng)
     share = {code: float((cover == code).mean()) for code in np.unique(cover)}
     assert share[landscape.WATER] == pytest.approx(0.02, abs=0.005)

@@ -114,7 +114,7 @@ def _polynomials(orbit: Orbit, near_m: float, far_m: float, reach_s: float) -> t
 def _fit(orbit: Orbit, time_s: float, near_m: float, far_m: float) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients slant to ground and ground to slant; the ground range is the way along the ellipsoid from the near range."""
     first, last = _angles_of(orbit, time_s, np.array([near_m - 300, far_m + 300]))
-    angle = np.linspace(first, last, 4001)
+    angle = np.linspace(first, last, 401)
     place, seen = _ellipsoid_at(orbit, np.full(angle.shape, time_s), angle)
     slant = np.linalg.norm(seen - place, axis=-1) - near_m
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(seen, axis=0), axis=-1))])
