@@ -1,8 +1,9 @@
 """Backend `snap`: the same outputs through pyroSAR and SNAP's `gpt`, for who has it (envs/snap.yaml).
 
-It differs from the native backend where SNAP does. Where the thermal noise is greater than the signal, SNAP keeps the
-signal as it was instead of a negative power, so means near the noise floor come out too high. pyroSAR fetches the orbit
-files itself, into SNAP's auxiliary data, and fails where there is none.
+It differs from backend `loam` where SNAP does. Where the thermal noise is greater than the signal, SNAP keeps the
+signal as it was instead of a negative power, so means near the noise floor come out too high. SNAP samples a DEM given
+as a file half its pixel too far to the south-east, until the version that mends its issue SNAP-4264. pyroSAR fetches
+the orbit files itself, into SNAP's auxiliary data, and fails where there is none.
 
 pyroSAR's `geocode` writes the workflow, and could run it. Here it does not: version 0.39.1 asks SNAP for a precise orbit
 even where it found a restituted one, and it hides what gpt raises.
@@ -74,7 +75,7 @@ def find_gpt(setting: str | None) -> Path:
     Raises:
         LoamError: there is none, or it is not part of a SNAP installation.
     """
-    remedy = "install SNAP (see envs/snap.yaml) and name its gpt in sar.snap.gpt, or set sar.backend to native"
+    remedy = "install SNAP (see envs/snap.yaml) and name its gpt in sar.snap.gpt, or set sar.backend to loam"
     found = shutil.which(setting or "gpt")
     if found is None:
         where = f"sar.snap.gpt = '{setting}': no such program" if setting else "sar.snap.gpt: null, and no gpt is on PATH"
@@ -98,7 +99,7 @@ def point_pyrosar_at(gpt: Path) -> None:
         from pyroSAR.config import ConfigHandler
     except ImportError as error:
         gone = (error.name or "pyroSAR").partition(".")[0]
-        msg = f"sar.backend = 'snap': Python has no {gone}; run Snakemake with --sdm conda (envs/snap.yaml), or set it to native"
+        msg = f"sar.backend = 'snap': Python has no {gone}; run Snakemake with --sdm conda (envs/snap.yaml), or set it to loam"
         raise LoamError(msg) from None
     known = ConfigHandler()
     if "SNAP" not in known.sections:
