@@ -25,6 +25,7 @@ from loam.errors import LoamError
 from loam.twin.echo import Target
 from loam.twin.noise import BETA_LUT
 from loam.twin.safe import Options, View, look_at, write_pass
+from loam.twin.sight import local_incidence
 
 LIGHT = 299_792_458.0
 BOX = GeoBox.from_bbox((329000, 4289000, 334000, 4294000), "EPSG:32618", resolution=20)
@@ -113,9 +114,16 @@ def test_tables_are_valid_by_esas_schemas(view: View, tmp_path: Path, ipf: str) 
         schema.validate(str(next(path.glob(f"annotation/calibration/{kind}-*.xml"))))
 
 
+def test_annotation_is_valid_but_for_the_telemetry_it_leaves_out(product: Path) -> None:
+    schema = xmlschema.XMLSchema(str(esa_safe.SENTINEL1_SCHEMAS["annotation"]))
+    faults = {error.path.split("/")[3] for error in schema.iter_errors(str(next(product.glob("annotation/*-vh-*.xml"))))}
+    assert faults == {"qualityDataList", "downlinkInformationList", "rawDataAnalysisList", "replicaInformationList"}
+
+
 def test_xarray_sentinel_reads_every_group(product: Path, view: View) -> None:
     sizes = {}
-    for group in ("", "/gcp", "/orbit", "/calibration", "/noise_range", "/noise_azimuth", "/coordinate_conversion"):
+    for group in ("", "/gcp", "/orbit", "/calibration", "/noise_range", "/noise_azimuth",
+                  "/coordinate_conversion", "/attitude", "/azimuth_fm_rate", "/dc_estimate"):  # fmt: skip
         data = xarray_sentinel.open_sentinel1_dataset(product, group=f"IW/VV{group}")
         sizes[group] = dict(data.sizes)
         assert data.attrs["relative_orbit_number"] == 4
@@ -184,25 +192,44 @@ def test_tie_points_and_range_polynomials_agree(product: Path) -> None:
                                [[float(t.findtext(n)) for n in ("line", "pixel", "longitude")] for t in ties])  # fmt: skip
 
 
-def test_sarsen_finds_the_points_where_they_stand(points: Path, view: View, tmp_path: Path) -> None:
-    fine = GeoBox.from_bbox((330400, 4290400, 332800, 4292800), "EPSG:32618", resolution=5)
-    x, y = (fine.coords[name].values for name in ("x", "y"))
+def _flattened(path: Path, view: View, target: GeoBox, folder: Path, **how: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Correct for terrain with sarsen: its x, y (which runs north) and values."""
+    x, y = (target.coords[name].values for name in ("x", "y"))
     heights = view.relief.spline(view.relief.places(x[:1], y)[0], view.relief.places(x, y[:1])[1]).astype(np.float32)
     profile = {"driver": "GTiff", "height": y.size, "width": x.size, "count": 1, "dtype": "float32"}
-    with rasterio.open(tmp_path / "dem.tif", "w", **profile, crs="EPSG:32618", transform=fine.affine) as file:
+    with rasterio.open(folder / "dem.tif", "w", **profile, crs="EPSG:32618", transform=target.affine) as file:
         file.write(heights, 1)
-    product = sarsen.Sentinel1SarProduct(str(points), measurement_group="IW/VV")
-    found = sarsen.terrain_correction(product, str(tmp_path / "dem.tif"), str(tmp_path / "out.tif"), interp_method="linear")
-    x, y, image = found.x.values, found.y.values, found.values  # its rows run north
+    product = sarsen.Sentinel1SarProduct(str(path), measurement_group="IW/VV")
+    found = sarsen.terrain_correction(product, str(folder / "dem.tif"), str(folder / "out.tif"), interp_method="linear", **how)
+    return found.x.values, found.y.values, found.values
+
+
+def test_sarsen_finds_the_points_where_they_stand(points: Path, view: View, tmp_path: Path) -> None:
+    target = GeoBox.from_bbox((330400, 4290400, 332800, 4292800), "EPSG:32618", resolution=5)
+    x, y, image = _flattened(points, view, target, tmp_path)
     misses = []
-    for target in TARGETS:
-        rows, columns = np.abs(y - target.y) < 70, np.abs(x - target.x) < 70
+    for point in TARGETS:
+        rows, columns = np.abs(y - point.y) < 70, np.abs(x - point.x) < 70
         power = image[np.ix_(rows, columns)].astype(float)
         power = np.where(power > 0.05 * power.max(), power, 0)
-        misses.append([(power.sum(0) * x[columns]).sum() / power.sum() - target.x, (power.sum(1) * y[rows]).sum() / power.sum() - target.y])
+        misses.append([(power.sum(0) * x[columns]).sum() / power.sum() - point.x, (power.sum(1) * y[rows]).sum() / power.sum() - point.y])
     assert len(misses) == 25
     assert np.abs(np.mean(misses, axis=0)).max() < 0.1  # [m]
     assert np.sqrt(np.mean(np.square(misses))) < 0.5
+
+
+def test_sarsen_flattens_constant_gamma0(view: View, tmp_path: Path) -> None:
+    """An implementation that knows nothing of this one finds the terrain's brightness where it is, and as strong."""
+    (path,) = _write(tmp_path, view, _gamma0(0.1), QUIET)
+    target = GeoBox.from_bbox((329400, 4289400, 333600, 4293600), "EPSG:32618", resolution=10)
+    image = _flattened(path, view, target, tmp_path, correct_radiometry="gamma_bilinear")[2][::-1]
+    angle = local_incidence(view.relief, view.frame.orbit, target)
+    inner = np.s_[100:-100, 100:-100]
+    db = 10 * np.log10(image[inner].astype(float) / 0.1)
+    assert np.abs(db.mean()) < 0.05
+    assert db.std() < 0.4  # sarsen's own: its simulated brightness comes from the heights' pixels as points
+    assert np.abs(np.polyfit(angle[inner].ravel(), db.ravel(), 1)[0]) < 0.01
+    assert np.ptp(angle[inner]) > 30
 
 
 def test_calibration_is_that_of_the_angle(product: Path) -> None:

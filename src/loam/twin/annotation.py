@@ -1,57 +1,23 @@
 """The XML files of a product: annotation, calibration and noise (S1-RS-MDA-52-7441, Sentinel-1 Product Specification)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from loam.twin import instrument
 from loam.twin.frame import Frame
+from loam.twin.markup import array, clock, document, listing, node, tie_grid
 from loam.twin.noise import BETA_LUT, LINE_STEP, PIXEL_STEP, NoiseTables, steps
-from loam.twin.orbit import SEMI_MAJOR_M, Orbit
+from loam.twin.orbit import Orbit
 from loam.twin.passes import Product
 
 LIGHT = 299_792_458.0  # [m s-1]
 STATE_STEP_S, STATES = 10.0, 17
 RECORD_STEP_S = 1.0  # between records of the range polynomials [s]
-TIE_LINES, TIE_PIXELS = 10, 21
 DN_LUT = 401.59  # of digital numbers, constant
-
-
-def node(tag: str, content: object = None, **attributes: object) -> ET.Element:
-    """Make an element.
-
-    Args:
-        tag: its name.
-        content: elements, mapping of names to contents, or a value.
-        attributes: its attributes.
-    """
-    element = ET.Element(tag, {key: str(value) for key, value in attributes.items()})
-    if isinstance(content, dict):
-        element.extend([node(key, value) for key, value in content.items()])
-    elif isinstance(content, list):
-        element.extend(content)
-    elif content is not None:
-        element.text = content if isinstance(content, str) else f"{content:.15e}" if isinstance(content, float) else str(content)
-    return element
-
-
-def listing(tag: str, item: str, contents: Iterable[object]) -> ET.Element:
-    """Make a list with its count."""
-    items = [node(item, content) for content in contents]
-    return node(tag, items, count=len(items))
-
-
-def array(tag: str, values: np.ndarray, form: str = ".6e") -> ET.Element:
-    """Make an element of numbers with their count."""
-    return node(tag, " ".join(format(value, form) for value in values.tolist()), count=len(values))
-
-
-def document(root: ET.Element) -> bytes:
-    """Serialise with indents."""
-    ET.indent(root)
-    return bytes(ET.tostring(root, encoding="UTF-8", xml_declaration=True)) + b"\n"
 
 
 def _header(product: Product, band: str) -> ET.Element:
@@ -61,11 +27,6 @@ def _header(product: Product, band: str) -> ET.Element:
         "absoluteOrbitNumber": product.absolute_orbit, "missionDataTakeId": product.datatake,
         "imageNumber": f"{product.polarisations.index(band) + 1:03d}",
     })  # fmt: skip
-
-
-def clock(product: Product, time_s: float) -> str:
-    """UTC of a time of the frame."""
-    return f"{product.utc(float(time_s)):%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> bytes:
@@ -83,13 +44,13 @@ def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> by
         _header(product, band),
         node("qualityInformation", [node("productQualityIndex", 0.0), listing("qualityDataList", "qualityData", quality)]),
         _general(product),
-        node("imageAnnotation", [_image_information(product, statistics), _processing_information(product)]),
-        node("dopplerCentroid", [listing("dcEstimateList", "dcEstimate", [])]),
-        node("antennaPattern", [listing("antennaPatternList", "antennaPattern", [])]),
+        node("imageAnnotation", [_image_information(product, statistics), instrument.processing_information(product)]),
+        instrument.doppler(product),
+        instrument.antenna(product),
         node("swathTiming", [node("linesPerBurst", 0), node("samplesPerBurst", 0), listing("burstList", "burst", [])]),
         _geolocation(product),
         _conversion(product),
-        node("swathMerging", [listing("swathMergeList", "swathMerge", [])]),
+        instrument.swath_merging(product),
     ]))  # fmt: skip
 
 
@@ -100,14 +61,15 @@ def _general(product: Product) -> ET.Element:
         "platformHeading": _heading_deg(orbit), "projection": "Ground Range", "rangeSamplingRate": 6.434523812571428e07,
         "radarFrequency": 5.405000454334350e09, "azimuthSteeringRate": 1.590368784,
     }  # fmt: skip
-    empty = {"downlinkInformation": "downlinkInformationList", "attitude": "attitudeList", "rawDataAnalysis": "rawDataAnalysisList",
-             "replicaInformation": "replicaInformationList", "noise": "noiseList", "azimuthFmRate": "azimuthFmRateList"}  # fmt: skip
-    lists = {item: listing(tag, item, []) for item, tag in empty.items()}
+    # ASSUME: nobody asks for the telemetry behind these; ESA's schema wants at least one entry in all but the noise.
+    empty = ("downlinkInformation", "rawDataAnalysis", "replicaInformation", "noise")
+    lists = {item: listing(f"{item}List", item, []) for item in empty}
     middle = product.frame.times(product.frame.lines // 2)
     heights = listing("terrainHeightList", "terrainHeight", [{"azimuthTime": clock(product, float(middle)), "value": 0.0}])
     return node("generalAnnotation", [
-        node("productInformation", information), lists["downlinkInformation"], _states(product), lists["attitude"],
-        lists["rawDataAnalysis"], lists["replicaInformation"], lists["noise"], heights, lists["azimuthFmRate"],
+        node("productInformation", information), lists["downlinkInformation"], _states(product),
+        instrument.attitudes(product), lists["rawDataAnalysis"], lists["replicaInformation"], lists["noise"], heights,
+        instrument.azimuth_rates(product),
     ])  # fmt: skip
 
 
@@ -149,31 +111,6 @@ def _image_information(product: Product, statistics: Mapping[str, object]) -> ET
                     "zeroDopMinusAcqTime": 0.0, "incidenceAngleMidSwath": float(angles[len(angles) // 2, angles.shape[1] // 2]),
                     "imageStatistics": statistics}),
     ])  # fmt: skip
-
-
-def _processing_information(product: Product) -> ET.Element:
-    window = {"windowType": "Hamming", "windowCoefficient": 0.7}
-    ranged = {**window, "totalBandwidth": 5.65e7, "processingBandwidth": 5.65e7, "lookBandwidth": 1.41e7, "numberOfLooks": 5,
-              "lookOverlap": 3.5e6}  # fmt: skip
-    along = {**window, "totalBandwidth": 327.0, "processingBandwidth": 327.0, "lookBandwidth": 327.0, "numberOfLooks": 1,
-             "lookOverlap": 0.0}  # fmt: skip
-    swaths = [{"swath": name, "rangeProcessing": ranged, "azimuthProcessing": along} for name in ("IW1", "IW2", "IW3")]
-    yes = ("orbitDataFileUsed", "rxVariationCorrectionApplied", "antennaElevationPatternApplied", "antennaAzimuthPatternApplied",
-           "rangeSpreadingLossCompensationApplied", "srgrConversionApplied", "detectionPerformed")  # fmt: skip
-    return node("processingInformation", [
-        *node("_", dict.fromkeys(yes, "true")), node("thermalNoiseCorrectionPerformed", "false"),
-        listing("swathProcParamsList", "swathProcParams", swaths),
-        *node("_", {"referenceRange": 8e5, "ellipsoidName": "WGS84", "ellipsoidSemiMajorAxis": SEMI_MAJOR_M,
-                    "ellipsoidSemiMinorAxis": 6356752.314245, "bistaticDelayCorrectionApplied": "true", "orbitSource": "Auxiliary"}),
-    ])  # fmt: skip
-
-
-@lru_cache(maxsize=16)
-def tie_grid(frame: Frame) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Lines, pixels and what `Frame.tie_points` says of them."""
-    lines = np.unique(np.linspace(0, frame.lines - 1, TIE_LINES).astype(int))
-    pixels = np.unique(np.linspace(0, frame.pixels - 1, TIE_PIXELS).astype(int))
-    return lines, pixels, frame.tie_points(lines, pixels)
 
 
 def _geolocation(product: Product) -> ET.Element:

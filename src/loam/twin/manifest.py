@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import md5
 from xml.etree import ElementTree as ET
 
-from loam.twin.annotation import document, node, tie_grid
+from loam.twin.markup import document, node, tie_grid
 from loam.twin.passes import DESIGNATORS, Product
 
 SPACES = {

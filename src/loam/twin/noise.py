@@ -71,10 +71,7 @@ def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseT
         scalloped: with azimuth noise, as from IPF 2.90 on.
         level_db: above the usual floor [dB]; minus infinity for no noise.
     """
-    pixels = np.arange(frame.pixels)
-    angle = frame.tie_points(np.array([frame.lines // 2]), pixels)["incidenceAngle"][0]
-    parts = {name: np.flatnonzero((angle >= low) & (angle < high)) for name, (low, high) in SWATHS.items()}
-    parts = {name: part for name, part in parts.items() if part.size}
+    parts, angle = swath_parts(frame), _angles(frame)
     nodes = np.unique(np.concatenate([steps(frame.pixels, PIXEL_STEP), *(part[[0, -1]] for part in parts.values())]))
     floor = np.concatenate([_floor_db(name, angle[part]) for name, part in parts.items()]) + level_db
     power = BETA_LUT**2 * 10 ** (floor / 10) / np.sin(np.deg2rad(angle))
@@ -82,6 +79,19 @@ def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseT
     drift = 1 + 0.05 * np.sin(frame.times(lines) / 2)  # ASSUME: the floor drifts by some percent within seconds
     blocks = tuple(_block(name, part, frame) for name, part in parts.items()) if scalloped else ()
     return NoiseTables(lines, nodes, drift[:, None] * power[nodes], blocks)
+
+
+@lru_cache(maxsize=16)
+def _angles(frame: Frame) -> np.ndarray:
+    """Incidence angle on the ellipsoid by pixel, in the middle line [degree]."""
+    return frame.tie_points(np.array([frame.lines // 2]), np.arange(frame.pixels))["incidenceAngle"][0]
+
+
+def swath_parts(frame: Frame) -> dict[str, np.ndarray]:
+    """Pixels of each subswath that is in the image."""
+    angle = _angles(frame)
+    parts = {name: np.flatnonzero((angle >= low) & (angle < high)) for name, (low, high) in SWATHS.items()}
+    return {name: part for name, part in parts.items() if part.size}
 
 
 def _floor_db(swath: str, angle_deg: np.ndarray) -> np.ndarray:

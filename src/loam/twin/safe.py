@@ -18,6 +18,7 @@ from loam.twin.echo import Target, bright_points, clutter, coverage, speckle
 from loam.twin.facets import Facets, make_facets
 from loam.twin.frame import Frame, make_frame
 from loam.twin.manifest import File, manifest
+from loam.twin.markup import tie_grid
 from loam.twin.noise import BETA_LUT, NoiseTables, cut_tables, noise_tables
 from loam.twin.orbit import orbit_over
 from loam.twin.passes import Product
@@ -157,7 +158,7 @@ def _files(product: Product, band: str, image: np.ndarray, noise: bytes) -> list
 
 
 def _tiff(product: Product, image: np.ndarray) -> bytes:
-    lines, pixels, ties = annotation.tie_grid(product.frame)
+    lines, pixels, ties = tie_grid(product.frame)
     points = [
         GroundControlPoint(row=float(line), col=float(pixel), x=float(ties["longitude"][i, j]), y=float(ties["latitude"][i, j]), z=0.0)
         for i, line in enumerate(lines) for j, pixel in enumerate(pixels)
