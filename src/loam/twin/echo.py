@@ -56,7 +56,8 @@ def coverage(facets: Facets, frame: Frame) -> np.ndarray:
     """Where there is ground at all, lit or not, whole within the reach of the impulse response, `(line, pixel)` bool."""
     out = np.zeros((1, frame.lines + 2 * PAD, frame.pixels + 2 * PAD), np.float32)
     ones = np.ones((1, *(size // facets.steps for size in facets.line.shape)), np.float32)
-    _spread(facets.line, facets.pixel, np.ones_like(facets.weight), facets.steps, ones, out)
+    everywhere = np.broadcast_to(np.float32(1), facets.weight.shape)
+    _spread(facets.line, facets.pixel, everywhere, facets.steps, ones, out)
     count = smooth(out)[0]
     ground = count > 0.02 * np.median(count)  # ground that falls away steeply is drawn out to a tenth or so
     return np.asarray(ndimage.binary_erosion(ground, iterations=3, border_value=1))
