@@ -75,7 +75,9 @@ def commands(folder: Path, made: tuple[Path, Path, Path, tuple[float, ...]], thr
     loam, heights = [sys.executable, "-m", "loam"], str(folder / "heights.tif")
     terrain = {"heights": {"facets_per_pixel": 2, "margin_m": 1000}, "source": {"path": str(wide), "geoid": "ellipsoid"}, "grid": grid}
     flatten = {"thermal_noise": True, "border_noise": True, "block_px": 512}
-    settings = {"cfg": flatten, "backend": "loam", "polarisations": ["vv", "vh"], "grid": grid}
+    snap = {"gpt": None, "memory_mb": 8192, "cache_mb": 4096, "operators_per_call": 5}  # not used
+    snap |= dict.fromkeys(("dem_resampling", "image_resampling"), "BILINEAR_INTERPOLATION")
+    settings = {"cfg": flatten, "backend": "loam", "snap": snap, "polarisations": ["vv", "vh"], "grid": grid}
     sarsen = str(Path(sys.executable).parent / "sarsen")
     theirs = []
     for name in ("VV", "VH"):

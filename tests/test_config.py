@@ -93,7 +93,7 @@ def test_missing_inputs_are_one_line_that_says_where_they_belong(cfg: config.Con
     assert line is not None
     assert "\n" not in line
     for key, path in (
-        ("sources.backscatter.path", "backscatter.nc"),
+        ("sources.backscatter.path", "scenes"),
         ("sources.weather.path", "weather.nc"),
         ("sources.dem.path", "dem.tif"),
     ):
@@ -102,7 +102,8 @@ def test_missing_inputs_are_one_line_that_says_where_they_belong(cfg: config.Con
 
 def test_what_the_twin_will_make_is_not_missing(load) -> None:
     twin = {name: {"path": f"<resources>/twin/{name}"} for name in ("backscatter", "weather", "dem")}
-    assert config.missing_inputs(load(sources=twin)) is None
+    twin["dem"]["geoid"] = "ellipsoid"
+    assert config.missing_inputs(load(sources=twin, grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})) is None
 
 
 def test_settings_survive_the_way_to_a_step(cfg: config.Config) -> None:

@@ -42,10 +42,10 @@ class Grid(Section):
     """The target grid, on which everything meets."""
 
     aoi: str | tuple[float, float, float, float] = Field(
-        description="'source' (the extent of the backscatter cube), a polygon file, or [west, south, east, north] [m, in crs]"
+        description="a polygon file, [west, south, east, north] [m, in crs], or 'source' (the extent of a backscatter cube)"
     )
     crs: str = Field(
-        pattern=r"^(source|utm|EPSG:\d+)$", description="'source' (as the backscatter cube), 'utm' (the AOI's zone), or EPSG:code"
+        pattern=r"^(source|utm|EPSG:\d+)$", description="'utm' (the AOI's zone), EPSG:code, or 'source' (as a backscatter cube)"
     )
     resolution_m: float = Field(gt=0, le=1000, description="pixel size [m]")
 
@@ -69,7 +69,7 @@ class Twin(Section):
     seed: int = Field(ge=0, description="seed of every random field and series")
     relief_m: float = Field(gt=0, le=3000, description="height between lowest and highest point [m]")
     repeat_days: int = Field(ge=1, le=48, description="days between two passes of one track [day]")
-    looks: float = Field(gt=0, description="equivalent number of looks of the simulated speckle [1]")
+    looks: float = Field(ge=1, description="equivalent number of looks of the simulated speckle [1]")
     platform_offset_db: float = Field(ge=-3, le=3, description="backscatter of the second platform minus the first [dB]")
     spin_up_days: int = Field(ge=0, description="days the water balance runs before the first one kept [day]")
 
@@ -169,6 +169,32 @@ class Flatten(Section):
     block_px: int = Field(ge=64, le=8192, description="edge of the blocks worked on at once; memory grows with its square [pixel]")
 
 
+Resampling = Literal[
+    "NEAREST_NEIGHBOUR", "BILINEAR_INTERPOLATION", "CUBIC_CONVOLUTION", "BISINC_5_POINT_INTERPOLATION",
+    "BISINC_11_POINT_INTERPOLATION", "BISINC_21_POINT_INTERPOLATION", "BICUBIC_INTERPOLATION",
+]  # fmt: skip
+
+
+class Snap(Section):
+    """SNAP's graph processing tool, for backend snap."""
+
+    gpt: str | None = Field(description="SNAP's program gpt; null: found on PATH")
+    memory_mb: int = Field(ge=2048, description="Java heap of gpt [MB]")
+    cache_mb: int = Field(ge=256, description="tile cache of gpt, part of the heap [MB]")
+    operators_per_call: Count = Field(
+        description="operators that one call of gpt runs; between calls the image goes to disk, within one it stays in memory"
+    )
+    dem_resampling: Resampling = Field(description="interpolation in the DEM, by SNAP's name")
+    image_resampling: Resampling = Field(description="interpolation in the radar image, by SNAP's name")
+
+    @model_validator(mode="after")
+    def _cache_fits_the_heap(self) -> Self:
+        if self.cache_mb >= self.memory_mb:
+            msg = f"cache_mb {self.cache_mb} must be below memory_mb {self.memory_mb}, of which it is part"
+            raise ValueError(msg)
+        return self
+
+
 class Speckle(Section):
     """Multitemporal speckle filter (Quegan & Yu 2001), per track."""
 
@@ -194,6 +220,7 @@ class Sar(Section):
     heights: Heights
     flatten: Flatten
     speckle: Speckle
+    snap: Snap
 
 
 class Change(Section):
@@ -430,6 +457,11 @@ class Config(Section):
         return self
 
     @property
+    def made_by_the_twin(self) -> str:
+        """Start of every path that the twin writes."""
+        return f"resources/{self.area}/twin/"
+
+    @property
     def map_days(self) -> list[date]:
         """Days that become maps, in order."""
         maps, end = self.products.maps, self.period.end
@@ -474,12 +506,12 @@ def missing_inputs(cfg: Config) -> str | None:
     if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
         wanted["grid.aoi"] = cfg.grid.aoi
     wanted["evaluation.truth"] = cfg.evaluation.truth
-    wanted["sources.backscatter.orbits"] = cfg.sources.backscatter.orbits
-    wanted["sources.dem.geoid"] = cfg.sources.dem.geoid_path
+    if cfg.sources.backscatter.kind == "scenes":
+        wanted |= {"sources.backscatter.orbits": cfg.sources.backscatter.orbits, "sources.dem.geoid": cfg.sources.dem.geoid_path}
     for name in ("backscatter", "weather", "dem"):
         if wanted[f"sources.{name}.path"] is None:
             return f"sources.{name}.path: not set; Loam cannot run without it"
-    made = f"resources/{cfg.area}/twin/"
+    made = cfg.made_by_the_twin
     gone = [f"{path} ({key})" for key, path in wanted.items() if path and not path.startswith(made) and not Path(path).exists()]
     if not gone:
         return None

@@ -11,9 +11,9 @@ import xarray as xr
 from sar.ground import CLEAN, FLATTEN, Ground, decibel, mean_of, places, relief_of
 from scipy.ndimage import center_of_mass
 
-from loam.config import Flatten
+from loam.config import Config, Flatten
 from loam.errors import LoamError
-from loam.sar.flatten import flatten_pass, flatten_scenes
+from loam.sar.flatten import digest, flatten_pass, flatten_scenes
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import read_product
@@ -163,17 +163,20 @@ def test_vv_is_enough_where_only_vv_is_asked_for(hills: Ground, write: Write) ->
         flattened(paths, hills.terrain, polarisations=("vv", "vh"))
 
 
-def test_the_step_writes_a_file_per_pass_with_units_and_history(product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path) -> None:
+def test_the_step_writes_a_file_per_pass_with_units_and_history(
+    product: Path, hills: Ground, scene: xr.Dataset, cfg: Config, tmp_path: Path
+) -> None:
     heights = hills.dem.with_name("heights.tif")
     assert read_terrain(heights, hills.box).margin_px == hills.terrain.margin_px
-    flatten_scenes([product], [], heights, tmp_path / "A004_2022q1", ("vv", "vh"), hills.grid, FLATTEN, "loam", threads=2)
+    time = read_product(product).start
+    flatten_scenes([product], [], heights, tmp_path / "A004_2022q1", ("vv", "vh"), hills.grid, FLATTEN, "loam", cfg.sar.snap, threads=2)
     (path,) = (tmp_path / "A004_2022q1").iterdir()
-    assert path.name == f"S1A_{str(np.datetime64(scene.attrs['time'], 's')).replace('-', '').replace(':', '')}_A004.tif"
+    assert path.name == f"S1A_{str(time.astype('datetime64[s]')).replace('-', '').replace(':', '')}_A004.tif"
     with rasterio.open(path) as file:
         assert file.descriptions == ("vv", "vh", "incidence", "mask")
         assert file.units == ("1", "1", "degree", "1")
         assert file.crs == hills.box.crs
         assert file.transform == hills.box.transform
         assert file.tags()["orbit"] == "annotation"
-        assert file.tags()["digest"] == scene.attrs["digest"]
+        assert file.tags()["digest"] == digest(scene)
         np.testing.assert_array_equal(file.read(1), scene["vv"].values)

@@ -27,12 +27,13 @@ def site(tmp_path, box, layer, load):
 
     def make(**overrides):
         sources = {
-            "backscatter": {"path": str(tmp_path / "cube.nc")},
+            "backscatter": {"kind": "cube", "path": str(tmp_path / "cube.nc")},
             "weather": {"path": str(tmp_path / "weather.nc")},
             "dem": {"path": str(tmp_path / "dem.tif")},
         }
-        sources |= overrides.pop("sources", {})
-        return load(**({"sources": sources, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
+        sources = merged(sources, overrides.pop("sources", {}))
+        grid = {"aoi": "source", "crs": "source"} | overrides.pop("grid", {})
+        return load(**({"sources": sources, "grid": grid, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
 
     def small_patches(**overrides):
         return make(**merged({"learning": {"patches": {"size_px": 8}}}, overrides))
@@ -64,6 +65,17 @@ def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:
 def test_a_dem_that_is_too_small_is_named_with_its_share(site, tmp_path) -> None:
     with pytest.raises(LoamError, match=r"small.tif: covers 50% of the area of interest \(sources.dem\)"):
         check_inputs(site(sources={"dem": {"path": str(tmp_path / "small.tif")}}))
+
+
+def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, layer) -> None:
+    """Terrain beyond the area lays over it; how far is a setting."""
+    grid = {"aoi": list(box.boundingbox), "crs": "EPSG:32618"}
+    scenes = {"backscatter": {"kind": "scenes", "path": str(tmp_path)}}
+    with pytest.raises(LoamError, match=r"covers .*with a margin of sar.heights.margin_m"):
+        check_inputs(site(sources=scenes, grid=grid))
+    around = box.pad(60)
+    layer(np.zeros(around.shape, np.float32), on=around).rio.to_raster(tmp_path / "large.tif")
+    check_inputs(site(sources=scenes | {"dem": {"path": str(tmp_path / "large.tif"), "geoid": "ellipsoid"}}, grid=grid))
 
 
 def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:

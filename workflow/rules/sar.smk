@@ -10,7 +10,7 @@ wildcard_constraints:
 
 def listing(folder):
     """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
-    if not folder or str(folder).startswith(f"resources/{cfg.area}/twin/"):
+    if not folder or folder.startswith(cfg.made_by_the_twin):
         return ""  # the twin's are known by the rule that makes them
     found = [path for path in Path(folder).rglob("*") if path.suffix in {".SAFE", ".zip", ".EOF"}]
     return sha256("".join(sorted(f"{path} {path.stat().st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
@@ -56,7 +56,14 @@ if cfg.sources.backscatter.kind == "scenes":
             mem_mb=lambda wc, attempt: 2000 * attempt,
             runtime=60,
         params:
-            **step("find_scenes", "sar.scenes", source="sources.backscatter", grid="grid", period="period"),
+            **step(
+                "find_scenes",
+                "sar.scenes",
+                source="sources.backscatter",
+                thermal_noise="sar.flatten.thermal_noise",
+                grid="grid",
+                period="period",
+            ),
             listing=lambda wildcards: [listing(cfg.sources.backscatter.path), listing(cfg.sources.backscatter.orbits)],
         shell:
             "python -m loam find-scenes --folder {input.scenes:q} --orbits {input.orbits:q} --scenes {output.scenes:q}"
@@ -98,13 +105,14 @@ if cfg.sources.backscatter.kind == "scenes":
             "../../envs/snap.yaml" if cfg.sar.backend == "snap" else "../../envs/loam.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
+            mem_mb=lambda wc, attempt: (cfg.sar.snap.memory_mb + 2000 if cfg.sar.backend == "snap" else 2000) * attempt,
             runtime=120,
         params:
             **step(
                 "flatten_scenes",
                 "sar.flatten",
                 backend="sar.backend",
+                snap="sar.snap",
                 polarisations="sources.backscatter.polarisations",
                 grid="grid",
             ),

@@ -6,6 +6,7 @@ size of the result (docs/decisions/0009).
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from loam.config import Flatten, Grid
+from loam.config import Flatten, Grid, Snap
 from loam.grid import empty_like_grid, target_grid
 from loam.raster import write_cog
 from loam.sar.geometry import look_at
@@ -26,6 +27,8 @@ from loam.sar.image import Image
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import Product, read_product
 from loam.sar.scenes import orbit_for, passes, scene_name
+from loam.sar.snap import flatten_with_snap
+from loam.sar.snap_workflow import SnapSettings
 from loam.sar.terrain import gather, image_positions, layover_shadow, local_incidence, simulated_beta
 
 NO_OBSERVATION = 1
@@ -50,17 +53,23 @@ class Sums:
 
 
 def flatten_scenes(
-    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, cfg: Flatten, backend: str,
-    threads: int,
+    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, cfg: Flatten,
+    backend: str, snap: Snap, threads: int,
 ) -> None:  # fmt: skip
     """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
     terrain = read_terrain(heights, target_grid(grid, None))
     out.mkdir(parents=True, exist_ok=True)
     for slices in tqdm(passes([read_product(path) for path in products]), "scenes", unit="scene", disable=None):
-        orbit_file = orbit_for(slices, orbits)
-        assert backend == "loam"  # TODO snap
-        scene = flatten_pass(slices, polarisations, orbit_file, terrain, cfg, threads)
-        write_cog(scene, out / f"{scene_name(slices)}.tif", scene.attrs)
+        if backend == "snap":
+            scratch = out.with_name(f"{out.name}.snap") / scene_name(slices)  # kept after a failure: gpt's log lies there
+            scene = flatten_with_snap(
+                [one.path for one in slices], terrain.box, heights, True, SnapSettings.of(cfg, snap), polarisations, scratch, threads
+            )
+            shutil.rmtree(scratch)
+        else:
+            scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
+        tags = _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
+        write_cog(scene, out / f"{scene_name(slices)}.tif", tags)
 
 
 def flatten_pass(
@@ -93,8 +102,7 @@ def flatten_pass(
         tasks = [pool.submit(_add_block, total, images, terrain, *block) for block in blocks(terrain.box, cfg.block_px)]
         for task in tasks:
             task.result()
-    scene = _as_dataset(total, polarisations, terrain.box)
-    return scene.assign_attrs(_history(slices, images[0].orbit.source, cfg) | {"digest": digest(scene)})
+    return _as_dataset(total, polarisations, terrain.box).assign_attrs(orbit=images[0].orbit.source)
 
 
 def digest(scene: xr.Dataset) -> str:
@@ -103,7 +111,7 @@ def digest(scene: xr.Dataset) -> str:
         return "empty"
     found = hashlib.sha256()
     for values in scene.data_vars.values():
-        found.update(np.ascontiguousarray(values.values))
+        found.update(memoryview(np.ascontiguousarray(values.values)))
     return found.hexdigest()[:16]
 
 
@@ -182,10 +190,10 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
     return xr.Dataset(layers, coords=empty_like_grid(box))
 
 
-def _history(slices: Sequence[Product], orbit: str, cfg: Flatten) -> dict[str, str]:
+def _history(slices: Sequence[Product], cfg: Flatten) -> dict[str, str]:
     first = slices[0]
     return {
         "scene": scene_name(slices), "time": str(first.start), "track": first.track, "platform": first.platform,
-        "products": ", ".join(product.path.name for product in slices), "orbit": orbit, "backscatter_coefficient": "gamma nought",
+        "products": ", ".join(product.path.name for product in slices), "backscatter_coefficient": "gamma nought",
         "thermal_noise_removed": str(cfg.thermal_noise), "border_noise_removed": str(cfg.border_noise),
     }  # fmt: skip

@@ -90,18 +90,19 @@ def _footprint(text: str) -> tuple[tuple[float, float], ...]:
     return tuple((float(longitude), float(latitude)) for latitude, longitude in points)
 
 
-def require_whole(product: Product, polarisations: Sequence[str]) -> None:
+def require_whole(product: Product, polarisations: Sequence[str], *, thermal_noise: bool) -> None:
     """Stop unless every file that preprocessing reads is there and readable to its end.
 
     Args:
         product: the product.
         polarisations: that are asked for.
+        thermal_noise: whether noise will be removed, for which its tables must be in the image's units.
 
     Raises:
         LoamError: a polarisation, a table or a measurement is missing, truncated, or of another size than it says.
     """
     from loam.sar.annotation import read_annotation
-    from loam.sar.calibration import read_calibration, read_noise
+    from loam.sar.calibration import read_calibration, read_noise, require_noise_units
 
     safe = Safe(product.path)
     for polarisation in polarisations:
@@ -111,7 +112,9 @@ def require_whole(product: Product, polarisations: Sequence[str]) -> None:
             raise LoamError(msg)
         annotation = read_annotation(safe, polarisation)
         read_calibration(safe, polarisation)
-        read_noise(safe, polarisation)
+        noise = read_noise(safe, polarisation)
+        if thermal_noise:
+            require_noise_units(noise, read_calibration(safe, polarisation, "sigmaNought"), f"{product.path}: {polarisation}")
         _require_image(safe, polarisation, (annotation.lines, annotation.samples))
 
 

@@ -30,16 +30,24 @@ class Found:
 
 
 def find_scenes(
-    folder: Path, orbits: Path | None, scenes: Path, rejected: Path, source: Backscatter, cfg: Scenes, grid: Grid, period: Period
+    folder: Path,
+    orbits: Path | None,
+    scenes: Path,
+    rejected: Path,
+    source: Backscatter,
+    cfg: Scenes,
+    thermal_noise: bool,
+    grid: Grid,
+    period: Period,
 ) -> None:
     """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
-    found = search(candidates(folder), target_grid(grid, None), period, source.polarisations, cfg.min_cover)
+    found = search(candidates(folder), target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise=thermal_noise)
+    _write(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
     if not found.passes:
         reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
         msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
         raise LoamError(msg)
     _write(scenes, COLUMNS, [_row(slices, orbits) for slices in found.passes])
-    _write(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
 
 
 def candidates(folder: Path) -> list[Path]:
@@ -54,7 +62,9 @@ def candidates(folder: Path) -> list[Path]:
     return sorted([*folder.rglob("*.zip"), *(path for path in folder.rglob("*.SAFE") if path.is_dir())])
 
 
-def search(paths: Iterable[Path], box: GeoBox, period: Period, polarisations: Sequence[str], min_cover: float) -> Found:
+def search(
+    paths: Iterable[Path], box: GeoBox, period: Period, polarisations: Sequence[str], min_cover: float, *, thermal_noise: bool
+) -> Found:
     """Sort products into passes over an area, and refuse what cannot serve.
 
     Args:
@@ -63,13 +73,14 @@ def search(paths: Iterable[Path], box: GeoBox, period: Period, polarisations: Se
         period: days wanted.
         polarisations: that every product must have.
         min_cover: smallest share of the area that a pass must see [1].
+        thermal_noise: whether noise will be removed, for which its tables must be in the image's units.
     """
     products, rejected = [], []
     for path in paths:
         try:
             product = read_product(path)
             _require_wanted(product, box, period)
-            require_whole(product, polarisations)
+            require_whole(product, polarisations, thermal_noise=thermal_noise)
             products.append(product)
         except LoamError as error:
             rejected.append((path, str(error).removeprefix(f"{path}: ")))
@@ -108,7 +119,7 @@ def _cover(slices: Sequence[Product], box: GeoBox) -> float:
 def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list[tuple[Path, str]]]:
     """Keep the newest processing of each slice.
 
-    Two products of a platform and data take that begin within a second are one slice.
+    Two products of a platform and data take that share more than half of their time are one slice.
     """
     kept: list[Product] = []
     older: list[tuple[Path, str]] = []
@@ -122,8 +133,9 @@ def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list
 
 
 def _same_slice(one: Product, other: Product) -> bool:
-    near = abs(one.start - other.start) < np.timedelta64(1, "s")
-    return bool(near) and (one.platform, one.data_take) == (other.platform, other.data_take)
+    shared = min(one.stop, other.stop) - max(one.start, other.start)
+    shorter = min(one.stop - one.start, other.stop - other.start)
+    return bool(shared > shorter / 2) and (one.platform, one.data_take) == (other.platform, other.data_take)
 
 
 def passes(products: Sequence[Product]) -> list[list[Product]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from loam.config import Flatten, Snap
 from loam.errors import LoamError
 from loam.raster import open_raster
 
@@ -35,6 +36,11 @@ class SnapSettings:
     operators_per_call: int
     dem_resampling: str
     image_resampling: str
+
+    @classmethod
+    def of(cls, flatten: Flatten, snap: Snap) -> "SnapSettings":
+        """Settings of the sections `sar.flatten` and `sar.snap`."""
+        return cls(flatten.thermal_noise, flatten.border_noise, **snap.model_dump())
 
 
 def geocode_arguments(

@@ -50,8 +50,11 @@ def check_inputs(cfg: Config) -> None:
 
 
 def _present(cfg: Config, name: str) -> Path | None:
+    """Path of a source that a user has brought; what the twin makes may be about to be made anew."""
     path = cfg.sources.path(name)
-    return Path(path) if path is not None and Path(path).exists() else None
+    if path is None or path.startswith(cfg.made_by_the_twin) or not Path(path).exists():
+        return None
+    return Path(path)
 
 
 def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
