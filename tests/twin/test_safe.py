@@ -302,3 +302,5 @@ def test_one_polarisation_is_a_product_too(view: View, tmp_path: Path) -> None:
 def test_backscatter_of_another_size_is_refused(view: View, tmp_path: Path) -> None:
     with pytest.raises(LoamError, match="give both on one grid"):
         _write(tmp_path, view, {"vv": np.ones((3, 3))}, QUIET)
+    with pytest.raises(LoamError, match="give vv, or vv and vh"):
+        _write(tmp_path, view, {"hh": np.ones(BOX.shape)}, QUIET)

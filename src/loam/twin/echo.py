@@ -16,7 +16,9 @@ from loam.twin.relief import Relief
 # B-spline (variance 1/3 pixel²), which keeps sums and centres of mass whatever the part of a pixel it falls on; three taps
 # more bring the variance to that of the width.
 TAPS = tuple(((width / 2.3548) ** 2 - 1 / 3) / 2 for width in (2.2, 2.0))
-SPECKLE_PX = tuple(np.sqrt(2) * width / 2.3548 for width in (2.2, 2.0))  # amplitude's kernel: its square has that width
+# Speckle is correlated over 1.25 half-power widths, the integral of its autocorrelation, as a spectrum under ESA's Hamming window
+# of 0.7 makes it; a Gaussian kernel of amplitudes with standard deviation s has sqrt(2 pi) s.
+SPECKLE_PX = tuple(1.25 * width / np.sqrt(2 * np.pi) for width in (2.2, 2.0))
 PAD = 4  # pixels around the image in which facets still reach into it
 
 

@@ -119,6 +119,9 @@ def digital_numbers(view: View, gamma0: Mapping[str, np.ndarray], options: Optio
         rng: of speckle and border noise.
     """
     bands = list(gamma0)
+    if set(bands) not in ({"vv"}, {"vv", "vh"}):
+        msg = f"gamma0: polarisations {bands}; give vv, or vv and vh"
+        raise LoamError(msg)
     shape = view.relief.height_m.shape
     if any(values.shape != shape for values in gamma0.values()):
         msg = f"gamma0: {[values.shape for values in gamma0.values()]} pixels, the heights have {shape}; give both on one grid"
