@@ -49,11 +49,17 @@ def test_every_overpass_has_its_product(made: Made, period: Period, twin: Twin) 
         assert root.findtext(".//{*}pass") == ("ASCENDING" if taken.track.ascending else "DESCENDING")
 
 
-def _sampled(catchment: Catchment, path: Path, band: str) -> np.ndarray:
+@pytest.fixture(scope="module")
+def views(catchment: Catchment) -> dict[str, View]:
+    """How the tracks see the catchment."""
+    return {track.name: catchment.view_of(track) for track in radar.TRACKS}
+
+
+def _sampled(catchment: Catchment, views: dict[str, View], path: Path, band: str) -> np.ndarray:
     """Beta nought less noise at the pixels' own places in the image, `(y, x)`."""
     with warnings.catch_warnings(action="ignore"), rasterio.open(next(path.glob(f"measurement/*-{band}-*.tiff"))) as file:
         numbers = file.read(1).astype(float)
-    view = catchment.views["A004" if "T22" in path.name[:32] else "D106"]
+    view = views["A004" if "T22" in path.name[:32] else "D106"]
     floor = noise_tables(view.frame, True).image(numbers.shape)
     return _sample(catchment, view, (numbers**2 - floor) / BETA_LUT**2)
 
@@ -65,7 +71,9 @@ def _sample(catchment: Catchment, view: View, image: np.ndarray) -> np.ndarray:
     return ndimage.map_coordinates(image, [line, pixel], order=1)
 
 
-def test_backscatter_follows_the_true_moisture(made: Made, catchment: Catchment, period: Period, twin: Twin) -> None:
+def test_backscatter_follows_the_true_moisture(
+    made: Made, catchment: Catchment, views: dict[str, View], period: Period, twin: Twin
+) -> None:
     truth = open_dataset(made["truth"])["ssm"].load()
     fields = np.isin(catchment.landcover, (30, 40))
     paths = sorted(made["scenes"].iterdir(), key=lambda path: path.name[17:32])
@@ -73,7 +81,7 @@ def test_backscatter_follows_the_true_moisture(made: Made, catchment: Catchment,
     for path, taken in zip(paths, radar.acquisitions(period, twin), strict=True):
         if catchment.weather["temperature"].sel(time=str(taken.when.date())).mean() > 274:
             moist = truth.sel(time=str(taken.when.date())).values
-            power = _sampled(catchment, path, "vv")[fields].mean()
+            power = _sampled(catchment, views, path, "vv")[fields].mean()
             pairs.append((taken.track.name, 10 * np.log10(power), moist[fields].mean()))
     for track in ("A004", "D106"):
         _, db, moist = zip(*(pair for pair in pairs if pair[0] == track), strict=True)
@@ -81,15 +89,17 @@ def test_backscatter_follows_the_true_moisture(made: Made, catchment: Catchment,
         assert -25 < np.median(db) < 0
 
 
-def test_gamma0_in_the_image_is_that_of_the_catchment(made: Made, catchment: Catchment, period: Period, twin: Twin) -> None:
+def test_gamma0_in_the_image_is_that_of_the_catchment(
+    made: Made, catchment: Catchment, views: dict[str, View], period: Period, twin: Twin
+) -> None:
     taken = radar.acquisitions(period, twin)[0]
     ssm = open_dataset(made["truth"])["ssm"].sel(time=str(taken.when.date())).values
     path = min(made["scenes"].iterdir(), key=lambda path: path.name[17:32])
-    view = catchment.views[taken.track.name]
+    view = views[taken.track.name]
     lit = clutter(view.facets, np.ones((1, *catchment.ground.shape)), view.frame)[0]
     for band in ("vv", "vh"):
         expected = backscatter(catchment, taken, ssm, band)
-        flattened = _sampled(catchment, path, band) / _sample(catchment, view, lit)
+        flattened = _sampled(catchment, views, path, band) / _sample(catchment, view, lit)
         assert flattened.mean() == pytest.approx(expected.mean(), rel=0.05)
         smooth = [np.log(ndimage.gaussian_filter(values, 3)) for values in (flattened, expected)]
         assert np.corrcoef(smooth[0].ravel(), smooth[1].ravel())[0, 1] > 0.9

@@ -24,6 +24,7 @@ from loam.twin.landscape import (
     make_texture,
     vary_texture,
 )
+from loam.twin.relief import Relief
 from loam.twin.sight import local_incidence
 from loam.twin.weather import KELVIN, MARYLAND, extraterrestrial_radiation, simulate_weather, weather_centres
 
@@ -78,23 +79,21 @@ class Catchment:
     @cached_property
     def incidence_deg(self) -> dict[str, np.ndarray]:
         """Local incidence angle by track, `(y, x)` float32 [degree]."""
-        return {name: local_incidence(view.relief, view.frame.orbit, self.grid) for name, view in self.views.items()}
+        relief = Relief(self.ground, self.terrain.elevation_m)
+        orbits = {track.name: safe.orbit_past(self.ground, track.incidence_deg, track.ascending) for track in radar.TRACKS}
+        return {name: local_incidence(relief, orbit, self.grid) for name, orbit in orbits.items()}
 
     @cached_property
     def ground(self) -> GeoBox:
         """The grid with the margin that the terrain has."""
         return self.grid.pad(self.terrain.margin_px)
 
-    @cached_property
-    def views(self) -> dict[str, safe.View]:
-        """How each track sees the ground."""
-        return {
-            track.name: safe.look_at(
-                self.ground, self.terrain.elevation_m, incidence_deg=track.incidence_deg, ascending=track.ascending,
-                relative_orbit=track.relative_orbit,
-            )
-            for track in radar.TRACKS
-        }  # fmt: skip
+    def view_of(self, track: radar.Track) -> safe.View:
+        """How a track sees the ground. Not kept: it is large."""
+        return safe.look_at(
+            self.ground, self.terrain.elevation_m, incidence_deg=track.incidence_deg, ascending=track.ascending,
+            relative_orbit=track.relative_orbit,
+        )  # fmt: skip
 
     @cached_property
     def sun_factor(self) -> list[np.ndarray]:
@@ -220,11 +219,12 @@ def backscatter(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray,
     return 10 ** ((clean + offset + (twin.platform_offset_db if taken.platform == "S1C" else 0.0)) / 10)
 
 
-def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, folder: Path) -> list[Path]:
+def observe(catchment: Catchment, view: safe.View, taken: radar.Acquisition, ssm: np.ndarray, folder: Path) -> list[Path]:
     """Write the product of one overpass.
 
     Args:
         catchment: the catchment.
+        view: how the overpass's track sees it.
         taken: the overpass.
         ssm: surface soil moisture at that time `(y, x)` [0..1].
         folder: where the product's folder goes.
@@ -237,4 +237,4 @@ def observe(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, fol
     gamma0 = {name: np.pad(backscatter(catchment, taken, ssm, name), margin, mode="symmetric") for name in radar.CHANNELS}
     rng = stream(catchment.twin.seed, 3, taken.number)
     options = safe.Options(looks=catchment.twin.looks)
-    return safe.write_pass(folder, catchment.views[taken.track.name], gamma0, taken.when, taken.platform, options, rng)
+    return safe.write_pass(folder, view, gamma0, taken.when, taken.platform, options, rng)

@@ -72,5 +72,8 @@ class Relief:
         Returns:
             `(y * steps + 1, x * steps + 1)` float32 [m], from row and column -0.5.
         """
-        nodes = [np.arange(size * steps + 1) / steps - 0.5 for size in self.height_m.shape]
-        return np.asarray(self.spline(*nodes), dtype=np.float32)
+        rows, columns = (np.arange(size * steps + 1) / steps - 0.5 for size in self.height_m.shape)
+        heights = np.empty((rows.size, columns.size), np.float32)
+        for first in range(0, rows.size, 256):  # the spline gives float64: a strip of it at a time
+            heights[first : first + 256] = self.spline(rows[first : first + 256], columns)
+        return heights

@@ -20,7 +20,7 @@ from loam.twin.frame import Frame, make_frame
 from loam.twin.manifest import File, manifest
 from loam.twin.markup import tie_grid
 from loam.twin.noise import BETA_LUT, NoiseTables, cut_tables, noise_tables
-from loam.twin.orbit import orbit_over
+from loam.twin.orbit import Orbit, orbit_over
 from loam.twin.passes import Product
 from loam.twin.relief import Relief
 
@@ -65,11 +65,15 @@ def look_at(
         inset_m: the image covers the box up to this far from its edge [m].
     """
     relief = Relief(box, np.asarray(height_m, float))
-    lon, lat = box.extent.centroid.to_crs("EPSG:4326").coords[0]
-    orbit = orbit_over(lon, lat, incidence_deg, ascending)
-    frame = make_frame(relief, orbit, inset_m)
+    frame = make_frame(relief, orbit_past(box, incidence_deg, ascending), inset_m)
     facets = make_facets(relief, frame)
     return View(relief, ascending, relative_orbit, frame, facets, coverage(facets, frame))
+
+
+def orbit_past(box: GeoBox, incidence_deg: float, ascending: bool) -> Orbit:
+    """Place the orbit that sees the box's centre at an angle [degree] on the ellipsoid."""
+    lon, lat = box.extent.centroid.to_crs("EPSG:4326").coords[0]
+    return orbit_over(lon, lat, incidence_deg, ascending)
 
 
 def write_pass(

@@ -24,6 +24,7 @@ from loam.grid import target_grid
 from loam.raster import write_zarr
 from loam.twin import files, radar, vegetation
 from loam.twin.catchment import NDVI_LEAD_DAYS, WEATHER_LEAD_DAYS, Catchment, evening_moisture, make_catchment, observe, stream
+from loam.twin.safe import View
 
 STEPS = 50_000  # moisture is kept between days as whole numbers of this fraction
 
@@ -110,22 +111,23 @@ def write_scenes(catchment: Catchment, moisture: np.ndarray, folder: Path, threa
         folder: holds one folder a product afterwards, and nothing else.
         threads: overpasses at once.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    for leftover in (partial, folder):
+    unfinished = folder.with_name(folder.name + ".partial")
+    for leftover in (unfinished, folder):
         shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
+    unfinished.mkdir(parents=True)
     passes = radar.acquisitions(catchment.period, catchment.twin)
-    assert catchment.incidence_deg  # made once, before the threads ask for it
+    with tqdm(total=len(passes), desc="scenes", unit="scene", disable=None) as bar, ThreadPoolExecutor(threads) as pool:
+        for track in radar.TRACKS:
+            write = partial(_write_scene, catchment, catchment.view_of(track), moisture, unfinished)
+            for _ in pool.map(write, [taken for taken in passes if taken.track is track]):
+                bar.update()
+    unfinished.rename(folder)
 
-    def write(taken: radar.Acquisition) -> None:
-        day = (taken.when.date() - catchment.period.start).days
-        share = (taken.when.hour + taken.when.minute / 60) / 24
-        observe(catchment, taken, moisture_at(moisture, day, share), partial)
 
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in tqdm(pool.map(write, passes), "scenes", len(passes), unit="scene", disable=None):
-            pass
-    partial.rename(folder)
+def _write_scene(catchment: Catchment, view: View, moisture: np.ndarray, folder: Path, taken: radar.Acquisition) -> None:
+    day = (taken.when.date() - catchment.period.start).days
+    share = (taken.when.hour + taken.when.minute / 60) / 24
+    observe(catchment, view, taken, moisture_at(moisture, day, share), folder)
 
 
 def ndvi_composites(catchment: Catchment) -> xr.Dataset:
