@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ SMALL = {
     "products": {"maps": {"last_days": 2}},
 }
 COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"}
+SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
 LEARNING = {"train", "predict", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
 
@@ -135,7 +137,7 @@ def test_graphs_are_drawn(fresh: House, flag: str) -> None:
 def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh: House) -> None:
     done = fresh.run("--configfile", "config/prince_georges.yaml", "-n")
     assert done.returncode == 1
-    assert last_line(done).startswith("missing input: resources/prince_georges/input/backscatter.nc (sources.backscatter.path), ")
+    assert last_line(done).startswith("missing input: resources/prince_georges/input/scenes (sources.backscatter.path), ")
     assert "resources/prince_georges/input/county.geojson (grid.aoi); put each file there" in last_line(done)
     assert "Traceback" not in done.stderr
 
@@ -272,7 +274,7 @@ def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> No
 
 def test_another_run_shares_what_the_area_owns(house: House) -> None:
     planned = house.planned(run="other")
-    assert not planned & {"make_twin", "import_cube", "import_weather"}
+    assert not planned & ({"make_twin", "import_weather"} | SCENES)
     assert {"fit_references", "train", "write_maps"} <= planned
     done = house.small("-n", run="other")
     assert "results/other/maps/2023-08-31.tif" in done.stdout + done.stderr
@@ -296,16 +298,37 @@ def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
     assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
 
 
-def test_a_new_date_reruns_what_depends_on_it_and_no_covariate(copied: House) -> None:
-    path = copied.folder / "resources/small/twin/backscatter.nc"
-    cube = xr.load_dataset(path)
-    later = cube.isel(time=[-1]).assign_coords(time=cube["time"].values[-1:] + np.timedelta64(1, "D"))
-    longer = xr.concat([cube, later], dim="time", data_vars="minimal")
-    path.unlink()
-    longer.to_netcdf(path)
-    planned = copied.planned()
-    assert {"import_cube", "make_splits", "fit_references", "detect_change", "train"} <= planned
-    assert not planned & (COVARIATES | {"make_twin"})
+def jobs(done: subprocess.CompletedProcess[str]) -> Counter[str]:
+    """Number of jobs that ran, by rule."""
+    assert done.returncode == 0, done.stderr
+    return Counter(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", done.stdout + done.stderr))
+
+
+def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House) -> None:
+    """In a user's folder: only its own quarter is flattened, and the stack keeps what it has."""
+    mine, made = copied.folder / "mine", sorted((copied.folder / "resources/small/twin/scenes").glob("*.SAFE"))
+    made[-1].rename(copied.folder / made[-1].name)
+    (copied.folder / "resources/small/twin/scenes").rename(mine)
+    source = {"sources": {"backscatter": {"path": "mine"}}}
+    first = jobs(copied.small("--until", "stack_scenes", **source))
+    assert first["stack_scenes"] == 1
+    stack = copied.folder / "resources/small/gamma0/stack.zarr"
+    before, times = (
+        {file: file.stat().st_mtime_ns for file in stack.glob("vv/c/0/**/*") if file.is_file()},
+        open_dataset(stack).sizes["time"],
+    )
+    (copied.folder / made[-1].name).rename(mine / made[-1].name)
+    assert jobs(copied.small("--until", "stack_scenes", **source)) == {"find_scenes": 1, "flatten_scenes": 1, "stack_scenes": 1}
+    assert open_dataset(stack).sizes["time"] == times + 1
+    assert before
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    planned = copied.planned(**source)
+    assert {"make_splits", "fit_references", "detect_change", "train"} <= planned
+    assert not planned & (COVARIATES | SCENES)
+
+
+def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
+    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "sample_patches"} | LABELS | LEARNING
 
 
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:

@@ -11,9 +11,9 @@ rule make_twin:
         "<logs>/make_twin.log",
     benchmark:
         "<benchmarks>/make_twin.tsv"
-    threads: 2
     conda:
         "../../envs/loam.yaml"
+    threads: 2
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
