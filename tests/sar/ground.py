@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from loam.config import Dem, Flatten, Grid, Heights
 from loam.grid import target_grid
+from loam.sar.annotation import StateVectors
 from loam.sar.heights import Terrain, prepare_heights, read_terrain
 from loam.twin.safe import Options, View, look_at
 
@@ -77,3 +78,18 @@ def places(rng: np.random.Generator, box: GeoBox, count: int) -> Sequence[tuple[
     x = rng.uniform(bounds.left + inset, bounds.right - inset, count)
     y = rng.uniform(bounds.bottom + inset, bounds.top - inset, count)
     return list(zip(x, y, strict=True))
+
+
+def write_orbit_file(path: Path, vectors: StateVectors, mission: str = "Sentinel-1A") -> Path:
+    """State vectors as an orbit file of ESA's form."""
+    rows = []
+    for time, place, speed in zip(vectors.times, vectors.position_m, vectors.velocity_ms, strict=True):
+        numbers = zip(("X", "Y", "Z", "VX", "VY", "VZ"), (*place, *speed), strict=True)
+        row = "".join(f"<{axis}>{value:.6f}</{axis}>" for axis, value in numbers)
+        rows.append(f"<OSV><UTC>UTC={str(time)[:26]}</UTC>{row}</OSV>")
+            f"<OSV><UTC>UTC={str(time)[:26]}</UTC>" + "".join(f"<{axis}>{value:.6f}</{axis}>" for axis, value in numbers) + "</OSV>"
+        )
+    head = f"<Earth_Explorer_Header><Fixed_Header><Mission>{mission}</Mission></Fixed_Header></Earth_Explorer_Header>"
+    body = f"<Data_Block><List_of_OSVs>{''.join(rows)}</List_of_OSVs></Data_Block>"
+    path.write_text(f"<Earth_Explorer_File>{head}{body}</Earth_Explorer_File>")
+    return path

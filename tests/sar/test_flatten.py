@@ -1,5 +1,6 @@
 """Flattened scenes against known ground: the twin's radiometry and geometry share no code with the processing."""
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,21 +9,24 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from sar.ground import CLEAN, FLATTEN, Ground, decibel, mean_of, places, relief_of
+from sar.ground import CLEAN, FLATTEN, Ground, decibel, mean_of, places, relief_of, write_orbit_file
 from scipy.ndimage import center_of_mass
 
 from loam.config import Config, Flatten
 from loam.errors import LoamError
+from loam.sar.annotation import read_annotation
 from loam.sar.flatten import digest, flatten_pass, flatten_scenes
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import read_product
+from loam.sar.safe import Safe
 from loam.sar.scenes import passes
 from loam.twin.echo import Target
 from loam.twin.safe import Options
 from loam.twin.sight import look_around
 
 Write = Callable[..., list[Path]]
+PRECISE = "S1A_OPER_AUX_POEORB_OPOD_20220121T081604_V20211231T225942_20220102T005942.EOF"
 
 
 def flattened(
@@ -154,6 +158,37 @@ def test_border_noise_is_left_out(hills: Ground, write: Write) -> None:
     inner = left_out[np.isfinite(left_out)]
     assert (inner < 0.02).mean() < 0.002
     assert np.isfinite(left_out).mean() > 0.5
+
+
+def test_a_zip_gives_what_its_folder_gives(product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "product.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(product.rglob("*")):
+            archive.write(file, f"{product.name}/{file.relative_to(product)}")
+    xr.testing.assert_identical(flattened([path], hills.terrain, polarisations=("vv", "vh")), scene)
+
+
+def test_an_orbit_file_moves_the_image(product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path) -> None:
+    """The annotation's own vectors as an orbit file change nothing; 50 m along track they do; another satellite's are refused."""
+    (slices,) = passes([read_product(product)])
+    vectors = read_annotation(Safe(product), "vv").orbit
+    for shift, same in ((0.0, True), (50.0, False)):
+        ahead = vectors.velocity_ms / np.linalg.norm(vectors.velocity_ms, axis=1, keepdims=True)
+        path = write_orbit_file(tmp_path / PRECISE, replace(vectors, position_m=vectors.position_m + shift * ahead))
+        found = flatten_pass(slices, ("vv",), path, hills.terrain, FLATTEN, 1)
+        assert found.attrs["orbit"] == "precise"
+        assert np.allclose(found["vv"], scene["vv"], rtol=1e-4) == same
+    with pytest.raises(LoamError, match="is an orbit of Sentinel-1B, the scene is of S1A"):
+        flatten_pass(slices, ("vv",), write_orbit_file(tmp_path / PRECISE, vectors, "Sentinel-1B"), hills.terrain, FLATTEN, 1)
+
+
+def test_without_snap_its_backend_says_what_to_do(
+    product: Path, hills: Ground, cfg: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    heights = hills.dem.with_name("heights.tif")
+    with pytest.raises(LoamError, match="no gpt is on PATH; install SNAP"):
+        flatten_scenes([product], [], heights, tmp_path / "out", ("vv",), hills.grid, FLATTEN, "snap", cfg.sar.snap, 1)
 
 
 def test_vv_is_enough_where_only_vv_is_asked_for(hills: Ground, write: Write) -> None:

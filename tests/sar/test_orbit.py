@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sar.ground import write_orbit_file
 
 from loam.errors import LoamError
 from loam.sar.annotation import StateVectors
@@ -46,20 +47,7 @@ def test_vectors_that_do_not_belong_together_are_refused() -> None:
 
 
 def orbit_file(folder: Path, name: str, mission: str = "Sentinel-1A", seconds: np.ndarray | None = None) -> Path:
-    found = vectors(np.arange(-300, 310, 10) if seconds is None else seconds)
-    rows = [
-        f"<OSV><UTC>UTC={str(time)[:26]}</UTC>"
-        + "".join(f'<{axis} unit="m">{value:.6f}</{axis}>' for axis, value in zip("XYZ", place, strict=True))
-        + "".join(f'<V{axis} unit="m/s">{value:.6f}</V{axis}>' for axis, value in zip("XYZ", speed, strict=True))
-        + "</OSV>"
-        for time, place, speed in zip(found.times, found.position_m, found.velocity_ms, strict=True)
-    ]
-    path = folder / name
-    path.write_text(
-        f"<Earth_Explorer_File><Earth_Explorer_Header><Fixed_Header><Mission>{mission}</Mission></Fixed_Header></Earth_Explorer_Header>"
-        f"<Data_Block><List_of_OSVs>{''.join(rows)}</List_of_OSVs></Data_Block></Earth_Explorer_File>"
-    )
-    return path
+    return write_orbit_file(folder / name, vectors(np.arange(-300, 310, 10) if seconds is None else seconds), mission)
 
 
 PRECISE = "S1A_OPER_AUX_POEORB_OPOD_20220321T081604_V20220228T225942_20220302T005942.EOF"

@@ -58,6 +58,7 @@ def flatten_scenes(
 ) -> None:  # fmt: skip
     """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
     terrain = read_terrain(heights, target_grid(grid, None))
+    _warn_of_short_margin(terrain)
     out.mkdir(parents=True, exist_ok=True)
     for slices in tqdm(passes([read_product(path) for path in products]), "scenes", unit="scene", disable=None):
         if backend == "snap":
@@ -153,11 +154,19 @@ def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: sli
 def _margin(terrain: Terrain, rows: slice, columns: slice) -> int:
     """Pixels around a block from which layover or shadow can reach it."""
     around = terrain.facets(rows, columns, terrain.margin_px).heights_m
-    reach = float(np.ptp(around)) / STEEPEST_TANGENT / terrain.box.resolution.x
-    if reach + RIM_PX > terrain.margin_px:
-        text = "sar.heights.margin_m: %d pixels of margin, but relief lays over up to %d; layover near the area's edge may go unseen"
-        logging.getLogger(__name__).warning(text, terrain.margin_px, round(reach))
-    return min(int(np.ceil(reach)) + RIM_PX, terrain.margin_px)
+    return min(_reach(around, terrain.box), terrain.margin_px)
+
+
+def _reach(heights_m: np.ndarray, box: GeoBox) -> int:
+    """How far relief lays over at most, and the facets beyond that share cells with what it meets [pixel]."""
+    return int(np.ceil(float(np.ptp(heights_m)) / STEEPEST_TANGENT / box.resolution.x)) + RIM_PX
+
+
+def _warn_of_short_margin(terrain: Terrain) -> None:
+    reach = _reach(terrain.heights_m, terrain.box)
+    if reach > terrain.margin_px:
+        text = "sar.heights.margin_m: %d pixels, but the highest ground could lay over %d; layover near the area's edge may go unseen"
+        logging.getLogger(__name__).warning(text, terrain.margin_px, reach)
 
 
 def _box_of(box: GeoBox, rows: slice, columns: slice, margin_px: int) -> GeoBox:
@@ -184,7 +193,7 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
         for channel, name in enumerate(polarisations):
             gamma = np.where(total.expected[channel] > 0, total.seen[channel] / total.expected[channel], np.nan)
             layers[name] = (("y", "x"), gamma.astype(np.float32), {"units": "1", "long_name": LONG_NAMES[name]})
-    empty = ~np.isfinite(layers[polarisations[0]][1])
+    empty = ~np.all([np.isfinite(layers[name][1]) for name in polarisations], axis=0)
     layers["incidence"] = (("y", "x"), total.incidence_deg, {"units": "degree", "long_name": "local incidence angle"})
     layers["mask"] = (("y", "x"), total.mask | np.where(empty, NO_OBSERVATION, 0).astype(np.uint8), MASK)
     return xr.Dataset(layers, coords=empty_like_grid(box))
