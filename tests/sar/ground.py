@@ -87,8 +87,6 @@ def write_orbit_file(path: Path, vectors: StateVectors, mission: str = "Sentinel
         numbers = zip(("X", "Y", "Z", "VX", "VY", "VZ"), (*place, *speed), strict=True)
         row = "".join(f"<{axis}>{value:.6f}</{axis}>" for axis, value in numbers)
         rows.append(f"<OSV><UTC>UTC={str(time)[:26]}</UTC>{row}</OSV>")
-            f"<OSV><UTC>UTC={str(time)[:26]}</UTC>" + "".join(f"<{axis}>{value:.6f}</{axis}>" for axis, value in numbers) + "</OSV>"
-        )
     head = f"<Earth_Explorer_Header><Fixed_Header><Mission>{mission}</Mission></Fixed_Header></Earth_Explorer_Header>"
     body = f"<Data_Block><List_of_OSVs>{''.join(rows)}</List_of_OSVs></Data_Block>"
     path.write_text(f"<Earth_Explorer_File>{head}{body}</Earth_Explorer_File>")

@@ -112,7 +112,7 @@ def digest(scene: xr.Dataset) -> str:
         return "empty"
     found = hashlib.sha256()
     for values in scene.data_vars.values():
-        found.update(memoryview(np.ascontiguousarray(values.values)))
+        found.update(np.ascontiguousarray(values.values).tobytes())
     return found.hexdigest()[:16]
 
 
