@@ -1,7 +1,4 @@
 # Loam: Sentinel-1 to daily maps of soil moisture. A rule is names, paths and one command; settings are in config/.
-import os
-import shlex
-import subprocess
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")

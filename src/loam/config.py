@@ -85,6 +85,11 @@ class Backscatter(Section):
     orbits: str | None = Field(description="folder with precise or restituted orbit files (.EOF); null: the annotations' orbits")
     coefficient: Literal["gamma0", "sigma0"] = Field(description="which backscatter coefficient a cube holds")
 
+    @property
+    def cube(self) -> str | None:
+        """The cube's path, None where scenes are the source."""
+        return self.path if self.kind == "cube" else None
+
 
 class Weather(Section):
     """Daily weather on its own grid."""

@@ -1,4 +1,11 @@
 # What all rules share: how a step gets its settings and its code, and how Loam is found.
+import csv
+import os
+import shlex
+import subprocess
+from hashlib import sha256
+
+
 wildcard_constraints:
     experiment="[a-z0-9][a-z0-9_]*",
     member=r"\d+",
@@ -49,3 +56,32 @@ def check_inputs():
     if done.returncode:
         sys.exit(done.stderr.strip())
     sys.stderr.write(done.stderr)
+
+
+def listing(folder):
+    """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
+    if not folder or folder.startswith(cfg.made_by_the_twin):
+        return ""  # the twin's are known by the rule that makes them
+    found = [path for path in Path(folder).rglob("*") if path.suffix in {".SAFE", ".zip", ".EOF"}]
+    return sha256("".join(sorted(f"{path} {path.stat().st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
+
+
+def scene_table():
+    """Rows of scenes.csv, once the products have been found."""
+    with open(checkpoints.find_scenes.get().output.scenes) as file:
+        return list(csv.DictReader(file))
+
+
+def of_batch(column, separator):
+    """Files named in a column by the scenes of a track and quarter."""
+
+    def files(wildcards):
+        rows = [row for row in scene_table() if (row["track"], row["quarter"]) == (wildcards.track, wildcards.quarter)]
+        return sorted({path for row in rows for path in row[column].split(separator) if path})
+
+    return files
+
+
+def batches(wildcards):
+    """Folder of every track and quarter that has scenes."""
+    return sorted({f"resources/{cfg.area}/gamma0/{row['track']}_{row['quarter']}" for row in scene_table()})

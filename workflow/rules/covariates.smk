@@ -19,7 +19,7 @@ rule prepare_static:
             "prepare_static",
             "covariates.static",
             grid="grid",
-            cube="sources.backscatter.path",
+            cube="sources.backscatter.cube",
             properties="sources.soil",
         ),
     shell:
@@ -43,7 +43,7 @@ rule prepare_weather:
         mem_mb=lambda wc, attempt: 2000 * attempt,
         runtime=30,
     params:
-        **step("prepare_weather", "covariates.weather", grid="grid", cube="sources.backscatter.path"),
+        **step("prepare_weather", "covariates.weather", grid="grid", cube="sources.backscatter.cube"),
     shell:
         "python -m loam prepare-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"
@@ -69,7 +69,7 @@ rule prepare_ndvi:
             "covariates.ndvi",
             source="sources.ndvi",
             grid="grid",
-            cube="sources.backscatter.path",
+            cube="sources.backscatter.cube",
         ),
     shell:
         "python -m loam prepare-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
