@@ -47,9 +47,10 @@ install-profile: ## put profiles/slurm where a bare `snakemake --profile slurm` 
 	mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
 	cp -r profiles/slurm "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/"
 
-figures: $(READY) ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
-	$(DEMO) --forceall --dag | dot -Tsvg > docs/dag.svg
-	$(DEMO) --forceall --rulegraph | dot -Tsvg > docs/rulegraph.svg
+figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
+	@# Of a finished run: before, what follows find_scenes is not known.
+	$(DEMO) --dag | dot -Tsvg > docs/dag.svg
+	$(DEMO) --rulegraph | dot -Tsvg > docs/rulegraph.svg
 
 lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'

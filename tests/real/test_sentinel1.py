@@ -24,6 +24,7 @@ from loam.sar.kernels import ground_range
 from loam.sar.orbit import fit_orbit
 from loam.sar.product import read_product, require_whole
 from loam.sar.safe import Safe
+from loam.sar.speckle import local_mean, quegan_yu
 
 LIGHT = 299_792_458.0
 
@@ -191,3 +192,31 @@ def test_heights_over_rome(real_data: Path, tmp_path: Path) -> None:
         column, row = ~made.transform @ (x, y)
         found = map_coordinates(terrain.heights_m, (row - 0.5, column - 0.5), order=3)
         np.testing.assert_allclose(found, file.read(1)[rows.ravel(), columns.ravel()] + 48.0, atol=0.3)
+
+
+def test_the_speckle_filter_on_a_real_image(real_data: Path) -> None:
+    """One real date among nine that share its ground: where the ground is even, speckle goes and the mean stays."""
+    with rasterio.open(real_data / "s1_grd/pyrosar/S1A__IW___A_20150309T173017_VV_grd_mli_geo_norm_db.tif") as file:
+        decibel = file.read(1).astype(float)
+    power = np.where(decibel > -90, 10 ** (decibel / 10), np.nan)
+    ground = local_mean(power, 7)
+    rng = np.random.default_rng(0)
+    others = ground * rng.gamma(4.4, 1 / 4.4, (9, *ground.shape))
+    filtered = quegan_yu(np.concatenate([others, power[None]]).astype(np.float32), np.full(10, "A044"), 7, True)[-1]
+    assert np.array_equal(np.isnan(filtered), np.isnan(power))
+    size = 15
+    rows, columns = (n // size * size for n in power.shape)
+    before, after = (
+        values[:rows, :columns].reshape(rows // size, size, columns // size, size).swapaxes(1, 2).reshape(-1, size * size)
+        for values in (power, filtered)
+    )
+    whole = np.isfinite(before).all(axis=1)
+    before, after = before[whole], after[whole]
+    variation = before.std(axis=1) / before.mean(axis=1)
+    even = variation < np.quantile(variation, 0.1)
+    looks = [float(np.median((each[even].mean(axis=1) / each[even].std(axis=1)) ** 2)) for each in (before, after)]
+    factor = after[even].mean() / before[even].mean()
+    print(f"\nreal VV: {even.sum()} even windows, looks {looks[0]:.1f} to {looks[1]:.1f}, mean times {factor:.4f}")
+    assert even.sum() >= 5
+    assert looks[1] > 2.5 * looks[0]  # what is left is the ground's own texture, which the filter keeps
+    assert abs(factor - 1) < 0.01
