@@ -329,7 +329,7 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
-    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "sample_patches"} | LABELS | LEARNING
+    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "draw_scenes", "sample_patches"} | LABELS | LEARNING
 
 
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:

@@ -39,6 +39,7 @@ COMMANDS = {
     "draw-maps": "loam.products.map_figures:draw_maps",
     "draw-scores": "loam.products.score_figures:draw_scores",
     "draw-series": "loam.products.series_figure:draw_series",
+    "draw-scenes": "loam.products.scenes_figure:draw_scenes",
     "draw-moisture": "loam.products.moisture_figure:draw_moisture",
 }
 

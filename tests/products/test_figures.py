@@ -13,10 +13,11 @@ from loam.errors import LoamError
 from loam.products.map_figures import FLAG_COLOURS, draw_maps, flag_classes
 from loam.products.maps import map_of
 from loam.products.moisture_figure import draw_moisture, label_statistics
+from loam.products.scenes_figure import draw_scenes, seen_by
 from loam.products.score_figures import bar_figure, best_members, draw_scores, scatter_figure
 from loam.products.score_table import as_html
 from loam.products.series_figure import area_mean, draw_series, label_means, span_of_tests
-from loam.raster import UNUSABLE, Flag, write_cog
+from loam.raster import UNUSABLE, Flag, write_cog, write_zarr
 
 
 def is_picture(path: Path) -> bool:
@@ -134,3 +135,31 @@ def test_labels_are_drawn_and_counted(folder: Path, tmp_path: Path) -> None:
     assert (share[8:12] == 0.75).all() and (share[28:] == 1).all()
     assert (share[16:20] == 0).all() and np.isnan(share[20:24]).all()
     np.testing.assert_allclose(mean[30], labels["ssm"].values[:, 30].mean(axis=0), rtol=1e-5)
+
+
+def test_scenes_become_pictures_by_track(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    power = rng.gamma(4.4, 0.1 / 4.4, (6, 40, 60)).astype(np.float32)
+    power[:, :5], power[0, 10] = np.nan, -0.001  # never seen; noise taken away leaves little
+    mask = np.zeros(power.shape, np.uint8)
+    mask[:, 20:24] = 2
+    mask[3:, 30] = 4
+    data = xr.Dataset(
+        {
+            "vv": (("time", "y", "x"), power, {"units": "1", "long_name": "gamma nought VV"}),
+            "incidence": (("time", "y", "x"), np.full(power.shape, 39.0, np.float32), {"units": "degree", "long_name": "incidence"}),
+            "mask": (("time", "y", "x"), mask, {"units": "1", "long_name": "mask"}),
+        },
+        coords={
+            "time": np.datetime64("2022-01-01", "ns") + np.arange(6) * np.timedelta64(6, "D"),
+            "y": 4290790 - 20.0 * np.arange(40), "x": 330010 + 20.0 * np.arange(60), "track": ("time", list("ADADAD")),
+        },
+    )  # fmt: skip
+    write_zarr(data.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
+    draw_scenes(tmp_path / "stack.zarr", tmp_path / "scenes.png")
+    assert is_picture(tmp_path / "scenes.png")
+    seen = seen_by(data.isel(time=[0, 2, 4]))
+    assert (seen.count[:5] == 0).all() and (seen.count[20:24] == 0).all() and (seen.count[30] == 2).all() and (seen.count[35] == 3).all()
+    np.testing.assert_allclose(seen.backscatter_db[35], 10 * np.log10(power[::2, 35].mean(axis=0)), rtol=1e-5)
+    assert np.isnan(seen.backscatter_db[:5]).all()
+    assert seen.incidence_deg is not None and (seen.incidence_deg == 39).all()

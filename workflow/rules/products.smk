@@ -15,6 +15,7 @@ rule figures:
         "<results>/figures/scores.html",
         "<results>/figures/series.png",
         "<results>/figures/moisture.png",
+        "<results>/figures/scenes.png",
 
 
 rule write_maps:
@@ -175,3 +176,28 @@ rule draw_moisture:
         **step("draw_moisture"),
     shell:
         "python -m loam draw-moisture --references {input.references:q} --ssm {input.ssm:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_scenes:
+    input:
+        BACKSCATTER,
+    output:
+        report(
+            "<results>/figures/scenes.png",
+            caption="../report/scenes.rst",
+            category="4 Labels",
+            labels={"figure": "backscatter"},
+        ),
+    log:
+        "<logs>/draw_scenes.log",
+    benchmark:
+        "<benchmarks>/draw_scenes.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        **step("draw_scenes"),
+    shell:
+        "python -m loam draw-scenes --stack {input:q} --out {output:q} 2> {log:q}"
