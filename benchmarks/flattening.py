@@ -73,7 +73,7 @@ def commands(folder: Path, made: tuple[Path, Path, Path, tuple[float, ...]], thr
     product, wide, narrow, area = made
     grid = {"aoi": area, "crs": CRS, "resolution_m": PIXEL_M}
     loam, heights = [sys.executable, "-m", "loam"], str(folder / "heights.tif")
-    terrain = {"heights": {"facets_per_pixel": 2, "margin_m": 1000}, "source": {"path": str(wide), "geoid": "ellipsoid"}, "grid": grid}
+    terrain = {"heights": {"facet_m": 10, "margin_m": 1000}, "source": {"path": str(wide), "geoid": "ellipsoid"}, "grid": grid}
     flatten = {"thermal_noise": True, "border_noise": True, "block_px": 512}
     snap = {"gpt": None, "memory_mb": 8192, "cache_mb": 4096, "operators_per_call": 5}  # not used
     snap |= dict.fromkeys(("dem_resampling", "image_resampling"), "BILINEAR_INTERPOLATION")

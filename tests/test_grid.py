@@ -54,6 +54,8 @@ def test_a_polygon_in_degrees_gets_its_utm_zone(tmp_path) -> None:
         (Grid(aoi="source", crs="source", resolution_m=20), "there is no backscatter cube"),
         (Grid(aoi=(0, 0, 1, 1), crs="EPSG:4326", resolution_m=20), "is geographic; name a projected CRS"),
         (Grid(aoi=(0, 0, 1, 1), crs="EPSG:999999", resolution_m=20), "grid.crs = 'EPSG:999999': no such code"),
+        (Grid(aoi=(-8570000, 4680000, -8565000, 4685000), crs="EPSG:3857", resolution_m=20), "1000 of its units are 7.. m here"),
+        (Grid(aoi=(1300000, 440000, 1310000, 450000), crs="EPSG:2248", resolution_m=20), "1000 of its units are 305 m here"),
         (Grid(aoi="nowhere.geojson", crs="utm", resolution_m=20), "nowhere.geojson: cannot be read as polygons"),
     ],
 )

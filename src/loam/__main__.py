@@ -73,9 +73,14 @@ def _parse(step: Callable[..., None], arguments: list[str]) -> dict[str, Any]:
     settings = {name for name, hint in hints.items() if _add_option(parser, name, hint) is False}
     if settings:
         parser.add_argument("--params", required=True, help=f"JSON object with: {', '.join(sorted(settings))}")
-    values = vars(parser.parse_args(arguments[1:]))
+    values = {name: _folder_of_zarr(value) for name, value in vars(parser.parse_args(arguments[1:])).items()}
     given = json.loads(values.pop("params", "{}"))
     return values | {name: _validated(name, hints[name], given) for name in settings}
+
+
+def _folder_of_zarr(value: Any) -> Any:
+    """A Zarr may be named by the metadata of its group, as the workflow names the stack: it stands for its folder."""
+    return value.parent if isinstance(value, Path) and value.name == "zarr.json" else value
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, hint: Any) -> bool:

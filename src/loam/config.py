@@ -162,7 +162,7 @@ class Scenes(Section):
 class Heights(Section):
     """Terrain as flattening needs it."""
 
-    facets_per_pixel: Literal[2, 4] = Field(description="facets of terrain to the edge of a pixel")
+    facet_m: float = Field(ge=1, le=10, description="largest edge of a facet of terrain; the image's pixel is 10 m [m]")
     margin_m: float = Field(ge=100, le=20000, description="terrain beyond the area that can lay over or shade it [m]")
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 
 from loam.config import Grid
 from loam.errors import LoamError
@@ -37,7 +37,19 @@ def target_grid(grid: Grid, source: Path | None) -> GeoBox:
     if box.crs is None or not box.crs.projected:
         msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
         raise LoamError(msg)
+    _require_true_to_scale(box, grid.crs)
     return GeoBox.from_bbox(box.boundingbox, box.crs, resolution=grid.resolution_m)
+
+
+def _require_true_to_scale(area: Any, name: str) -> None:
+    """Stop where a metre of the map is not a metre on the ground: feet, or Mercator far from the equator."""
+    x, y = area.centroid.coords[0]
+    to_degrees = Transformer.from_crs(str(area.crs), "EPSG:4326", always_xy=True)
+    (lon, east_lon, north_lon), (lat, east_lat, north_lat) = to_degrees.transform([x, x + 1000, x], [y, y, y + 1000])
+    ground = Geod(ellps="WGS84").inv([lon, lon], [lat, lat], [east_lon, north_lon], [east_lat, north_lat])[2]
+    if not all(abs(length / 1000 - 1) < 0.05 for length in ground):
+        msg = f"grid.crs = '{name}': 1000 of its units are {ground[0]:.0f} m here; name a CRS in metres that is true to scale, as utm is"
+        raise LoamError(msg)
 
 
 def _require_known_crs(name: str) -> None:

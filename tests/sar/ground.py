@@ -50,7 +50,7 @@ def make_ground(folder: Path, pixels: int, relief_m: float, smooth_px: float, in
     with rasterio.open(folder / "dem.tif", "w", driver="GTiff", dtype="float32", count=1, **where) as file:
         file.write(heights, 1)
     dem = Dem(path="dem.tif", geoid="ellipsoid")
-    prepare_heights(folder / "dem.tif", None, folder / "heights.tif", dem, grid, Heights(facets_per_pixel=2, margin_m=1000))
+    prepare_heights(folder / "dem.tif", None, folder / "heights.tif", dem, grid, Heights(facet_m=10, margin_m=1000))
     view = look_at(around, heights, incidence_deg=incidence_deg, ascending=ascending, relative_orbit=4, inset_m=400.0)
     return Ground(grid, box, around, view, folder / "dem.tif", read_terrain(folder / "heights.tif", box))
 

@@ -1,8 +1,11 @@
 """Flattened scenes against known ground: the twin's radiometry and geometry share no code with the processing."""
 
+import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,12 @@ import xarray as xr
 from sar.ground import CLEAN, FLATTEN, Ground, decibel, mean_of, places, relief_of, write_orbit_file
 from scipy.ndimage import center_of_mass
 
-from loam.config import Config, Flatten
+from loam.config import Config, Dem, Flatten, Grid, Heights
 from loam.errors import LoamError
+from loam.grid import target_grid
 from loam.sar.annotation import read_annotation
 from loam.sar.flatten import digest, flatten_pass, flatten_scenes
-from loam.sar.heights import Terrain, read_terrain
+from loam.sar.heights import Terrain, prepare_heights, read_terrain
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import read_product
 from loam.sar.safe import Safe
@@ -94,7 +98,9 @@ def test_point_targets_lie_where_they_are(hills: Ground, write: Write) -> None:
     assert relief_of(hills.terrain) >= 300
     spots = places(np.random.default_rng(2), hills.box, 12)
     options = replace(CLEAN, targets=tuple(Target(x, y, 1e7) for x, y in spots))
-    vv = flattened(write(hills, hills.constant(vv=1e-4), options), hills.terrain)["vv"].values
+    # Ground far below the noise floor, to see the targets alone: without noise it would count as border.
+    cfg = Flatten(thermal_noise=False, border_noise=False, block_px=512)
+    vv = flattened(write(hills, hills.constant(vv=1e-4), options), hills.terrain, cfg)["vv"].values
     errors = []
     for x, y in spots:
         column, row = ~hills.box.affine * (x, y)
@@ -139,6 +145,37 @@ def test_blocks_threads_and_cropping_change_nothing(product: Path, hills: Ground
     np.testing.assert_allclose(cropped["vv"].values, scene["vv"].values[32:96, 40:80], rtol=1e-5)
 
 
+@pytest.mark.parametrize("resolution_m", [5, 10, 30, 60, 100])
+def test_the_grid_may_be_finer_or_coarser_than_the_image(product: Path, hills: Ground, tmp_path: Path, resolution_m: float) -> None:
+    """Flat gamma nought stays flat, whatever the pixel, and blocks join."""
+    edge = 600 if resolution_m < 20 else 2400
+    grid = Grid(aoi=(330000, 4290000, 330000 + edge, 4290000 + edge), crs="EPSG:32618", resolution_m=resolution_m)
+    source, heights = Dem(path="dem.tif", geoid="ellipsoid"), Heights(facet_m=10, margin_m=1000)
+    prepare_heights(hills.dem, None, tmp_path / "heights.tif", source, grid, heights)
+    terrain = read_terrain(tmp_path / "heights.tif", target_grid(grid, None))
+    vv = flattened([product], terrain)["vv"].values
+    assert abs(decibel(vv.mean() / 0.1)) < 0.05
+    assert decibel(vv / 0.1).std() < 0.1
+    parts = flattened([product], terrain, FLATTEN.model_copy(update={"block_px": 64 if resolution_m < 20 else 16}))
+    np.testing.assert_allclose(parts["vv"].values, vv, rtol=1e-5)
+
+
+def test_damage_deep_in_an_image_leaves_out_its_pass_alone(product: Path, hills: Ground, write: Write, cfg: Config, tmp_path: Path) -> None:
+    """Nothing shows it before the image is read; the others of the quarter are not held up."""
+    (other,) = write(hills, hills.constant(vv=0.1), when=datetime(2022, 1, 13, 22, 50))
+    bad = Path(shutil.copytree(other, tmp_path / other.name))
+    (image,) = bad.glob("measurement/*.tiff")
+    content = bytearray(image.read_bytes())
+    content[len(content) // 3 : 2 * len(content) // 3] = bytes(2 * len(content) // 3 - len(content) // 3)
+    image.write_bytes(content)
+    heights = hills.dem.with_name("heights.tif")
+    flatten_scenes([product, bad], [], heights, tmp_path / "out", ("vv",), hills.grid, FLATTEN, "loam", cfg.sar.snap, 1)
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 1
+    assert "the vv image cannot be read" in (tmp_path / "out/rejected.csv").read_text()
+    with pytest.raises(LoamError, match="the vv image cannot be read"):
+        flatten_scenes([bad], [], heights, tmp_path / "none", ("vv",), hills.grid, FLATTEN, "loam", cfg.sar.snap, 1)
+
+
 def test_two_slices_of_a_pass_join_without_a_seam(hills: Ground, write: Write, scene: xr.Dataset) -> None:
     paths = write(hills, hills.constant(vv=0.1), replace(CLEAN, slices=2))
     assert len(paths) == 2
@@ -157,6 +194,21 @@ def test_border_noise_is_left_out(hills: Ground, write: Write) -> None:
     assert np.isnan(left_out).mean() > 0.02
     inner = left_out[np.isfinite(left_out)]
     assert (inner < 0.02).mean() < 0.002
+    assert np.isfinite(left_out).mean() > 0.5
+
+
+def test_border_noise_goes_even_where_the_noise_table_is_no_use(hills: Ground, write: Write) -> None:
+    (product,) = write(hills, hills.constant(vv=0.1), Options(ipf="002.72", border_px=200))
+    (path,) = product.glob("annotation/calibration/noise-*.xml")
+    path.write_text(
+        re.sub(r"(<noiseLut[^>]*>)[^<]*", lambda match: match[1] + re.sub(r"\S+", "1e-4", match[0][len(match[1]) :]), path.read_text())
+    )
+    kept, left_out = (
+        flattened([product], hills.terrain, Flatten(thermal_noise=False, border_noise=border, block_px=512))["vv"].values
+        for border in (False, True)
+    )
+    assert (kept < 0.01).mean() > 0.01
+    assert (left_out[np.isfinite(left_out)] < 0.01).mean() < 0.002
     assert np.isfinite(left_out).mean() > 0.5
 
 

@@ -7,9 +7,9 @@ from pyproj import Transformer
 from scipy.optimize import brentq
 
 from loam.errors import LoamError
-from loam.sar.annotation import StateVectors
-from loam.sar.geometry import View, look_at, zero_doppler
-from loam.sar.kernels import EAST, METRIC, NORTH, RANGE, TIME, UP, ground_range, row_of, value_of
+from loam.sar.annotation import Annotation, GroundRange, StateVectors
+from loam.sar.geometry import View, image_grid, look_at, zero_doppler
+from loam.sar.kernels import EAST, METRIC, NORTH, RANGE, SPEED, TIME, UP, ground_range, row_of, value_of
 from loam.sar.orbit import Orbit, fit_orbit
 
 EPOCH = np.datetime64("2022-03-01T22:50:00", "ns")
@@ -86,10 +86,34 @@ def test_ground_that_the_satellite_does_not_pass_is_refused(orbit: Orbit) -> Non
         look_at(far, (0, 100), orbit)
 
 
-def test_ground_range_is_that_of_the_nearest_record() -> None:
+def test_ground_range_changes_linearly_between_records() -> None:
     records, start = np.array([0.0, 1.0, 2.0]), np.array([800e3, 800e3, 800e3])
-    coefficients = np.array([[0.0, 1.7, 1e-6], [10.0, 1.7, 1e-6], [20.0, 1.7, 1e-6]])
-    for time, offset in ((0.1, 0), (0.9, 10), (1.2, 10), (5.0, 20)):
+    coefficients = np.array([[0.0, 1.7, 1e-6], [100.0, 1.7, 1e-6], [20.0, 1.8, 1e-6]])
+    for time, offset, rate in ((-3.0, 0, 1.7), (0.1, 10, 1.7), (1.0, 100, 1.7), (1.75, 40, 1.775), (5.0, 20, 1.8)):
         found, slope = ground_range(time, 810e3, records, start, coefficients)
-        assert found == pytest.approx(offset + 1.7 * 10e3 + 1e-6 * 10e3**2)
-        assert slope == pytest.approx(1.7 + 2e-6 * 10e3)
+        assert found == pytest.approx(offset + rate * 10e3 + 1e-6 * 10e3**2)
+        assert slope == pytest.approx(rate + 2e-6 * 10e3)
+
+
+@pytest.mark.parametrize(("lateness", "shift"), [(0.09, 0.09), (0.0, 0.0), (0.4, 0.0)])
+def test_records_stamped_late_count_from_the_tie_points_rows(lateness: float, shift: float) -> None:
+    second = np.timedelta64(1_000_000_000, "ns")
+    rows = EPOCH + np.arange(0, 25, 3) * second
+    records = EPOCH + ((np.arange(28) - 2 + lateness) * 1e9).astype("timedelta64[ns]")
+    ranges = GroundRange(records, np.full(28, 8e5), np.zeros((28, 3)))
+    vectors = StateVectors(rows, np.zeros((9, 3)), np.zeros((9, 3)), "annotation")
+    ties = np.concatenate([rows + np.timedelta64(part, "us") for part in (0, 23, 480)])
+    annotation = Annotation(EPOCH, 1.5e-3, 10.0, 16000, 25000, vectors, ranges, np.zeros(1), np.zeros(1), ties)
+    grid = image_grid(annotation, EPOCH)
+    np.testing.assert_allclose(grid.record_s, np.arange(28) - 2 + lateness - shift, atol=0.001)
+
+
+def test_lines_sweep_over_the_ground_at_the_speed_of_their_spacing(view: View, orbit: Orbit) -> None:
+    """Two places whose times differ by 0.1 s along the lines' normal are 0.1 s times the speed apart."""
+    x, y, h = 350000.0, 4310000.0, 120.0
+    rates = [(at(view, TIME, x + dx, y + dy, h) - at(view, TIME, x - dx, y - dy, h)) / 200 for dx, dy in ((100, 0), (0, 100))]
+    step = 0.1 / np.hypot(*rates)
+    ahead = x + step * rates[0] / np.hypot(*rates), y + step * rates[1] / np.hypot(*rates)
+    assert at(view, TIME, *ahead, h) - at(view, TIME, x, y, h) == pytest.approx(0.1, rel=1e-3)
+    length = np.linalg.norm(space(*ahead, h) - space(x, y, h))
+    assert at(view, SPEED, x, y, h) == pytest.approx(length / 0.1, rel=2e-3)

@@ -12,10 +12,10 @@ from sar.ground import relief_of
 from loam.config import Dem, Grid, Heights
 from loam.errors import LoamError
 from loam.grid import target_grid
-from loam.sar.heights import prepare_heights, read_terrain
+from loam.sar.heights import facets_per_pixel, prepare_heights, read_terrain
 
 GRID = Grid(aoi=(330000, 4290000, 331000, 4290600), crs="EPSG:32618", resolution_m=20)
-HEIGHTS = Heights(facets_per_pixel=2, margin_m=200)
+HEIGHTS = Heights(facet_m=10, margin_m=200)
 
 
 def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -104,8 +104,22 @@ def test_what_is_no_geoid_or_not_named_is_refused(tmp_path: Path) -> None:
     high = tmp_path / "high.tif"
     with rasterio.open(dem) as file, rasterio.open(high, "w", **file.profile) as out:
         out.write(file.read(1) + 500, 1)
-    with pytest.raises(LoamError, match="is no geoid above the ellipsoid"):
+    with pytest.raises(LoamError, match=r"reaches from .* m \(sources.dem.geoid\), beyond -110 to 90"):
         prepared(tmp_path, dem, high, str(high))
+
+
+def test_a_void_that_is_not_declared_is_no_height(tmp_path: Path) -> None:
+    dem = write_dem(tmp_path / "dem.tif", void=True)
+    with rasterio.open(dem, "r+") as file:
+        file.nodata = None
+    with pytest.raises(LoamError, match=r"dem.tif: reaches from -.* to .* declare its nodata value"):
+        prepared(tmp_path, dem)
+
+
+@pytest.mark.parametrize(("pixel_m", "expected"), [(20, 2), (10, 2), (30, 4), (60, 6), (100, 10), (25, 4)])
+def test_facets_are_even_in_number_and_no_larger_than_asked(pixel_m: float, expected: int) -> None:
+    box = target_grid(Grid(aoi=(330000, 4290000, 333000, 4293000), crs="EPSG:32618", resolution_m=pixel_m), None)
+    assert facets_per_pixel(box, 10) == expected
 
 
 def test_voids_and_short_dems_are_refused(tmp_path: Path) -> None:

@@ -132,9 +132,33 @@ def cut_manifest(product: Path) -> None:
     manifest.write_bytes(manifest.read_bytes()[:3000])
 
 
+def without_orbit(product: Path) -> None:
+    for path in product.glob("annotation/*.xml"):
+        path.write_text(re.sub(r"<orbit>.*</orbit>", "", path.read_text(), flags=re.S))
+
+
+def with_a_line_of_two_points(product: Path) -> None:
+    manifest = product / "manifest.safe"
+    manifest.write_text(re.sub(r"(coordinates>)[^<]*", r"\g<1>38.7,-77.0 38.8,-77.1", manifest.read_text()))
+
+
+def with_letters_for_numbers(product: Path) -> None:
+    path = one_of(product, "annotation/calibration/noise-*-vh-*.xml")
+    path.write_text(path.read_text().replace("<line>0</line>", "<line>zero</line>", 1))
+
+
+def without_interval(product: Path) -> None:
+    for path in product.glob("annotation/*.xml"):
+        path.write_text(re.sub(r"(<azimuthTimeInterval>)[^<]*", r"\g<1>0.0", path.read_text()))
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (without_orbit, "0 state vectors around the image"),
+        (with_a_line_of_two_points, "a footprint of 2 points"),
+        (with_letters_for_numbers, "holds no whole noiseRangeLut table"),
+        (without_interval, "a spacing or size of zero"),
         (truncated, "the vh image cannot be read to its end"),
         (without_calibration, "annotation/calibration/calibration-*-vv-*.xml is missing"),
         (without_vh_image, "measurement/*-vh-*.tiff is missing"),
@@ -146,6 +170,40 @@ def cut_manifest(product: Path) -> None:
 def test_each_fault_has_its_line(copied: Path, hills: Ground, damage: Callable[[Path], None], reason: str) -> None:
     damage(copied)
     assert reason in refused(copied, hills)
+
+
+@pytest.mark.parametrize("how", ["damaged", "encrypted", "two"])
+def test_each_zip_that_cannot_be_read_has_its_line(copied: Path, hills: Ground, how: str) -> None:
+    path = copied.parent / "product.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(2 if how == "two" else 1):
+            for file in sorted(copied.rglob("*")):
+                archive.write(file, f"{number or ''}{copied.name}/{file.relative_to(copied)}")
+    shutil.rmtree(copied)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        manifest = archive.getinfo(next(name for name in archive.namelist() if name.endswith("manifest.safe")))
+    if how == "damaged":
+        content[manifest.header_offset + 200 : manifest.header_offset + 400] = bytes(200)
+    if how == "encrypted":
+        entry = content.index(b"PK\x01\x02", 0)
+        while content[entry + 46 : entry + 46 + len(manifest.filename)] != manifest.filename.encode():
+            entry = content.index(b"PK\x01\x02", entry + 4)
+        content[entry + 8] |= 1
+        content[manifest.header_offset + 6] |= 1
+    path.write_bytes(content)
+    reason = refused(path, hills)
+    assert "holds 2 products" in reason if how == "two" else "manifest.safe cannot be read" in reason
+
+
+def test_folders_behind_links_are_searched_and_a_product_may_be_named_itself(copied: Path, hills: Ground, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "linked").symlink_to(copied.parent, target_is_directory=True)
+    (row,), _ = found(other, hills.grid)
+    assert Path(row["products"]) == other / "linked" / copied.name
+    (row,), _ = found(copied, hills.grid)
+    assert Path(row["products"]) == copied
 
 
 def test_a_missing_polarisation_is_named(hills: Ground, write: Write, tmp_path: Path) -> None:
@@ -192,6 +250,9 @@ def test_names_and_quarters(product: Path) -> None:
     assert scene_name([one]).endswith("_A004")
     days = np.array([0, 89, 90, 364, 365], dtype="timedelta64[D]")
     assert [quarter(one.start + delta) for delta in days] == ["2022q1", "2022q1", "2022q2", "2022q4", "2023q1"]
+    for delay in (-3, 3):  # whichever begins first, the newest processing stays
+        again = replace(one, processed="2030-01-01T00:00:00", start=one.start + np.timedelta64(delay, "ms"), path=Path("again"))
+        assert without_duplicates([one, again])[0] == without_duplicates([again, one])[0] == [again]
     kept, older = without_duplicates([one, _moved(one, 25), one])
     assert len(kept) == 2
     assert len(older) == 1

@@ -97,7 +97,7 @@ def test_the_step_filters_per_track_and_within_a_split(stack: Path, tmp_path: Pa
     times = [str(time) for time in open_dataset(stack)["time"].values.astype("datetime64[s]")]
     splits = tmp_path / "splits.json"
     splits.write_text(json.dumps({"dates": {"train": times[:4], "test": times[4:]}}))
-    filter_speckle(stack, splits, tmp_path / "out.zarr", Speckle(images="split", window_px=5))
+    filter_speckle(stack, splits, tmp_path / "out.zarr", Speckle(images="split", window_px=5), threads=2)
     found, before = open_dataset(tmp_path / "out.zarr"), open_dataset(stack)
     assert found["track"].values.tolist() == before["track"].values.tolist()
     expected = quegan_yu(before["vv"].values, np.array(["A1", "D1"] * 2 + ["A2", "D2"] * 2), 5, False)

@@ -133,6 +133,51 @@ def test_a_damaged_stack_is_made_anew(ten: tuple[Path, Path]) -> None:
     xr.testing.assert_identical(open_dataset(out).load(), expected)
 
 
+def test_dates_whose_writing_was_cut_off_are_written_again(ten: tuple[Path, Path], box: GeoBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between laying dates out and filling them, as a hard kill does: the next run must not take them for whole."""
+    folder, out = ten
+    write_scene(folder, box, 11)
+    read = module._read
+    monkeypatch.setattr(module, "_read", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        stack_scenes([folder], out, GRID, threads=1)
+    monkeypatch.setattr(module, "_read", read)
+    (out / "zarr.json").unlink()  # Snakemake removes what a job that failed was to write
+    stack_scenes([folder], out, GRID, threads=1)
+    np.testing.assert_allclose(open_dataset(out)["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6)
+    assert all(open_dataset(out)["digest"].values != "")
+
+
+def test_scenes_that_are_gone_leave_the_stack(ten: tuple[Path, Path]) -> None:
+    """Also where those left fill whole chunks."""
+    folder, out = ten
+    before = held(out)
+    for day in (8, 9):
+        (folder / f"S1A_{day:03d}_A004.tif").unlink()
+    stack_scenes([folder], out, GRID, threads=1)
+    assert open_dataset(out).sizes["time"] == 8
+    assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
+
+
+def test_without_its_group_a_stack_is_extended_all_the_same(ten: tuple[Path, Path], box: GeoBox) -> None:
+    """Snakemake removes the rule's output, the group's metadata, before each job."""
+    folder, out = ten
+    before = held(out)
+    write_scene(folder, box, 11)
+    (out / "zarr.json").unlink()
+    stack_scenes([folder], out, GRID, threads=1)
+    assert open_dataset(out).sizes["time"] == 11
+    assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
+
+
+def test_an_edit_of_the_step_makes_the_stack_anew(ten: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = ten
+    monkeypatch.setitem(module.LONG_NAMES, "vv", "another name")
+    monkeypatch.setattr(module, "_code", lambda: "edited")
+    stack_scenes([folder], out, GRID, threads=1)
+    assert open_dataset(out)["vv"].attrs["long_name"] == "another name"
+
+
 def test_a_scene_that_sees_nothing_is_left_out(ten: tuple[Path, Path], box: GeoBox) -> None:
     folder, out = ten
     write_scene(folder, box, 20, level=np.nan)

@@ -21,8 +21,10 @@ shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
     sys.exit(fault)
 
+# The stack, named by its group's metadata: see rule stack_scenes. Commands take it for the folder.
+STACK = "<resources>/gamma0/stack.zarr/zarr.json"
 # What labels are made from: the stack, or the stack without its speckle.
-BACKSCATTER = "<resources>/gamma0/stack.zarr" if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
+BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
 EXPERIMENTS = sorted(cfg.learning.active)
 MEMBERS = range(cfg.learning.members)
 
@@ -62,8 +64,13 @@ def listing(folder):
     """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
     if not folder or folder.startswith(cfg.made_by_the_twin):
         return ""  # the twin's are known by the rule that makes them
-    found = [path for path in Path(folder).rglob("*") if path.suffix in {".SAFE", ".zip", ".EOF"}]
-    return sha256("".join(sorted(f"{path} {path.stat().st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
+    found = []
+    for parent, _, files in os.walk(folder, followlinks=True):
+        inside = parent.endswith("/measurement")
+        found += [
+            f"{parent}/{name}" for name in files if inside or name.endswith((".zip", ".EOF")) or name == "manifest.safe"
+        ]
+    return sha256("".join(sorted(f"{path} {os.stat(path).st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
 
 
 def scene_table():

@@ -1,6 +1,6 @@
 rule make_splits:
     input:
-        "<resources>/gamma0/stack.zarr",
+        STACK,
     output:
         "<results>/learning/splits.json",
     log:

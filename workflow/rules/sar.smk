@@ -91,8 +91,8 @@ if cfg.sources.backscatter.kind == "scenes":
         input:
             batches,
         output:
-            # Kept and extended, not made anew: only what follows the first change is written.
-            update(directory("<resources>/gamma0/stack.zarr")),
+            # Of the group only: Snakemake removes a job's outputs first, and the arrays are to be extended, not made anew.
+            STACK,
         log:
             "<logs>/stack_scenes.log",
         benchmark:
@@ -112,7 +112,7 @@ if cfg.sources.backscatter.kind == "scenes":
 
 rule filter_speckle:
     input:
-        stack="<resources>/gamma0/stack.zarr",
+        stack=STACK,
         splits="<results>/learning/splits.json" if cfg.sar.speckle.images == "split" else [],
     output:
         directory("<results>/gamma0/filtered.zarr"),
@@ -122,6 +122,7 @@ rule filter_speckle:
         "<benchmarks>/filter_speckle.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: 2
     resources:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=60,
@@ -129,4 +130,4 @@ rule filter_speckle:
         **step("filter_speckle", "sar.speckle"),
     shell:
         "python -m loam filter-speckle --stack {input.stack:q} --splits {input.splits:q} --out {output:q}"
-        " --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"

@@ -4,7 +4,7 @@ if cfg.sources.backscatter.kind == "cube":
         input:
             source("backscatter"),
         output:
-            directory("<resources>/gamma0/stack.zarr"),
+            STACK,
         log:
             "<logs>/import_cube.log",
         benchmark:

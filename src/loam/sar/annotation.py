@@ -38,13 +38,13 @@ class Annotation:
     first_line: np.datetime64
     line_interval_s: float
     range_spacing_m: float
-    azimuth_spacing_m: float
     lines: int
     samples: int
     orbit: StateVectors
     ground_range: GroundRange
     latitude: np.ndarray  # of the tie points [degree]
     longitude: np.ndarray  # of the tie points [degree]
+    tie_times: np.ndarray  # of their rows, UTC, datetime64[ns]
 
 
 def read_annotation(safe: Safe, polarisation: str) -> Annotation:
@@ -62,21 +62,25 @@ def read_annotation(safe: Safe, polarisation: str) -> Annotation:
     try:
         image = root.find("imageAnnotation/imageInformation")
         assert image is not None
-        return Annotation(
+        found = Annotation(
             first_line=np.datetime64(_text(image, "productFirstLineUtcTime"), "ns"),
             line_interval_s=float(_text(image, "azimuthTimeInterval")),
             range_spacing_m=float(_text(image, "rangePixelSpacing")),
-            azimuth_spacing_m=float(_text(image, "azimuthPixelSpacing")),
             lines=int(_text(image, "numberOfLines")),
             samples=int(_text(image, "numberOfSamples")),
             orbit=_orbit(root),
             ground_range=_ground_range(root),
             latitude=_numbers(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/latitude"),
             longitude=_numbers(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/longitude"),
+            tie_times=np.unique(times_of(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/azimuthTime")),
         )
+        if not min(found.line_interval_s, found.range_spacing_m, found.lines, found.samples) > 0:
+            msg = "a spacing or size of zero"
+            raise ValueError(msg)
     except (AssertionError, ValueError) as error:
         msg = f"{safe.path}: {name} is not the annotation of a GRD image ({str(error)[:80] or 'no image'}); download the product again"
         raise LoamError(msg) from None
+    return found
 
 
 def _text(element: ElementTree.Element, path: str) -> str:
@@ -93,7 +97,8 @@ def _numbers(root: ElementTree.Element, path: str) -> np.ndarray:
 
 def times_of(root: ElementTree.Element, path: str) -> np.ndarray:
     """All times at a path, datetime64[ns]."""
-    return np.array([np.datetime64((found.text or "").strip().removeprefix("UTC="), "ns") for found in root.findall(path)])
+    texts = [(found.text or "").strip().removeprefix("UTC=") for found in root.findall(path)]
+    return np.array([np.datetime64(text, "ns") for text in texts], dtype="datetime64[ns]")
 
 
 def _orbit(root: ElementTree.Element) -> StateVectors:

@@ -12,8 +12,8 @@ from loam.sar.safe import Safe
 
 # A noise floor outside is in other units than the image: Sentinel-1's lies between -30 and -20 dB (sigma nought).
 PLAUSIBLE_NOISE_DB = (-40.0, -12.0)
-BORDER_PX = 1500  # how far from the edge of an image border noise reaches at most; seen: some hundred pixels
-BORDER_SMOOTH_PX = 15
+BORDER_SMOOTH_PX = 5  # samples; narrow enough for a narrow border
+USUAL_NOISE_DB = -27.0  # sigma nought; stands in where a product's own table cannot be right
 BAND = 256  # lines calibrated at once, so that no table is held for a whole image
 BORDER_LEVEL = 0.5  # of the noise floor: below it there was no signal at all
 
@@ -76,25 +76,39 @@ def read_noise(safe: Safe, polarisation: str) -> Noise:
     root = safe.xml(name)
     vectors = root.findall("noiseRangeVectorList/noiseRangeVector")
     if vectors:
-        return Noise(_table(safe, name, vectors, "noiseRangeLut"), [_azimuth(found) for found in root.iterfind("*/noiseAzimuthVector")])
+        azimuth = [_azimuth(safe, name, found) for found in root.iterfind("*/noiseAzimuthVector")]
+        return Noise(_table(safe, name, vectors, "noiseRangeLut"), azimuth)
     return Noise(_table(safe, name, root.findall("noiseVectorList/noiseVector"), "noiseLut"), [])
 
 
 def _table(safe: Safe, name: str, vectors: Sequence[ElementTree.Element], tag: str) -> Table:
-    lines = [int(vector.findtext("line") or -1) for vector in vectors]
-    pixels = [np.array((vector.findtext("pixel") or "").split(), dtype=np.float64) for vector in vectors]
-    values = [np.array((vector.findtext(tag) or "").split(), dtype=np.float64) for vector in vectors]
+    try:
+        lines = [int(vector.findtext("line") or "") for vector in vectors]
+        pixels = [_numbers(vector, "pixel") for vector in vectors]
+        values = [_numbers(vector, tag) for vector in vectors]
+    except ValueError:
+        values = []
     if not values or any(len(at) != len(found) or not len(at) for at, found in zip(pixels, values, strict=True)):
         msg = f"{safe.path}: {name} holds no whole {tag} table; download the product again"
         raise LoamError(msg)
     return Table(np.array(lines, dtype=np.float64), pixels, values)
 
 
-def _azimuth(vector: ElementTree.Element) -> AzimuthNoise:
+def _numbers(vector: ElementTree.Element, tag: str) -> np.ndarray:
+    return np.array((vector.findtext(tag) or "").split(), dtype=np.float64)
+
+
+def _azimuth(safe: Safe, name: str, vector: ElementTree.Element) -> AzimuthNoise:
     tags = ("firstAzimuthLine", "lastAzimuthLine", "firstRangeSample", "lastRangeSample")
-    first_line, last_line, first_pixel, last_pixel = (int(vector.findtext(tag) or 0) for tag in tags)
-    lines, values = (np.array((vector.findtext(tag) or "").split(), dtype=np.float64) for tag in ("line", "noiseAzimuthLut"))
-    return AzimuthNoise(first_line, last_line, first_pixel, last_pixel, lines, values)
+    try:
+        limits = [int(vector.findtext(tag) or "") for tag in tags]
+        lines, values = _numbers(vector, "line"), _numbers(vector, "noiseAzimuthLut")
+    except ValueError:
+        limits, lines, values = [0] * 4, np.empty(0), np.empty(0)
+    if not len(lines) or len(lines) != len(values):
+        msg = f"{safe.path}: {name} holds no whole noiseAzimuthLut table; download the product again"
+        raise LoamError(msg)
+    return AzimuthNoise(limits[0], limits[1], limits[2], limits[3], lines, values)
 
 
 def table_on(table: Table, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -117,15 +131,24 @@ def noise_on(noise: Noise, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return out
 
 
+def noise_floor_db(noise: Noise, sigma: Table) -> float:
+    """Median noise floor that a noise table says, sigma nought [dB].
+
+    Args:
+        noise: the table.
+        sigma: the sigmaNought table of the same image.
+    """
+    floor = [np.median(eta) / np.median(scale) ** 2 for eta, scale in zip(noise.range.values, sigma.values, strict=False)]
+    return float(10 * np.log10(max(float(np.median(floor)), 1e-30)))
+
+
 def require_noise_units(noise: Noise, sigma: Table, what: str) -> None:
     """Stop when the noise table cannot be noise of this image: early products hold it in other units.
 
     Raises:
         LoamError: the noise floor it says is no Sentinel-1's.
     """
-    floor = [np.median(eta) / np.median(scale) ** 2 for eta, scale in zip(noise.range.values, sigma.values, strict=False)]
-    floor_db = 10 * np.log10(max(float(np.median(floor)), 1e-30))
-    low, high = PLAUSIBLE_NOISE_DB
+    floor_db, (low, high) = noise_floor_db(noise, sigma), PLAUSIBLE_NOISE_DB
     if not low <= floor_db <= high:
         msg = f"{what}: its noise table says a floor of {floor_db:.1f} dB, not {low:g} to {high:g}; set sar.flatten.thermal_noise to false"
         raise LoamError(msg)

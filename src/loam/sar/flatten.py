@@ -19,6 +19,7 @@ from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
 from loam.config import Flatten, Grid, Snap
+from loam.errors import LoamError
 from loam.grid import empty_like_grid, target_grid
 from loam.raster import write_cog
 from loam.sar.geometry import look_at
@@ -26,14 +27,14 @@ from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import Product, read_product
-from loam.sar.scenes import orbit_for, passes, scene_name
+from loam.sar.scenes import orbit_for, passes, scene_name, write_table
 from loam.sar.snap import flatten_with_snap
 from loam.sar.snap_workflow import SnapSettings
 from loam.sar.terrain import gather, image_positions, layover_shadow, local_incidence, simulated_beta
 
 NO_OBSERVATION = 1
 CELL_PX = 2  # image pixels to the edge of a cell in which areas are gathered: the 20 m that IW GRDH resolves
-RIM_PX = 4  # pixels around a block whose facets share cells with it
+RIM_M = 80.0  # around a block, whose facets share cells with it
 STEEPEST_TANGENT = 0.5  # of the incidence angle at near range, for how far layover reaches
 LONG_NAMES = {"vv": "gamma nought VV, linear power", "vh": "gamma nought VH, linear power"}
 MASK = {
@@ -60,17 +61,47 @@ def flatten_scenes(
     terrain = read_terrain(heights, target_grid(grid, None))
     _warn_of_short_margin(terrain)
     out.mkdir(parents=True, exist_ok=True)
-    for slices in tqdm(passes([read_product(path) for path in products]), "scenes", unit="scene", disable=None):
-        if backend == "snap":
-            scratch = out.with_name(f"{out.name}.snap") / scene_name(slices)  # kept after a failure: gpt's log lies there
-            scene = flatten_with_snap(
-                [one.path for one in slices], terrain.box, heights, True, SnapSettings.of(cfg, snap), polarisations, scratch, threads
-            )
-            shutil.rmtree(scratch)
-        else:
-            scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
+    rejected = []
+    groups = passes([read_product(path) for path in products])
+    for slices in tqdm(groups, "scenes", unit="scene", disable=None):
+        name = scene_name(slices)
+        try:
+            if backend == "snap":
+                scene = _through_snap(slices, polarisations, terrain, heights, cfg, snap, out.with_name(f"{out.name}.snap") / name, threads)
+            else:
+                scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
+        except LoamError as error:
+            rejected.append((name, str(error)))
+            continue
         tags = _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
-        write_cog(scene, out / f"{scene_name(slices)}.tif", tags)
+        write_cog(scene, out / f"{name}.tif", tags)
+    _report(rejected, out, len(groups))
+
+
+def _report(rejected: Sequence[tuple[str, str]], out: Path, passes_tried: int) -> None:
+    """Say which passes failed: damage deep in a file shows only here, and must not hold up the others.
+
+    Raises:
+        LoamError: all did; then it is hardly the products.
+    """
+    if not rejected:
+        return
+    if len(rejected) == passes_tried:
+        raise LoamError(rejected[0][1])
+    for name, reason in rejected:
+        logging.getLogger(__name__).error("%s: left out: %s", name, reason)
+    write_table(out / "rejected.csv", ("scene", "reason"), rejected)
+
+
+def _through_snap(
+    slices: Sequence[Product], polarisations: tuple[str, ...], terrain: Terrain, heights: Path, cfg: Flatten, snap: Snap, scratch: Path,
+    threads: int,
+) -> xr.Dataset:  # fmt: skip
+    """The same by SNAP; what it leaves in `scratch` is kept after a failure, for its log lies there."""
+    settings = SnapSettings.of(cfg, snap)
+    scene = flatten_with_snap([one.path for one in slices], terrain.box, heights, True, settings, polarisations, scratch, threads)
+    shutil.rmtree(scratch)
+    return scene
 
 
 def flatten_pass(
@@ -97,7 +128,7 @@ def flatten_pass(
     ]
     whole = slice(0, terrain.box.shape.y), slice(0, terrain.box.shape.x)
     for image in images:
-        image.find_border(_window(image, terrain, *whole, 0))
+        image.prepare(_window(image, terrain, *whole, 0))
     total = _empty_sums(terrain.box, len(polarisations))
     with ThreadPoolExecutor(threads) as pool:
         tasks = [pool.submit(_add_block, total, images, terrain, *block) for block in blocks(terrain.box, cfg.block_px)]
@@ -159,7 +190,7 @@ def _margin(terrain: Terrain, rows: slice, columns: slice) -> int:
 
 def _reach(heights_m: np.ndarray, box: GeoBox) -> int:
     """How far relief lays over at most, and the facets beyond that share cells with what it meets [pixel]."""
-    return int(np.ceil(float(np.ptp(heights_m)) / STEEPEST_TANGENT / box.resolution.x)) + RIM_PX
+    return int(np.ceil((float(np.ptp(heights_m)) / STEEPEST_TANGENT + RIM_M) / box.resolution.x))
 
 
 def _warn_of_short_margin(terrain: Terrain) -> None:

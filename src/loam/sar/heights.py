@@ -16,6 +16,7 @@ from loam.grid import target_grid
 from loam.sar.terrain import Facets
 
 NODATA = -9999.0
+PLAUSIBLE_M = (-500.0, 9000.0)  # of the Earth's land; beyond lies a nodata value that was not declared
 GEOID_M = (-110.0, 90.0)  # of the Earth
 
 
@@ -48,18 +49,20 @@ class Terrain:
 def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights) -> None:
     """Bring the DEM to the corners of facets and above the ellipsoid; write a GeoTIFF."""
     box = target_grid(grid, None)
-    corners = corner_grid(box, heights.facets_per_pixel, margin_pixels(box, heights.margin_m))
-    values = resampled(dem, corners, "sources.dem.path") + undulation(source.geoid, geoid, corners)
+    per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
+    corners = corner_grid(box, per_pixel, margin)
+    values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_M)
+    values += np.float32(undulation(source.geoid, geoid, corners))
     profile = {
         "driver": "GTiff", "dtype": "float32", "count": 1, "nodata": NODATA, "compress": "deflate", "predictor": 3, "tiled": True,
         "height": corners.shape.y, "width": corners.shape.x, "crs": str(box.crs), "transform": corners.transform,
     }  # fmt: skip
     partial = out.with_name(out.name + ".partial")
     with rasterio.open(partial, "w", **profile) as file:
-        file.write(values.astype(np.float32), 1)
+        file.write(values, 1)
         file.set_band_description(1, "height above the ellipsoid at facet corners")
         file.set_band_unit(1, "m")
-        file.update_tags(margin_px=margin_pixels(box, heights.margin_m), facets_per_pixel=heights.facets_per_pixel)
+        file.update_tags(margin_px=margin, facets_per_pixel=per_pixel)
     partial.rename(out)
 
 
@@ -78,6 +81,11 @@ def read_terrain(path: Path, box: GeoBox) -> Terrain:
         return Terrain(box, per_pixel, margin, file.read(1))
 
 
+def facets_per_pixel(box: GeoBox, facet_m: float) -> int:
+    """Facets to the edge of a pixel: even, so that a corner stands in its middle, and none larger than asked."""
+    return 2 * int(np.ceil(box.resolution.x / (2 * facet_m)))
+
+
 def margin_pixels(box: GeoBox, margin_m: float) -> int:
     """Margin in whole pixels of the grid."""
     return int(np.ceil(margin_m / box.resolution.x))
@@ -91,21 +99,22 @@ def corner_grid(box: GeoBox, per_pixel: int, margin_px: int) -> GeoBox:
     return GeoBox((int(shape[0]), int(shape[1])), Affine(step, 0, box.affine.c - reach, 0, -step, box.affine.f + reach), box.crs)
 
 
-def resampled(path: Path, corners: GeoBox, key: str) -> np.ndarray:
+def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, float]) -> np.ndarray:
     """A raster at the corners of facets: cubic where it is coarser than they are, averaged where it is finer.
 
     Args:
         path: raster with a CRS.
         corners: grid of the corners.
         key: setting that names the raster, for messages.
+        plausible: lowest and highest value that can be.
 
     Returns:
-        `(y, x)` float64.
+        `(y, x)` float32.
 
     Raises:
-        LoamError: it cannot be read, does not cover the grid with its margin, or has voids there.
+        LoamError: it cannot be read, does not cover the grid with its margin, has voids there, or values that cannot be.
     """
-    out = np.full(tuple(corners.shape), np.nan)
+    out = np.full(tuple(corners.shape), np.nan, dtype=np.float32)
     try:
         with rasterio.open(path) as file:
             if file.crs is None:
@@ -123,6 +132,10 @@ def resampled(path: Path, corners: GeoBox, key: str) -> np.ndarray:
     missing = float(np.isnan(out).mean())
     if missing:
         msg = f"{path}: no value on {missing:.1%} of the area and its margin of sar.heights.margin_m ({key}); bring one without voids there"
+        raise LoamError(msg)
+    low, high = float(out.min()), float(out.max())
+    if low < plausible[0] or high > plausible[1]:
+        msg = f"{path}: reaches from {low:g} to {high:g} m ({key}), beyond {plausible[0]:g} to {plausible[1]:g}; declare its nodata value"
         raise LoamError(msg)
     return out
 
@@ -145,8 +158,4 @@ def undulation(named: str | float | None, path: Path | None, corners: GeoBox) ->
         return 0.0
     if path is None:
         return float(named)
-    values = resampled(path, corners, "sources.dem.geoid")
-    if values.min() < GEOID_M[0] or values.max() > GEOID_M[1]:
-        msg = f"{path}: {values.min():g} to {values.max():g} m is no geoid above the ellipsoid (sources.dem.geoid); bring a raster of it"
-        raise LoamError(msg)
-    return values
+    return resampled(path, corners, "sources.dem.geoid", GEOID_M)

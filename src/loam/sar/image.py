@@ -9,7 +9,18 @@ from rasterio.windows import Window
 
 from loam.errors import LoamError
 from loam.sar.annotation import read_annotation
-from loam.sar.calibration import beta_nought, border_mask, noise_on, read_calibration, read_noise, require_noise_units
+from loam.sar.calibration import (
+    PLAUSIBLE_NOISE_DB,
+    USUAL_NOISE_DB,
+    beta_nought,
+    border_mask,
+    noise_floor_db,
+    noise_on,
+    read_calibration,
+    read_noise,
+    require_noise_units,
+    table_on,
+)
 from loam.sar.geometry import image_grid
 from loam.sar.orbit import fit_orbit, read_orbit_file
 from loam.sar.product import Product
@@ -51,6 +62,8 @@ class Image:
             for name in self.polarisations:
                 require_noise_units(self._noise[name], read_calibration(self._safe, name, "sigmaNought"), f"{product.path} ({name})")
         self._border: tuple[np.ndarray, int, int] | None = None
+        self._held: dict[str, np.ndarray] = {}
+        self._held_from = 0, 0
 
     def read(self, window: tuple[int, int, int, int]) -> np.ndarray | None:
         """Beta nought in a window, NaN without data and outside the image; None where they do not meet.
@@ -69,7 +82,7 @@ class Image:
         out = np.full((len(self.polarisations), lines, pixels), np.nan, dtype=np.float32)
         at = np.arange(top, bottom), np.arange(left, right)
         for channel, name in enumerate(self.polarisations):
-            number = self._numbers(name, Window(left, top, right - left, bottom - top))
+            number = self._numbers(name, (top, bottom), (left, right))
             noise = self._noise[name] if self._remove else None
             out[channel, top - line : bottom - line, left - pixel : right - pixel] = beta_nought(number, *at, self._beta[name], noise)
         if self._border is not None:
@@ -79,32 +92,54 @@ class Image:
             inside[:, mask[rows[:, None], columns[None, :]]] = np.nan
         return out
 
-    def find_border(self, window: tuple[int, int, int, int]) -> None:
-        """Look for border noise between a window and the edges of the image near it; `read` then leaves it out.
+    def prepare(self, window: tuple[int, int, int, int]) -> None:
+        """Look for border noise, which `read` then leaves out; read a zip's part of the image, once and in order.
 
         Args:
             window: that will be read from; first line, first pixel, lines, pixels.
         """
         ends = self.annotation.lines, self.annotation.samples
-        spans = []
-        for first, count, end in zip(window[:2], window[2:], ends, strict=True):
-            start, stop = max(first, 0), min(first + count, end)
-            spans.append((0 if start < BORDER_PX else start, end if stop > end - BORDER_PX else stop))
-        (top, bottom), (left, right) = spans
-        edges = top == 0, bottom == ends[0], left == 0, right == ends[1]
-        if not self._border_noise or not any(edges) or top >= bottom or left >= right:
+        spans = [(max(first, 0), min(first + count, end)) for first, count, end in zip(window[:2], window[2:], ends, strict=True)]
+        if any(start >= stop for start, stop in spans):
             return
-        shape = -(-(bottom - top) // BORDER_STEP_PX), -(-(right - left) // BORDER_STEP_PX)
-        # Of the co-polarisation: border noise is the same in both, and signal stands out more.
-        number = self._numbers(self.polarisations[0], Window(left, top, right - left, bottom - top), shape)
-        lines, pixels = (start + BORDER_STEP_PX * np.arange(size) for start, size in zip((top, left), shape, strict=True))
-        noise = noise_on(self._noise[self.polarisations[0]], lines, pixels)
-        self._border = border_mask(number, noise, edges), top, left
+        if self._border_noise:
+            spans = [_reaching(span, end) for span, end in zip(spans, ends, strict=True)]
+        if not self._safe.path.is_dir():
+            self._held = {name: self._numbers(name, spans[0], spans[1]) for name in self.polarisations}
+            self._held_from = spans[0][0], spans[1][0]
+        edges = spans[0][0] == 0, spans[0][1] == ends[0], spans[1][0] == 0, spans[1][1] == ends[1]
+        if self._border_noise and any(edges):
+            self._find_border(spans, edges)
 
-    def _numbers(self, polarisation: str, window: Window, shape: tuple[int, int] | None = None) -> np.ndarray:
+    def _find_border(self, spans: Sequence[tuple[int, int]], edges: tuple[bool, bool, bool, bool]) -> None:
+        # Of the co-polarisation: border noise is the same in both, and signal stands out more.
+        number = self._numbers(self.polarisations[0], spans[0], spans[1], step=BORDER_STEP_PX)
+        lines, pixels = (start + BORDER_STEP_PX * np.arange(size) for (start, _), size in zip(spans, number.shape, strict=True))
+        self._border = border_mask(number, self._floor(lines, pixels), edges), spans[0][0], spans[1][0]
+
+    def _floor(self, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Noise power [squared digital number], by the usual floor where the product's own table cannot be right."""
+        noise, sigma = self._noise[self.polarisations[0]], read_calibration(self._safe, self.polarisations[0], "sigmaNought")
+        if PLAUSIBLE_NOISE_DB[0] <= noise_floor_db(noise, sigma) <= PLAUSIBLE_NOISE_DB[1]:
+            return noise_on(noise, lines, pixels)
+        return table_on(sigma, lines, pixels) ** 2 * np.float32(10 ** (USUAL_NOISE_DB / 10))
+
+    def _numbers(self, polarisation: str, lines: tuple[int, int], pixels: tuple[int, int], step: int = 1) -> np.ndarray:
+        """Digital numbers from a first to before a last line and pixel, every `step`-th of them."""
+        held = self._held.get(polarisation)
+        if held is not None:
+            rows, columns = (slice(a - o, b - o, step) for (a, b), o in zip((lines, pixels), self._held_from, strict=True))
+            return held[rows, columns]
+        shape = None if step == 1 else tuple(-(-(last - first) // step) for first, last in (lines, pixels))
+        window = Window(pixels[0], lines[0], pixels[1] - pixels[0], lines[1] - lines[0])
         try:
             with rasterio.open(self._safe.raster(polarisation)) as file:
                 return np.asarray(file.read(1, window=window, out_shape=shape))
         except rasterio.errors.RasterioError as error:
             msg = f"{self._safe.path}: the {polarisation} image cannot be read ({str(error)[:80]}); download the product again"
             raise LoamError(msg) from None
+
+
+def _reaching(span: tuple[int, int], end: int) -> tuple[int, int]:
+    """A span of lines or pixels, as far as the edges of the image that border noise may reach it from."""
+    return 0 if span[0] < BORDER_PX else span[0], end if span[1] > end - BORDER_PX else span[1]

@@ -87,6 +87,9 @@ def _text(root: ElementTree.Element, tag: str) -> str:
 
 def _footprint(text: str) -> tuple[tuple[float, float], ...]:
     points = [point.split(",") for point in text.split()]
+    if len(points) < 3:
+        msg = f"a footprint of {len(points)} points"
+        raise ValueError(msg)
     return tuple((float(longitude), float(latitude)) for latitude, longitude in points)
 
 
@@ -103,6 +106,7 @@ def require_whole(product: Product, polarisations: Sequence[str], *, thermal_noi
     """
     from loam.sar.annotation import read_annotation
     from loam.sar.calibration import read_calibration, read_noise, require_noise_units
+    from loam.sar.orbit import fit_orbit
 
     safe = Safe(product.path)
     for polarisation in polarisations:
@@ -111,6 +115,7 @@ def require_whole(product: Product, polarisations: Sequence[str], *, thermal_noi
             msg = f"{product.path}: has no {polarisation} (it has: {have}); see sources.backscatter.polarisations"
             raise LoamError(msg)
         annotation = read_annotation(safe, polarisation)
+        fit_orbit(annotation.orbit, annotation.first_line, str(product.path))
         read_calibration(safe, polarisation)
         noise = read_noise(safe, polarisation)
         if thermal_noise:

@@ -1,12 +1,16 @@
 """Sentinel-1 products as ESA delivers them: a SAFE folder or a zip of one, read in place and never unpacked."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from loam.errors import LoamError
+
+# What Python's zip reader raises for damage, encryption, and methods it does not know.
+UNREADABLE = (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
 class Safe:
@@ -42,7 +46,7 @@ class Safe:
                 return (self.path / name).read_bytes()
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(self._prefix + name)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             msg = f"{self.path}: {name} cannot be read ({error}); download the product again"
             raise LoamError(msg) from None
 
@@ -93,18 +97,21 @@ def _zip_names(path: Path) -> tuple[str, list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         msg = f"{path}: is no whole zip ({error}); download it again"
         raise LoamError(msg) from None
     _refuse_escapes(path, names)
-    manifest = next((name for name in names if PurePosixPath(name).name == "manifest.safe"), "manifest.safe")
-    prefix = manifest.removesuffix("manifest.safe")
+    manifests = [name for name in names if PurePosixPath(name).name == "manifest.safe"]
+    if len(manifests) > 1:
+        msg = f"{path}: holds {len(manifests)} products; unpack it, or zip each by itself"
+        raise LoamError(msg)
+    prefix = manifests[0].removesuffix("manifest.safe") if manifests else ""
     return prefix, sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix) and not name.endswith("/"))
 
 
 def _refuse_escapes(path: Path, names: Sequence[str]) -> None:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             msg = f"{path}: holds '{name}', a path outside its folder; refused: remove this zip, and look where it came from"
             raise LoamError(msg)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +43,12 @@ def find_scenes(
 ) -> None:
     """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
     found = search(candidates(folder), target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise=thermal_noise)
-    _write(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
+    write_table(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
     if not found.passes:
         reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
         msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
         raise LoamError(msg)
-    _write(scenes, COLUMNS, [_row(slices, orbits) for slices in found.passes])
+    write_table(scenes, COLUMNS, [_row(slices, orbits) for slices in found.passes])
 
 
 def candidates(folder: Path) -> list[Path]:
@@ -59,7 +60,13 @@ def candidates(folder: Path) -> list[Path]:
     if not folder.is_dir():
         msg = f"{folder}: is no folder; set sources.backscatter.path to the one that holds SAFE folders or zips"
         raise LoamError(msg)
-    return sorted([*folder.rglob("*.zip"), *(path for path in folder.rglob("*.SAFE") if path.is_dir())])
+    if folder.suffix == ".SAFE":
+        return [folder]
+    found = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        found += [Path(parent) / name for name in [*folders, *files] if name.endswith((".SAFE", ".zip"))]
+        folders[:] = [name for name in folders if not name.endswith(".SAFE")]
+    return sorted(found)
 
 
 def search(
@@ -125,8 +132,9 @@ def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list
     older: list[tuple[Path, str]] = []
     for product in sorted(products, key=lambda one: (one.platform, one.start, one.processed, one.path.name)):
         if kept and _same_slice(kept[-1], product):
-            older.append((kept[-1].path, f"an older processing of {product.path.name}"))
-            kept[-1] = product
+            old, new = sorted((kept[-1], product), key=lambda one: (one.processed, one.path.name))
+            older.append((old.path, f"an older processing of {new.path.name}"))
+            kept[-1] = new
         else:
             kept.append(product)
     return kept, older
@@ -175,7 +183,8 @@ def _row(slices: Sequence[Product], orbits: Path | None) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV table, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from loam.raster import open_dataset, write_zarr
 from loam.sar.stack import CHUNKS
 
 
-def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle) -> None:
+def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, threads: int) -> None:
     """Filter a stack's backscatter over time and space; angle, mask and coordinates stay as they are."""
     data = open_dataset(stack, chunks={"time": -1, "y": CHUNKS["y"] * 2, "x": CHUNKS["x"] * 2})
     groups = data["track"].values.astype(str)
@@ -23,7 +24,8 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle) ->
         groups = np.char.add(np.char.add(groups, " "), parts)
     filtered = {name: _filtered(data[name], groups, cfg) for name in ("vv", "vh") if name in data}
     note = {"speckle_filter": f"Quegan & Yu 2001, {cfg.images}, {cfg.window_px} pixels"}
-    write_zarr(data.assign(filtered).assign_attrs(note), out, CHUNKS)
+    with dask.config.set(scheduler="threads", num_workers=threads):
+        write_zarr(data.assign(filtered).assign_attrs(note), out, CHUNKS)
 
 
 def _filtered(power: xr.DataArray, groups: np.ndarray, cfg: Speckle) -> xr.DataArray:

@@ -21,12 +21,15 @@ from rasterio.windows import Window
 from loam.config import Grid
 from loam.errors import LoamError
 from loam.grid import empty_like_grid, target_grid
+from loam.provenance import fingerprint
 from loam.raster import open_dataset, write_zarr
 from loam.sar.flatten import LONG_NAMES, MASK
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
 ROWS = 256  # read at once from every scene of a chunk
+TIMED = {"time", "track", "platform", "digest"}
+SPARE = "group.json"  # a copy of zarr.json
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, threads: int) -> No
     box = target_grid(grid, None)
     scenes = find_files(folders, box)
     kept = unchanged(out, scenes, box)
-    if kept == len(scenes):
-        return
     with dask.config.set(scheduler="threads", num_workers=threads):
         if kept == 0:
             shutil.rmtree(out, ignore_errors=True)
             write_zarr(as_stack(scenes, box), out, CHUNKS)
         else:
-            extend(out, as_stack(scenes[kept:], box), kept)
+            extend(out, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
+    shutil.copyfile(out / "zarr.json", out / SPARE)
+    (out / "zarr.json").touch()
 
 
 def find_files(folders: Sequence[Path], box: GeoBox) -> list[Scene]:
@@ -87,19 +90,36 @@ def _scene(path: Path, box: GeoBox) -> Scene:
 
 
 def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
-    """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when it must be made anew."""
-    if not out.exists():
+    """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when it must be made anew.
+
+    All of them when nothing has changed. The digest of a date is written after its data: without one it counts as missing.
+    """
+    if not (out / "digest").exists():
         return 0
     try:
+        _open_again(out)
         stack = open_dataset(out)
-        same = stack.odc.geobox == box and set(stack.data_vars) == set(scenes[0].bands)
+        same = stack.odc.geobox == box and set(stack.data_vars) == set(scenes[0].bands) and stack.attrs.get("code") == _code()
         held = list(stack["digest"].values) if same else []
     except (LoamError, KeyError, ValueError) as error:
         logging.getLogger(__name__).warning("%s: is damaged (%s); made anew", out, error)
         return 0
     wanted = [scene.digest for scene in scenes]
     first = next((n for n, pair in enumerate(zip(held, wanted, strict=False)) if pair[0] != pair[1]), min(len(held), len(wanted)))
-    return first if first == len(held) == len(wanted) else first - first % CHUNKS["time"]
+    whole = first == len(held) == len(wanted)
+    return first if whole else first - first % CHUNKS["time"]
+
+
+def _code() -> str:
+    """Fingerprint of this step: an edit makes the stack anew, as it reruns the rule."""
+    return fingerprint("stack_scenes")
+
+
+def _open_again(out: Path) -> None:
+    """Give a stack the metadata of its group back, which Snakemake takes away before the job: they are the rule's output."""
+    root, spare = out / "zarr.json", out / SPARE
+    if not root.exists() and spare.exists():
+        shutil.copyfile(spare, root)
 
 
 def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
@@ -121,7 +141,8 @@ def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
     }
     for name in ("track", "platform", "digest"):
         coords[name] = ("time", np.array([getattr(scene, name) for scene in scenes]))
-    return xr.Dataset(layers, coords=coords, attrs={"backscatter_coefficient": "gamma nought", "source": "Sentinel-1 IW GRD"})
+    attributes_of_all = {"backscatter_coefficient": "gamma nought", "source": "Sentinel-1 IW GRD", "code": _code()}
+    return xr.Dataset(layers, coords=coords, attrs=attributes_of_all)
 
 
 def _lazy(paths: Sequence[Path], band: int, box: GeoBox, kind: type) -> da.Array:
@@ -142,17 +163,23 @@ def _read(paths: Sequence[Path], band: int, kind: type, block_info: Any = None) 
     return np.stack(images)
 
 
-def extend(path: Path, data: xr.Dataset, kept: int) -> None:
+def extend(path: Path, data: xr.Dataset | None, kept: int) -> None:
     """Cut a stack after some dates, and write others behind them; what stays is not touched.
 
     Args:
         path: the Zarr.
-        data: dates to add.
+        data: dates to add, None for none.
         kept: dates that stay, in whole chunks.
     """
     group = zarr.open_group(path, mode="r+")
     for name, array in group.arrays():
-        if name in data.variables and "time" in data[name].dims:
+        if TIMED.issuperset({name}) or array.ndim == 3:
             array.resize((kept, *array.shape[1:]))
+    if data is None:
+        return
     text = {name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"}
-    data.assign_coords(text).drop_vars("spatial_ref").to_zarr(path, append_dim="time", zarr_format=3, consolidated=False)
+    digests = data["digest"].values
+    data = data.assign_coords(text | {"digest": ("time", np.full(len(digests), "", dtype=np.dtypes.StringDType()))})
+    data.drop_vars("spatial_ref").to_zarr(path, append_dim="time", zarr_format=3, consolidated=False)
+    held: Any = zarr.open_group(path, mode="r+")["digest"]
+    held[kept:] = digests.astype(np.dtypes.StringDType())

@@ -52,7 +52,7 @@ def image_positions(facets: Facets, view: View, image: ImageGrid) -> tuple[np.nd
 
 
 def _grid(image: ImageGrid) -> tuple[np.ndarray, ...]:
-    numbers = np.array([image.first_line_s, image.line_interval_s, image.range_spacing_m, image.azimuth_spacing_m])
+    numbers = np.array([image.first_line_s, image.line_interval_s, image.range_spacing_m])
     return numbers, image.record_s, image.start_m, image.coefficients
 
 
