@@ -84,8 +84,10 @@ def test_a_stack_is_its_scenes_in_order_of_time(tmp_path: Path, box: GeoBox) -> 
 def test_a_new_scene_is_appended_and_full_chunks_stay(ten: tuple[Path, Path], box: GeoBox) -> None:
     folder, out = ten
     before = held(out)
+    group = (out / "zarr.json").read_text()
     write_scene(folder, box, 11)
     stack_scenes([folder], out, GRID, threads=1)
+    assert (out / "zarr.json").read_text() != group  # by this Snakemake knows that what reads the stack must run again
     data = open_dataset(out)
     np.testing.assert_allclose(data["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6)
     assert data["track"].values.tolist() == ["A004"] * 11
@@ -107,9 +109,10 @@ def test_extending_is_the_same_as_making_anew(ten: tuple[Path, Path], box: GeoBo
 
 def test_nothing_new_writes_nothing(ten: tuple[Path, Path]) -> None:
     folder, out = ten
-    before = held(out)
+    before, group = held(out), (out / "zarr.json").read_text()
     stack_scenes([folder], out, GRID, threads=1)
     assert held(out) == before
+    assert (out / "zarr.json").read_text() == group
 
 
 def test_a_changed_or_late_scene_is_taken_in_from_its_chunk_on(ten: tuple[Path, Path], box: GeoBox) -> None:

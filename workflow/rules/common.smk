@@ -21,8 +21,8 @@ shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
     sys.exit(fault)
 
-# The stack, named by its group's metadata: see rule stack_scenes. Commands take it for the folder.
-STACK = "<resources>/gamma0/stack.zarr/zarr.json"
+# The stack. Of scenes, it is named by the metadata of its group (see rule stack_scenes): commands take them for the folder.
+STACK = "<resources>/gamma0/stack.zarr" + ("/zarr.json" if cfg.sources.backscatter.kind == "scenes" else "")
 # What labels are made from: the stack, or the stack without its speckle.
 BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
 EXPERIMENTS = sorted(cfg.learning.active)
@@ -66,7 +66,7 @@ def listing(folder):
         return ""  # the twin's are known by the rule that makes them
     found = []
     for parent, _, files in os.walk(folder, followlinks=True):
-        inside = parent.endswith("/measurement")
+        inside = os.path.basename(parent) == "measurement"
         found += [
             f"{parent}/{name}" for name in files if inside or name.endswith((".zip", ".EOF")) or name == "manifest.safe"
         ]

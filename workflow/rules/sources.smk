@@ -4,7 +4,7 @@ if cfg.sources.backscatter.kind == "cube":
         input:
             source("backscatter"),
         output:
-            STACK,
+            directory(STACK),
         log:
             "<logs>/import_cube.log",
         benchmark:
