@@ -31,7 +31,7 @@ def test_every_default_is_explained() -> None:
         ({"learning": {"train": {"epoch": 3}}}, "learning.train.epoch: unknown key; did you mean 'epochs'?"),
         ({"sources": {"ndvi": {"pth": "x"}}}, "sources.ndvi.pth: unknown key; did you mean 'path'?"),
         ({"learning": {"experiments": {"sequence": {"day": 1}}}}, "learning.experiments.sequence.day: unknown key; did you mean 'days'?"),
-        ({"moisture": {"change": {"dry_percentile": 80}}}, "moisture.change.dry_percentile = 80: input should be less than 50"),
+        ({"moisture": {"references": {"dry_percentile": 80}}}, "moisture.references.dry_percentile = 80: input should be less than 50"),
         ({"moisture": {"change": {"incidence_range_deg": [45, 20]}}}, "incidence_range_deg: [45.0, 20.0] must be [lowest, highest]"),
         ({"learning": {"splits": {"gap_days": -1}}}, "learning.splits.gap_days = -1: input should be greater than or equal to 0"),
         ({"learning": {"splits": {"test_share": 0.5}}}, "train_share + validate_share + calibrate_share + test_share is 1.2; make it 1"),

@@ -26,7 +26,7 @@ SMALL = {
     "period": {"start": "2022-01-01", "end": "2023-08-31"},
     "grid": {"aoi": [330000, 4290000, 331280, 4291280]},
     "twin": {"relief_m": 60, "spin_up_days": 120},
-    "moisture": {"change": {"min_dates": 15, "bootstrap": 16, "incidence_range_deg": [20, 60]}},
+    "moisture": {"references": {"min_dates": 15}, "change": {"incidence_range_deg": [20, 60]}},
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
         "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
@@ -144,7 +144,7 @@ def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh:
     ("change", "said"),
     [
         ("learnin={a: 1}", "learnin: unknown key; did you mean 'learning'?"),
-        ("moisture={change: {dry_percentile: 70}}", "moisture.change.dry_percentile = '70': input should be less than 50"),
+        ("moisture={references: {dry_percentile: 70}}", "moisture.references.dry_percentile = '70': input should be less than 50"),
         (
             "sources={dem: {path: nowhere.tif}}",
             "missing input: nowhere.tif (sources.dem.path); put each file there, or set its key to where it is",
@@ -267,7 +267,7 @@ def test_training_settings_rerun_training_and_what_follows(house: House) -> None
 
 
 def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
-    assert house.planned(moisture={"change": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
 
 
 def test_another_run_shares_what_the_area_owns(house: House) -> None:
@@ -311,7 +311,7 @@ def test_a_new_date_reruns_what_depends_on_it_and_no_covariate(copied: House) ->
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:
     maps = copied.folder / "results/small/maps/2023-08-31.tif"
     before = maps.read_bytes()
-    done = copied.small(moisture={"change": {"min_dates": 1000}})
+    done = copied.small(moisture={"references": {"min_dates": 1000}})
     assert done.returncode == 1
     assert "loam sample-patches: learning.patches: no patch of split 'train'" in done.stdout + done.stderr
     assert maps.read_bytes() == before

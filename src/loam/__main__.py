@@ -25,6 +25,7 @@ COMMANDS = {
     "make-splits": "loam.learning.splits:make_splits",
     "fit-references": "loam.moisture.references:fit_references",
     "detect-change": "loam.moisture.change:detect_change",
+    "detect-acquisition": "loam.moisture.change:detect_acquisition",
     "sample-patches": "loam.learning.patches:sample_patches",
     "train": "loam.learning.training:train",
     "predict": "loam.learning.prediction:predict",

@@ -1,0 +1,177 @@
+"""What a step reads of one block of the stack: averaged backscatter, angle, frost, snow, plants."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Signal, Vegetation
+from loam.errors import LoamError
+from loam.features import Field
+from loam.grid import pixel_positions
+from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
+from loam.moisture.blocks import Block
+from loam.moisture.frost import Frost, frost_of
+from loam.moisture.vegetation import soil_backscatter
+from loam.raster import open_dataset, require
+
+# Bits of the stack's `mask`.
+LAYOVER_SHADOW = 2 | 4
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stack and what goes with it: everything small, read once; the stack itself is read block by block."""
+
+    stack: Path
+    signal: Signal
+    vegetation: Vegetation
+    box: GeoBox
+    times: np.ndarray  # (time)
+    tracks: np.ndarray  # (time)
+    platforms: np.ndarray  # (time)
+    variables: tuple[str, ...]
+    frost: Frost
+    ndvi: Field | None
+
+    @property
+    def size(self) -> int:
+        """Edge of the averaging window [pixel]."""
+        return support_pixels(self.signal.label_support_m, self.pixel_m)
+
+    @property
+    def pixel_m(self) -> float:
+        """Edge of a pixel [m]."""
+        return float(abs(self.box.resolution.x))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.box.shape.y), int(self.box.shape.x)
+
+    @property
+    def needs_vh(self) -> bool:
+        """Whether VH is read beside VV: for snow, or for the cross ratio."""
+        asked = self.signal.snow_memory_days > 0 or self.vegetation.mode == "cross_ratio"
+        return asked and "vh" in self.variables
+
+
+@dataclass
+class Observed:
+    """A block of acquisitions, `(time, y, x)`; `angle` has no length and the others are None where they are not known."""
+
+    level: np.ndarray  # averaged backscatter [dB]
+    variance: np.ndarray  # u² of it: speckle and calibration, grown by the vegetation model [dB²]
+    angle: np.ndarray  # local incidence [degree]
+    layover: np.ndarray | None  # layover or shadow
+    frozen: np.ndarray
+    snow_possible: np.ndarray
+    vh: np.ndarray | None  # averaged VH [dB]
+    descriptor: np.ndarray | None  # NDVI, or VH over VV [dB]
+    dense: np.ndarray | None  # the canopy hides the soil, or nobody knows it
+
+
+def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation) -> Source:
+    """Read what is small of the stack and of its companions.
+
+    Raises:
+        LoamError: a variable is missing.
+    """
+    data, daily = open_dataset(stack), open_dataset(weather)
+    require(data, (signal.polarisation, "track"), stack)
+    if vegetation.mode == "cross_ratio":
+        require(data, ("vv", "vh"), stack)
+    if signal.normalisation == "beta" and "incidence" not in data:
+        msg = f"{stack}: no incidence angle, which moisture.signal.normalisation = 'beta' needs; set it to 'track'"
+        raise LoamError(msg)
+    name = "soil_temperature" if "soil_temperature" in daily else "temperature"
+    require(daily, (name,), weather)
+    times = data["time"].values
+    platforms = data["platform"].values.astype(str) if "platform" in data.coords else np.full(len(times), "unknown")
+    frost = frost_of(
+        daily[name], str(daily.odc.crs), times, signal.frozen_below_degc, signal.frozen_window_days, signal.snow_memory_days
+    )  # fmt: skip
+    box = data.odc.geobox
+    field = _ndvi_field(ndvi, box) if vegetation.mode in {"flag", "ndvi", "water_cloud"} and ndvi is not None else None
+    return Source(
+        stack, signal, vegetation, box, times, data["track"].values.astype(str), platforms, tuple(map(str, data.data_vars)), frost, field
+    )  # fmt: skip
+
+
+def _ndvi_field(path: Path, box: GeoBox) -> Field:
+    data = open_dataset(path)
+    require(data, ("ndvi", "age"), path)
+    values = np.stack([data[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1).astype(np.float32)
+    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    max_age = float(data["age"].attrs.get("max_age_days", np.inf))
+    return Field(data["time"].values.astype("datetime64[D]"), values, rows, columns, max_age)
+
+
+def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndarray, threads: int = 1) -> Observed:
+    """Read some dates of a block and make backscatter of them.
+
+    Args:
+        source: the stack and its companions.
+        block: rows and columns to read.
+        dates: places of the acquisitions in the stack `(date)`.
+        offsets_db: to take from each of them, of its satellite `(date)` [dB].
+        threads: rows are shared out to as many.
+    """
+    data = open_dataset(source.stack)
+    box = source.box[block.window]
+    level, count = _averaged(data, source.signal.polarisation, source, block, dates, threads)
+    level -= offsets_db[:, None, None].astype(np.float32)
+    share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
+    variance = speckle_variance(count, source.signal.looks, share) + np.float32(source.signal.calibration_error_db**2)
+    angle = _window(data["incidence"], dates, block.window) if "incidence" in source.variables else np.empty((0, 0, 0))
+    layover = (_window(data["mask"], dates, block.window) & LAYOVER_SHADOW) != 0 if "mask" in source.variables else None
+    vh = _averaged(data, "vh", source, block, dates, threads)[0] if source.needs_vh else None
+    seen = Observed(
+        level, variance, np.ascontiguousarray(angle, dtype=np.float32), layover, source.frost.frozen(box, dates),
+        source.frost.snow_possible(box, dates), vh, None, None,
+    )  # fmt: skip
+    _see_plants(seen, source, block, dates, data)
+    return seen
+
+
+def _averaged(data: xr.Dataset, name: str, source: Source, block: Block, dates: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    power = _window(data[name], dates, (block.outer_rows, block.outer_columns))
+    level, count = averaged_db(power, source.size, threads)
+    inner = (slice(None), *block.inner)
+    return np.ascontiguousarray(level[inner]), np.ascontiguousarray(count[inner])
+
+
+def _window(values: xr.DataArray, dates: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """Some dates of a window, `(time, y, x)`; dates in a row are one slice, which reads faster than a list."""
+    run = len(dates) > 0 and dates[-1] - dates[0] + 1 == len(dates)
+    return values.isel(time=slice(int(dates[0]), int(dates[-1]) + 1) if run else dates, y=window[0], x=window[1]).values
+
+
+def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray, data: xr.Dataset) -> None:
+    """Add what the chosen treatment of vegetation needs; the Water Cloud Model replaces the level by the soil's."""
+    mode, cfg = source.vegetation.mode, source.vegetation
+    if mode == "cross_ratio" and seen.vh is not None:
+        vv = seen.level if source.signal.polarisation == "vv" else _averaged(data, "vv", source, block, dates, 1)[0]
+        seen.descriptor = seen.vh - vv
+    elif source.ndvi is not None:
+        seen.descriptor = np.stack([ndvi_on(source.ndvi, source.times[date], block.window) for date in dates])
+    if mode == "flag" and seen.descriptor is not None:
+        seen.dense = seen.descriptor > cfg.dense_ndvi
+    if mode == "water_cloud" and seen.descriptor is not None:
+        theta = seen.angle if seen.angle.size else 40.0
+        soil, growth = soil_backscatter(seen.level, seen.descriptor, theta, cfg.canopy_a, cfg.canopy_b)
+        seen.dense = np.isnan(soil) & np.isfinite(seen.level)
+        seen.level, seen.variance = soil, (seen.variance * growth**2).astype(np.float32)
+
+
+def ndvi_on(field: Field, time: np.datetime64, window: tuple[slice, slice]) -> np.ndarray:
+    """NDVI of a window on a day, the last composite's on or before it, `(y, x)` float32; NaN when too old or never seen."""
+    day = time.astype("datetime64[D]")
+    index = int(np.searchsorted(field.times, day, side="right")) - 1
+    if index < 0:
+        return np.full(field.rows[window].shape, np.nan, dtype=np.float32)
+    ndvi, age = field.at(field.values[index], window).astype(np.float32)
+    return np.where(age + float((day - field.times[index]) / DAY) <= field.max_age, ndvi, np.nan)
