@@ -65,11 +65,32 @@ def block_edge(memory_mb: int, workers: int, pixel_bytes: float, shape: tuple[in
     Raises:
         LoamError: not even one chunk a worker fits.
     """
-    pixels = (memory_mb - PROGRAM_MB) * 1e6 / workers / pixel_bytes
-    edge = int(pixels**0.5 / chunk) * chunk if pixels > 0 else 0
-    if edge == 0:
-        least = int(PROGRAM_MB + workers * chunk**2 * pixel_bytes / 1e6) + 1
+    if block_mb(chunk, pixel_bytes, shape) * workers > memory_mb - PROGRAM_MB:
+        least = int(PROGRAM_MB + workers * block_mb(chunk, pixel_bytes, shape)) + 1
         msg = f"moisture.compute.memory_mb = {memory_mb}: too little for {workers} blocks of {chunk} pixels; set at least {least}"
         raise LoamError(msg)
-    most = -(-max(shape) // chunk) * chunk
-    return min(edge, most)
+    edge, most = chunk, -(-max(shape) // chunk) * chunk
+    while edge < most and block_mb(edge + chunk, pixel_bytes, shape) * workers <= memory_mb - PROGRAM_MB:
+        edge += chunk
+    return edge
+
+
+def block_mb(edge: int, pixel_bytes: float, shape: tuple[int, int]) -> float:
+    """Memory of a block, which is no larger than the area [MB]."""
+    return min(edge, shape[0]) * min(edge, shape[1]) * pixel_bytes / 1e6
+
+
+def slab_length(memory_mb: int, workers: int, date_bytes: float, shape: tuple[int, int], chunk: int, most: int, step: int) -> int:
+    """Most acquisitions that blocks of one chunk can hold at once, at least one step.
+
+    Args:
+        memory_mb: most memory of the process [MB].
+        workers: blocks held at once.
+        date_bytes: memory that a pixel takes with one date [byte].
+        shape: rows and columns of the area.
+        chunk: edge of the chunks that are written [pixel].
+        most: acquisitions wanted.
+        step: acquisitions in a chunk that is written.
+    """
+    room = (memory_mb - PROGRAM_MB) / workers / block_mb(chunk, date_bytes, shape)
+    return max(step, min(most, int(room) // step * step))

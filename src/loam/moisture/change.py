@@ -1,6 +1,6 @@
 """Steps `detect-change` and `detect-acquisition`: soil moisture between the dry and wet references of its pixel and track."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
+from scipy.special import ndtri
 
 from loam.config import Change, Compute, LandCover, Signal, Vegetation
 from loam.errors import LoamError
 from loam.grid import empty_like_grid, require_same_grid
-from loam.moisture.backscatter import ALL_TRACKS
-from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut
+from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
+from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
@@ -92,7 +93,9 @@ def slab_of(stack: Path, dates: int) -> int:
 def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> None:
     """Scale an area block by block, and say in the file how much of its variance is noise."""
     source, workers = plan.source, workers_of(compute, threads)
-    edge = block_edge(compute.memory_mb, workers, PIXEL_DATE_BYTES * plan.slab, source.shape, SSM_CHUNK_PX)
+    area = (source.shape, SSM_CHUNK_PX)
+    plan = replace(plan, slab=slab_length(compute.memory_mb, workers, PIXEL_DATE_BYTES, *area, plan.slab, TIME_CHUNK))
+    edge = block_edge(compute.memory_mb, workers, PIXEL_DATE_BYTES * plan.slab, *area)
     chunks = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
     with zarr_in_blocks(_template(plan), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
@@ -160,7 +163,7 @@ def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndar
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
     angle = seen.angle if seen.angle.size else None
-    return relative_moisture(seen.level, seen.variance, angle, pixels, tracks, seasons, flags, plan.cfg.standing_water_db, threads)
+    return relative_moisture(seen.level, seen.variance, angle, pixels, tracks, seasons, flags, source.signal.standing_water_db, threads)
 
 
 def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
@@ -187,10 +190,11 @@ def known_flags(seen: Observed, references: xr.Dataset, tracks: np.ndarray, pixe
     few = np.concatenate([references["flags"].values, np.full((1, *pixels.own.shape[2:]), np.int32(Flag.TOO_FEW_DATES))])
     groups = [*(name for name in references["track"].values.astype(str).tolist()), "unknown"]
     own = [place for place, name in enumerate(groups) if name != ALL_TRACKS]
-    weak = np.stack([sensitivity_flags(track[2], track[5], plan.cfg.min_sensitivity_db) for track in pixels.own])
+    noise = noise_spread(plan.source, references.attrs["percentiles"])
+    weak = np.stack([sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db) for track in pixels.own])
     if pixels.merged is not None:
         slope = np.isfinite(pixels.slope[0]).all(axis=0)
-        weak = np.where(slope, sensitivity_flags(pixels.merged[2], pixels.merged[5], plan.cfg.min_sensitivity_db), weak)
+        weak = np.where(slope, sensitivity_flags(pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db), weak)
         few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
     flags = (weak | few[own])[tracks]
     flags |= where(seen.frozen, Flag.FROZEN)
@@ -205,6 +209,19 @@ def known_flags(seen: Observed, references: xr.Dataset, tracks: np.ndarray, pixe
         reference = np.concatenate([references["vh_reference"].values, nothing])[own][tracks]
         flags |= where(wet_snow(seen.vh, reference, seen.snow_possible, plan.source.signal.snow_drop_db), Flag.WET_SNOW)
     return flags
+
+
+def noise_spread(source: Source, percentiles: list[float]) -> float:
+    """Sensitivity that references fitted to nothing but noise would show [dB].
+
+    Args:
+        source: the stack, with its noise.
+        percentiles: that mark dry and wet [%].
+    """
+    share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
+    noise_db = np.sqrt(speckle_variance(np.array(source.size**2), source.signal.looks, share) + source.signal.calibration_error_db**2)
+    low, high = (value / 100 for value in percentiles)
+    return float(noise_db * (ndtri(high) - ndtri(low)) / (high - low))
 
 
 def _template(plan: Plan) -> xr.Dataset:

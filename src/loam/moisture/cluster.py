@@ -12,6 +12,8 @@ from loam.errors import LoamError
 
 # A worker that dies three times over one block has found a block that kills workers.
 RETRIES = 2
+# Wait for a scheduler to answer [s].
+PATIENCE_S = 20
 
 
 def workers_of(compute: Compute, threads: int) -> int:
@@ -65,7 +67,7 @@ def _client(compute: Compute) -> Iterator[Any]:
             yield client
         return
     try:
-        client = Client(compute.address, timeout=20)
+        client = Client(compute.address, timeout=PATIENCE_S)
     except (OSError, ValueError) as error:
         msg = f"moisture.compute.address = '{compute.address}': no dask scheduler answers there ({type(error).__name__}); start one"
         raise LoamError(msg) from None

@@ -24,9 +24,19 @@ def where(condition: np.ndarray, flag: Flag) -> np.ndarray:
     return np.where(condition, np.int32(flag), np.int32(0))
 
 
-def sensitivity_flags(sensitivity: np.ndarray, sensitivity_error: np.ndarray, min_sensitivity_db: float) -> np.ndarray:
-    """Flag too little wet minus dry to scale: S < max(minimum, 3 u(S)), int32 of any shape."""
-    return where(~(sensitivity >= np.maximum(min_sensitivity_db, 3 * sensitivity_error)), Flag.LOW_SENSITIVITY)
+def sensitivity_flags(sensitivity: np.ndarray, sensitivity_error: np.ndarray, noise_db: float, min_sensitivity_db: float) -> np.ndarray:
+    """Flag too little wet minus dry to scale: S < max(minimum, 3 u(S)), int32 of any shape.
+
+    Noise alone spreads percentiles: what it would show is taken from S in squares, as variances add, before S is compared.
+
+    Args:
+        sensitivity: S [dB].
+        sensitivity_error: u(S) [dB].
+        noise_db: S of ground that does not change, by noise alone [dB].
+        min_sensitivity_db: the minimum [dB].
+    """
+    signal = np.sqrt(np.maximum(sensitivity**2 - noise_db**2, 0))
+    return where(~(signal >= np.maximum(min_sensitivity_db, 3 * sensitivity_error)), Flag.LOW_SENSITIVITY)
 
 
 def incidence_flags(incidence_deg: np.ndarray, incidence_range_deg: tuple[float, float]) -> np.ndarray:

@@ -64,7 +64,7 @@ class Observed:
     """A block of acquisitions, `(time, y, x)`; `angle` has no length and the others are None where they are not known."""
 
     level: np.ndarray  # averaged backscatter [dB]
-    variance: np.ndarray  # u² of it: speckle and calibration, grown by the vegetation model [dB²]
+    variance: np.ndarray  # u² of it: speckle, calibration, surface, grown by the vegetation model [dB²]
     angle: np.ndarray  # local incidence [degree]
     layover: np.ndarray | None  # layover or shadow
     frozen: np.ndarray
@@ -125,7 +125,10 @@ def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndar
     level, count = _averaged(data, source.signal.polarisation, source, block, dates, threads)
     level -= offsets_db[:, None, None].astype(np.float32)
     share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
-    variance = speckle_variance(count, source.signal.looks, share) + np.float32(source.signal.calibration_error_db**2)
+    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
+    variance = speckle_variance(count, source.signal.looks, share) + np.float32(
+        source.signal.calibration_error_db**2 + source.signal.surface_error_db**2
+    )
     angle = _window(data["incidence"], dates, block.window) if "incidence" in source.variables else np.empty((0, 0, 0))
     layover = (_window(data["mask"], dates, block.window) & LAYOVER_SHADOW) != 0 if "mask" in source.variables else None
     vh = _averaged(data, "vh", source, block, dates, threads)[0] if source.needs_vh else None

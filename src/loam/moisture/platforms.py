@@ -20,13 +20,20 @@ def stable_series(level: np.ndarray, tracks: np.ndarray) -> np.ndarray:
         level: backscatter of a sample of pixels `(time, pixel)` [dB], NaN missing.
         tracks: `(time)`.
     """
-    known = np.isfinite(level).mean(axis=0) > 0.5
-    departure = level[:, known].astype(np.float64)
-    for name in np.unique(tracks):
-        departure[tracks == name] -= np.nanmean(departure[tracks == name], axis=0)
+    # Dates that are missing everywhere, by frost for example, stay missing.
+    there = np.isfinite(level).any(axis=1)
+    seen = level[there].astype(np.float64)
+    departure = seen[:, np.isfinite(seen).mean(axis=0) > 0.5]
+    out = np.full(len(level), np.nan)
+    if departure.shape[1] == 0:
+        return out
+    for name in np.unique(tracks[there]):
+        chosen = tracks[there] == name
+        departure[chosen] -= np.nanmean(departure[chosen], axis=0)
     spread = np.nanstd(departure, axis=0)
     stable = spread <= np.nanquantile(spread, STABLE_SHARE)
-    return np.nanmedian(departure[:, stable], axis=1)
+    out[there] = np.nanmedian(departure[:, stable], axis=1)
+    return out
 
 
 def antecedent_rain(precipitation_mm: np.ndarray) -> np.ndarray:
@@ -61,7 +68,8 @@ def platform_offsets(
     known = np.isfinite(series_db) & np.isfinite(rain)
     year = 2 * np.pi * (times - times[0]) / np.timedelta64(1, "D") / YEAR_DAYS
     columns = [platforms == name for name in others] + [tracks == name for name in np.unique(tracks)]
-    design = np.stack([*columns, np.sin(year), np.cos(year), rain], axis=1).astype(np.float64)[known]
+    columns += [np.sin(year), np.cos(year)] + ([rain] if np.ptp(rain[known]) > 0 else [])
+    design = np.stack(columns, axis=1).astype(np.float64)[known]
     if not others or np.linalg.matrix_rank(design) < design.shape[1] or len(design) <= design.shape[1]:
         return found | {name: (0.0, np.nan) for name in others}
     inverse = np.linalg.inv(design.T @ design)

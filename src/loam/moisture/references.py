@@ -121,9 +121,8 @@ def fitted_offsets(source: Source, dates: np.ndarray, weather: Path, cfg: Refere
 
 def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
     """Antecedent precipitation index of the area on the days of some acquisitions `(time)` [mm], NaN without weather."""
-    daily = precipitation.mean(("y", "x")).to_series()
-    index = daily.copy()
-    index[:] = antecedent_rain(daily.to_numpy())
+    daily = precipitation.mean(("y", "x")).astype(float)
+    index = daily.copy(data=antecedent_rain(daily.values)).to_series()
     return index.reindex(times.astype("datetime64[D]").astype("datetime64[ns]")).to_numpy()
 
 
@@ -158,10 +157,11 @@ def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
         layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
     angle = seen.angle if seen.angle.size else None
     given = None if plan.given is None else plan.given[(slice(None), *block.window)]
-    percentiles = (plan.cfg.dry_percentile, plan.cfg.wet_percentile)
-    fitted = fit_tracks(
-        seen.level, angle, plan.tracks, list(plan.names), plan.seasons, percentiles, plan.cfg.beta_max_relative_error, given, threads
-    )  # fmt: skip
+    percentiles, names = (plan.cfg.dry_percentile, plan.cfg.wet_percentile), list(plan.names)
+    arguments = (angle, plan.tracks, names, plan.seasons, percentiles, plan.cfg.beta_max_relative_error, given, threads)
+    fitted = fit_tracks(seen.level, *arguments)
+    if leave_out_flooded(seen.level, fitted, plan.tracks, names, plan.source.signal.standing_water_db):
+        fitted = fit_tracks(seen.level, *arguments)
     write_blocks(out, layers | as_layers(fitted, plan.cfg.min_dates), (..., *block.window))
     return fitted.dates.mean(axis=(1, 2))
 
@@ -174,12 +174,23 @@ def leave_out_unfit(seen: Observed, plan: Plan) -> dict[str, np.ndarray]:
         return {}
     tracks = [name for name in plan.names if name != ALL_TRACKS]
     seen.vh[unfit] = np.nan
-    mean = snow_free_mean(seen.vh, seen.snow_possible, plan.tracks, tracks)
+    mean = snow_free_mean(seen.vh, seen.snow_possible, plan.tracks, tracks, plan.source.signal.snow_drop_db)
     for name, reference in zip(tracks, mean, strict=True):
         for date in np.flatnonzero(plan.tracks == name):
             seen.level[date][wet_snow(seen.vh[date], reference, seen.snow_possible[date], plan.source.signal.snow_drop_db)] = np.nan
     # The group of all tracks needs no reference: snow is judged by the acquisition's own track.
     return {"vh_reference": np.concatenate([mean, np.full((len(plan.names) - len(tracks), *mean.shape[1:]), np.nan, np.float32)])}
+
+
+def leave_out_flooded(level: np.ndarray, fitted: Fitted, tracks: np.ndarray, names: list[str], standing_water_db: float) -> bool:
+    """Make the level missing where water stood, so far below a first dry reference; tell whether there was any."""
+    flooded = False
+    for date, track in enumerate(tracks):
+        under = level[date] < fitted.layers[names.index(track), 0] - standing_water_db
+        if under.any():
+            level[date][under] = np.nan
+            flooded = True
+    return flooded
 
 
 def as_layers(fitted: Fitted, min_dates: int) -> dict[str, np.ndarray]:
@@ -227,8 +238,9 @@ def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset
         values = np.array([value[index] for value in offsets.values()], dtype=np.float32)
         layers[name] = xr.DataArray(values, dims=("platform",), attrs=_attributes(name))
     coords = empty_like_grid(plan.source.box) | {"track": list(plan.names), "platform": list(offsets)}
-    support = f"{plan.source.size * plan.source.pixel_m:g} m"
-    return xr.Dataset(layers, coords=coords, attrs={"effective_resolution": support}).odc.assign_crs(plan.source.box.crs)
+    percentiles = [plan.cfg.dry_percentile, plan.cfg.wet_percentile]
+    attributes = {"effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles}
+    return xr.Dataset(layers, coords=coords, attrs=attributes).odc.assign_crs(plan.source.box.crs)
 
 
 def _dimensions(plan: Plan) -> dict[str, dict[str, int]]:
