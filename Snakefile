@@ -48,4 +48,5 @@ rule all:
     input:
         rules.maps.input,
         rules.figures.input,
+        rules.derived.input,
         "<results>/evaluation/scores.parquet",

@@ -39,13 +39,13 @@ class Seen:
 
 def see(
     moisture: np.ndarray, rng: np.random.Generator, looks: float = 100, calibration_db: float = 0.1, ndvi: np.ndarray | None = None,
-    angles_deg: tuple[float, float] = (33.0, 43.0),
+    angles_deg: tuple[float, float] = (33.0, 43.0), brightness_db: float = 0.0,
 ) -> Seen:  # fmt: skip
     """Look at a field of known moisture `(time, y, x)` in turns from two tracks, with the twin's own radar."""
     shape = moisture.shape[1:]
     tracks = np.array(TRACKS)[np.arange(len(moisture)) % 2]
     local = {name: (angle + rng.normal(0, 2, shape)).astype(np.float32) for name, angle in zip(TRACKS, angles_deg, strict=True)}
-    brightness, relative = rng.normal(0, 1, shape).astype(np.float32), rng.uniform(0.72, 1.28, shape).astype(np.float32)
+    brightness, relative = rng.normal(brightness_db, 1, shape).astype(np.float32), rng.uniform(0.72, 1.28, shape).astype(np.float32)
     surface = radar.Surface(np.full(shape, CROP), brightness, relative)
     angle = np.stack([local[name] for name in tracks])
     bands = []

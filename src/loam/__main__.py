@@ -26,6 +26,8 @@ COMMANDS = {
     "fit-references": "loam.moisture.references:fit_references",
     "detect-change": "loam.moisture.change:detect_change",
     "detect-acquisition": "loam.moisture.change:detect_acquisition",
+    "volumetric-moisture": "loam.moisture.derived:volumetric_moisture",
+    "soil-water-index": "loam.moisture.derived:soil_water_index",
     "sample-patches": "loam.learning.patches:sample_patches",
     "train": "loam.learning.training:train",
     "predict": "loam.learning.prediction:predict",

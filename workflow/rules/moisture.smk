@@ -113,3 +113,54 @@ rule detect_acquisition:
         "python -m loam detect-acquisition --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+rule derived:
+    input:
+        ["<results>/moisture/volumetric.zarr"] if cfg.moisture.derived.volumetric else [],
+        ["<results>/moisture/soil_water_index.zarr"] if cfg.moisture.derived.soil_water_index_days else [],
+
+
+rule volumetric_moisture:
+    input:
+        ssm="<results>/moisture/ssm.zarr",
+        static="<results>/covariates/static.zarr",
+    output:
+        directory("<results>/moisture/volumetric.zarr"),
+    log:
+        "<logs>/volumetric_moisture.log",
+    benchmark:
+        "<benchmarks>/volumetric_moisture.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
+        runtime=60,
+    params:
+        **step("volumetric_moisture", compute="moisture.compute"),
+    shell:
+        "python -m loam volumetric-moisture --ssm {input.ssm:q} --static {input.static:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+rule soil_water_index:
+    input:
+        "<results>/moisture/ssm.zarr",
+    output:
+        directory("<results>/moisture/soil_water_index.zarr"),
+    log:
+        "<logs>/soil_water_index.log",
+    benchmark:
+        "<benchmarks>/soil_water_index.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
+        runtime=60,
+    params:
+        **step("soil_water_index", "moisture.derived", compute="moisture.compute"),
+    shell:
+        "python -m loam soil-water-index --ssm {input:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"

@@ -19,7 +19,7 @@ from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
 from loam.moisture.observed import Observed, Source, observe, open_source
-from loam.moisture.platforms import antecedent_rain, platform_offsets, significant, stable_series
+from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
 from loam.raster import Flag, flag_attributes, open_dataset, open_raster, write_blocks, zarr_in_blocks
 
@@ -45,6 +45,12 @@ class Plan:
     def tracks(self) -> np.ndarray:
         """Track of each date `(date)`."""
         return self.source.tracks[self.dates]
+
+    @property
+    def year(self) -> np.ndarray:
+        """Time of the year of each date `(date)` [rad]."""
+        times = self.source.times[self.dates]
+        return 2 * np.pi * ((times - times.astype("datetime64[Y]")) / np.timedelta64(1, "D")) / YEAR_DAYS
 
     @property
     def seasons(self) -> tuple[np.ndarray, int]:
@@ -152,7 +158,7 @@ def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     layers = leave_out_unfit(seen, plan)
     mode = plan.source.vegetation.mode
     if mode in REGRESSED and seen.descriptor is not None:
-        slope, error, mean = vegetation_slope(seen.level, seen.descriptor, plan.tracks)
+        slope, error, mean = vegetation_slope(seen.level, seen.descriptor, plan.tracks, plan.year if mode == "cross_ratio" else None)
         seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
         layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
     angle = seen.angle if seen.angle.size else None
