@@ -14,7 +14,7 @@ import pytest
 import rasterio
 import xarray as xr
 import yaml
-from helpers import REPOSITORY
+from helpers import REPOSITORY, merged
 
 from loam.parts import PARTS, pixel_parts, unit_parts
 from loam.raster import UNUSABLE, open_dataset
@@ -217,7 +217,7 @@ def test_maps_are_on_the_grid_in_range_and_explained(house: House) -> None:
 
 def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     """Noise in place of every date that does not train changes no reference, bit for bit."""
-    from loam.config import Change
+    from loam import config
     from loam.moisture.references import fit_references
     from loam.raster import write_zarr
 
@@ -228,11 +228,13 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     assert other.sum() > 20
     stack["vv"].values[other] = np.random.default_rng(0).random((other.sum(), *stack["vv"].shape[1:]))
     write_zarr(stack.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
-    raw = yaml.safe_load((REPOSITORY / "config/default.yaml").read_text())["moisture"]["change"] | SMALL["moisture"]["change"]
-    weather = results / "covariates/weather.zarr"
-    fit_references(tmp_path / "stack.zarr", results / "learning/splits.json", weather, tmp_path / "references.zarr", Change(**raw))
+    cfg = config.load(merged(yaml.safe_load((REPOSITORY / "config/default.yaml").read_text()), SMALL)).moisture
+    fit_references(
+        tmp_path / "stack.zarr", results / "learning/splits.json", results / "covariates/weather.zarr", None, None,
+        tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, None, 2,
+    )  # fmt: skip
     before, after = (open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path))
-    for name in ("dry", "wet", "sensitivity_error", "beta"):
+    for name in before.data_vars:
         np.testing.assert_array_equal(before[name].values, after[name].values)
 
 
@@ -270,6 +272,30 @@ def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> No
     assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
 
 
+def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
+    planned = house.planned(moisture={"change": {"min_sensitivity_db": 1.2}})
+    assert planned == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+
+
+def test_derived_products_are_made_on_request_alone(house: House) -> None:
+    planned = house.planned(moisture={"derived": {"volumetric": True, "soil_water_index_days": [10]}})
+    assert planned == {"derived", "volumetric_moisture", "soil_water_index"}
+
+
+def test_one_new_acquisition_is_scaled_with_the_references_that_are_there(copied: House) -> None:
+    """Near real time: the stack is newer, and still nothing but the one acquisition is made."""
+    whole = open_dataset(copied.folder / "results/small/moisture/ssm.zarr").load()
+    name = str(whole["time"].values[-1])[:19].replace("-", "").replace(":", "")
+    (copied.folder / "resources/small/gamma0/stack.zarr/zarr.json").touch()
+    target = f"results/small/moisture/acquisitions/{name}.zarr"
+    done = copied.small("--allowed-rules", "detect_acquisition", "--", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = open_dataset(copied.folder / target).load()
+    for variable in ("ssm", "ssm_uncertainty", "flags"):
+        np.testing.assert_array_equal(new[variable].values, whole[variable].values[-1:])
+    assert not re.search("rule (fit_references|detect_change|import_cube)", done.stdout + done.stderr)
+
+
 def test_another_run_shares_what_the_area_owns(house: House) -> None:
     planned = house.planned(run="other")
     assert not planned & {"make_twin", "import_cube", "import_weather"}
@@ -285,14 +311,11 @@ def test_a_source_switched_off_reruns_who_used_it(house: House) -> None:
 
 
 def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
-    copied.edit(
-        "src/loam/moisture/uncertainty.py",
-        "    inside = np.clip(ssm, 0, 1)",
-        "    # Between the references.\n    inside = np.clip(ssm, 0, 1)",
-    )
-    copied.edit("src/loam/moisture/uncertainty.py", '"""Standard uncertainty of SSM [1]', '"""Give the standard uncertainty of SSM [1]')
+    path = "src/loam/moisture/scale.py"
+    copied.edit(path, "        known = np.isfinite", "        # Where it is certain.\n        known = np.isfinite")
+    copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
-    copied.edit("src/loam/moisture/uncertainty.py", "np.clip(ssm, 0, 1)", "np.clip(ssm, 0.0, 0.99)")
+    copied.edit(path, "np.float32(0))", "np.float32(0.1))")
     assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
 
 

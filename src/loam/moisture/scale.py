@@ -42,7 +42,7 @@ class Pixels:
 
 def relative_moisture(
     level: np.ndarray, variance: np.ndarray, angle: np.ndarray | None, pixels: Pixels, tracks: np.ndarray, seasons: np.ndarray,
-    flags: np.ndarray, standing_water_db: float, threads: int = 1,
+    flags: np.ndarray, standing_water_db: float, threads: int = 1, out: Moisture | None = None,
 ) -> Moisture:  # fmt: skip
     """Where backscatter lies between its references: 0 dry, 1 wet, with its uncertainty and flags.
 
@@ -56,10 +56,12 @@ def relative_moisture(
         flags: bits known already `(time, y, x)`, or broadcastable.
         standing_water_db: how far below the dry reference water stands on the ground [dB].
         threads: rows are shared out to as many.
+        out: arrays to write the results to, for who has them; new memory takes longer to get than the results to compute.
     """
     level, variance = (np.ascontiguousarray(values, dtype=np.float32) for values in (level, variance))
     theta = NO_ANGLE if angle is None or pixels.merged is None else np.ascontiguousarray(angle, dtype=np.float32)
-    out = Moisture(np.empty_like(level), np.empty_like(level), np.array(np.broadcast_to(flags, level.shape), dtype=np.int32, order="C"))
+    out = out or Moisture(np.empty_like(level), np.empty_like(level), np.empty(level.shape, dtype=np.int32))
+    np.copyto(out.flags, flags)
     for track, season in sorted({*zip(tracks.tolist(), seasons.tolist(), strict=True)}):
         dates = np.flatnonzero((tracks == track) & (seasons == season))
         fitted, slope = (np.ascontiguousarray(values, dtype=np.float32) for values in pixels.serving(track, season))
