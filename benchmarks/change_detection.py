@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -99,7 +100,15 @@ def of_pixels(level: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndar
     return both[..., -1], np.moveaxis(both[..., :-1], -1, 0)
 
 
-def measured(work: Callable[[], object], repeats: int = 1) -> tuple[float, object]:
+# Other ways, and the edge of the part that each is measured on [pixel].
+OTHERS = {
+    "NumPy sums and sort": (of_numpy, 1024),
+    "xarray cov/var and quantile (numbagg)": (of_xarray, 1024),
+    "apply_ufunc polyfit, nanquantile": (of_pixels, 128),
+}
+
+
+def measured(work: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
     """Shortest time of some runs [s], and the result."""
     best, result = np.inf, None
     for _ in range(repeats):
@@ -112,24 +121,21 @@ def measured(work: Callable[[], object], repeats: int = 1) -> tuple[float, objec
 def in_memory(size: int, threads: int) -> None:
     """Measure all ways and print the table."""
     level, angle, tracks = cube(size)
-    copy, target = np.empty_like(level), np.inf
-    copy[:] = 0  # pages are there before the clock runs
-    target, _ = measured(lambda: np.copyto(copy, level), 3)
-    del copy
+    target = np.zeros_like(level)  # pages are there before the clock runs
+    copied, _ = measured(lambda: np.copyto(target, level), 3)
     # Compiled, or read from the cache, before the clock runs.
     of_loam(level[:, :4].copy(), angle[:, :4].copy(), tracks, threads, own=True)()
-    parts = {"xarray": min(size, 1024), "numpy": min(size, 1024), "pixels": 128}
     ways: dict[str, tuple[int, float, np.ndarray]] = {}
     for name, own in (("Loam, with standard errors, uncertainty, flags", False), ("Loam, references of each track too", True)):
         seconds, result = measured(of_loam(level, angle, tracks, threads, own), 3)
         ways[name] = (size, seconds, result[0])
-    for name, work in (("NumPy sums and sort", of_numpy), ("xarray cov/var and quantile (numbagg)", of_xarray), ("apply_ufunc polyfit, nanquantile", of_pixels)):
-        part = parts["pixels"] if work is of_pixels else parts["numpy"]
+    for name, (work, most) in OTHERS.items():
+        part = min(size, most)
         few = (np.ascontiguousarray(level[:, :part, :part]), np.ascontiguousarray(angle[:, :part, :part]))
         with warnings.catch_warnings(action="ignore"):
-            seconds, result = measured(lambda work=work, few=few: work(*few), 2 if part < size else 1)  # type: ignore[misc]
+            seconds, result = measured(lambda work=work, few=few: work(*few))  # type: ignore[misc]
         ways[name] = (part, seconds, result[0])
-    ways["plain copy of the cube"] = (size, target, np.empty(0))
+    ways["plain copy of the cube"] = (size, copied, np.empty(0))
     report(ways, size, threads)
 
 
@@ -154,13 +160,11 @@ def write_cube(folder: Path, size: int) -> None:
     import zarr
     from odc.geo.geobox import GeoBox
 
+    from loam.grid import empty_like_grid
     from loam.raster import write_zarr, zarr_in_blocks
 
     box = GeoBox.from_bbox((300000, 4000000, 300000 + 20 * size, 4000000 + 20 * size), "EPSG:32618", resolution=20)
     times = np.datetime64("2020-01-01", "ns") + np.arange(DATES) * np.timedelta64(6, "D")
-    coords = {str(n): v for n, v in box.coords.items()}
-    from loam.grid import empty_like_grid
-
     coords = empty_like_grid(box) | {"time": times, "track": ("time", np.array(["A004", "D106"])[np.arange(DATES) % 2])}
     lazy = da.zeros((DATES, size, size), dtype="f4", chunks=(32, 128, 128))
     template = xr.Dataset({"vv": (("time", "y", "x"), lazy, {"units": "1", "long_name": "gamma nought VV"})}, coords=coords)
@@ -171,9 +175,10 @@ def write_cube(folder: Path, size: int) -> None:
             for x in range(0, size, BLOCK_PX):
                 values[:, y : y + BLOCK_PX, x : x + BLOCK_PX] = noise[:, : size - y, : size - x]
     days = np.datetime64("2020-01-01", "ns") + np.arange(6 * DATES) * np.timedelta64(1, "D")
-    coarse = box.zoom_out(size / 2)
-    fields = {n: (("time", "y", "x"), np.full((6 * DATES, 2, 2), 12.0, np.float32), {"units": "1", "long_name": n}) for n in ("temperature", "precipitation")}
-    write_zarr(xr.Dataset(fields, coords=empty_like_grid(coarse) | {"time": days}).odc.assign_crs(box.crs), folder / "weather.zarr")
+    mild = np.full((6 * DATES, 2, 2), 12.0, np.float32)
+    fields = {name: (("time", "y", "x"), mild, {"units": "1", "long_name": name}) for name in ("temperature", "precipitation")}
+    weather = xr.Dataset(fields, coords=empty_like_grid(box.zoom_out(size / 2)) | {"time": days})
+    write_zarr(weather.odc.assign_crs(box.crs), folder / "weather.zarr")
     (folder / "splits.json").write_text(json.dumps({"dates": {"train": [str(time)[:19] for time in times]}}))
 
 

@@ -85,8 +85,9 @@ class Site:
         from loam.moisture.references import fit_references
         from loam.raster import open_dataset
 
-        changed = {"compute": compute} if compute else {}
-        fit_references(out=self.folder / out, cfg=self.cfg.moisture.references, **self.arguments("stack", "splits", "weather") | changed)
+        arguments = self.arguments("stack", "splits", "weather") | ({"compute": compute} if compute else {})
+        del arguments["classes"]
+        fit_references(out=self.folder / out, cfg=self.cfg.moisture.references, **arguments)
         return open_dataset(self.folder / out).load()
 
     def detect(self, out: str = "ssm.zarr", compute: Compute | None = None, step: str = "detect_change") -> xr.Dataset:

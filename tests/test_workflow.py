@@ -231,7 +231,7 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     cfg = config.load(merged(yaml.safe_load((REPOSITORY / "config/default.yaml").read_text()), SMALL)).moisture
     fit_references(
         tmp_path / "stack.zarr", results / "learning/splits.json", results / "covariates/weather.zarr", None, None,
-        tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, None, 2,
+        tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, 2,
     )  # fmt: skip
     before, after = (open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path))
     for name in before.data_vars:

@@ -37,7 +37,6 @@ rule fit_references:
             signal="moisture.signal",
             vegetation="moisture.vegetation",
             compute="moisture.compute",
-            classes="sources.landcover",
         ),
     shell:
         "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"

@@ -18,11 +18,11 @@ from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_leng
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
-from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
+from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags, where
 from loam.moisture.observed import Observed, Source, observe, open_source
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
-from loam.raster import Flag, flag_attributes, open_dataset, open_raster, usable_labels, write_blocks, zarr_in_blocks
+from loam.raster import Flag, flag_attributes, open_dataset, usable_labels, write_blocks, zarr_in_blocks
 
 # Memory that a pixel of one date takes at most while its block is scaled [byte]; measured, see docs/performance.md.
 PIXEL_DATE_BYTES = 48
@@ -35,7 +35,8 @@ class Plan:
 
     source: Source
     references: Path
-    surface: np.ndarray  # flags of the land cover (y, x)
+    landcover: Path | None
+    classes: LandCover | None
     cfg: Change
     dates: np.ndarray  # places of the acquisitions in the stack (date)
     slab: int  # acquisitions held at once
@@ -47,8 +48,8 @@ def detect_change(
 ) -> None:  # fmt: skip
     """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
-    surface = surface_flags(source, references, landcover, classes)
-    plan = Plan(source, references, surface, cfg, np.arange(len(source.times)), slab_of(stack, len(source.times)))
+    require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
+    plan = Plan(source, references, landcover, classes, cfg, np.arange(len(source.times)), slab_of(stack, len(source.times)))
     write_moisture(plan, out, compute, threads)
 
 
@@ -59,7 +60,8 @@ def detect_acquisition(
     """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     place = acquisition_of(out.stem, source)
-    plan = Plan(source, references, surface_flags(source, references, landcover, classes), cfg, np.array([place]), 1)
+    require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
+    plan = Plan(source, references, landcover, classes, cfg, np.array([place]), 1)
     write_moisture(plan, out, compute, threads)
 
 
@@ -76,12 +78,11 @@ def acquisition_of(name: str, source: Source) -> int:
     return names.index(name)
 
 
-def surface_flags(source: Source, references: Path, landcover: Path | None, classes: LandCover | None) -> np.ndarray:
-    """Flags of the land cover `(y, x)`; stop when the references lie on another grid."""
-    require_same_grid(references, open_dataset(references).odc.geobox, source.stack, source.box)
-    if landcover is None or classes is None:
-        return np.zeros(source.shape, dtype=np.int32)
-    return land_cover_flags(open_raster(landcover), source.box, classes)
+def surface_flags(plan: Plan, block: Block) -> np.ndarray:
+    """Flags of a block's land cover `(y, x)`."""
+    if plan.landcover is None or plan.classes is None:
+        return np.zeros((1, 1), dtype=np.int32)
+    return land_cover_flags(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.classes)
 
 
 def slab_of(stack: Path, dates: int) -> int:
@@ -158,7 +159,7 @@ def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndar
     tracks = np.array([names.index(name) if name in names else len(names) for name in source.tracks[dates]])
     remove_vegetation(seen, references)
     pixels = pixels_of(references, names, source.signal.normalisation == "beta")
-    flags = plan.surface[block.window] | known_flags(seen, references, tracks, pixels, plan)
+    flags = surface_flags(plan, block) | known_flags(seen, references, tracks, pixels, plan)
     flags |= where(~np.isin(source.platforms[dates], known), Flag.UNKNOWN_PLATFORM)[:, None, None]
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)

@@ -1,17 +1,31 @@
 """Flags: what makes a value of change detection unusable, or in need of care."""
 
+from pathlib import Path
+
 import numpy as np
-import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
 from loam.grid import to_grid
-from loam.raster import Flag
+from loam.raster import Flag, open_raster
+
+MARGIN_PX = 2
 
 
-def land_cover_flags(landcover: xr.DataArray, box: GeoBox, classes: LandCover) -> np.ndarray:
-    """Flags by the commonest class in each pixel, `(y, x)`."""
-    code = to_grid(landcover, box, "mode").values
+def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
+    """Commonest class in each pixel of a window, `(y, x)`, NaN where the map does not reach. Only the window's part is read."""
+    whole = open_raster(landcover)
+    edges = box.pad(MARGIN_PX).extent.to_crs(whole.rio.crs).boundingbox
+    south_first = whole["y"].size > 1 and whole["y"].values[0] < whole["y"].values[-1]
+    rows = slice(edges.bottom, edges.top) if south_first else slice(edges.top, edges.bottom)
+    part = whole.sel(x=slice(edges.left, edges.right), y=rows)
+    if min(part.shape) < 2:
+        return np.full(tuple(box.shape), np.nan)
+    return np.asarray(to_grid(part, box, "mode").values)
+
+
+def land_cover_flags(code: np.ndarray, classes: LandCover) -> np.ndarray:
+    """Flags of land-cover codes, int32 of any shape."""
     chosen = {Flag.WATER: classes.water, Flag.BUILT_UP: classes.built_up, Flag.FOREST: classes.forest}
     flags = np.zeros(code.shape, dtype=np.int32)
     for flag, codes in chosen.items():
@@ -27,7 +41,7 @@ def where(condition: np.ndarray, flag: Flag) -> np.ndarray:
 def sensitivity_flags(sensitivity: np.ndarray, sensitivity_error: np.ndarray, noise_db: float, min_sensitivity_db: float) -> np.ndarray:
     """Flag too little wet minus dry to scale: S < max(minimum, 3 u(S)), int32 of any shape.
 
-    Noise alone spreads percentiles: what it would show is taken from S in squares, as variances add, before S is compared.
+    Noise alone spreads percentiles: S within two of its errors of what noise would show is no sign of moisture either.
 
     Args:
         sensitivity: S [dB].
@@ -35,8 +49,8 @@ def sensitivity_flags(sensitivity: np.ndarray, sensitivity_error: np.ndarray, no
         noise_db: S of ground that does not change, by noise alone [dB].
         min_sensitivity_db: the minimum [dB].
     """
-    signal = np.sqrt(np.maximum(sensitivity**2 - noise_db**2, 0))
-    return where(~(signal >= np.maximum(min_sensitivity_db, 3 * sensitivity_error)), Flag.LOW_SENSITIVITY)
+    least = np.maximum(np.maximum(min_sensitivity_db, 3 * sensitivity_error), noise_db + 2 * sensitivity_error)
+    return where(~(sensitivity >= least), Flag.LOW_SENSITIVITY)
 
 
 def incidence_flags(incidence_deg: np.ndarray, incidence_range_deg: tuple[float, float]) -> np.ndarray:

@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Signal, Vegetation
 from loam.errors import LoamError
-from loam.features import Field
+from loam.features import Field, bilinear
 from loam.grid import pixel_positions
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
 from loam.moisture.blocks import Block
@@ -35,7 +35,7 @@ class Source:
     platforms: np.ndarray  # (time)
     variables: tuple[str, ...]
     frost: Frost
-    ndvi: Field | None
+    ndvi: Path | None  # where the treatment of vegetation reads it
 
     @property
     def size(self) -> int:
@@ -95,19 +95,29 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
         daily[name], str(daily.odc.crs), times, signal.frozen_below_degc, signal.frozen_window_days, signal.snow_memory_days
     )  # fmt: skip
     box = data.odc.geobox
-    field = _ndvi_field(ndvi, box) if vegetation.mode in {"flag", "ndvi", "water_cloud"} and ndvi is not None else None
+    plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
     return Source(
-        stack, signal, vegetation, box, times, data["track"].values.astype(str), platforms, tuple(map(str, data.data_vars)), frost, field
+        stack, signal, vegetation, box, times, data["track"].values.astype(str), platforms, tuple(map(str, data.data_vars)), frost, plants
     )  # fmt: skip
 
 
-def _ndvi_field(path: Path, box: GeoBox) -> Field:
+def ndvi_field(path: Path, box: GeoBox) -> Field:
+    """NDVI and its age around a window, on their own grid."""
     data = open_dataset(path)
     require(data, ("ndvi", "age"), path)
-    values = np.stack([data[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1).astype(np.float32)
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    window = {axis: _around(places, data.sizes[axis]) for axis, places in (("y", rows), ("x", columns))}
+    part = data.isel(window)
+    values = np.stack([part[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1).astype(np.float32)
     max_age = float(data["age"].attrs.get("max_age_days", np.inf))
-    return Field(data["time"].values.astype("datetime64[D]"), values, rows, columns, max_age)
+    days = data["time"].values.astype("datetime64[D]")
+    return Field(days, values, rows - window["y"].start, columns - window["x"].start, max_age)
+
+
+def _around(places: np.ndarray, size: int) -> slice:
+    """Cells that interpolation at these places touches."""
+    first = int(np.clip(np.floor(places.min()), 0, size - 1))
+    return slice(first, int(np.clip(np.floor(places.max()) + 2, first + 1, size)))
 
 
 def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndarray, threads: int = 1) -> Observed:
@@ -160,7 +170,8 @@ def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray,
         vv = seen.level if source.signal.polarisation == "vv" else _averaged(data, "vv", source, block, dates, 1)[0]
         seen.descriptor = seen.vh - vv
     elif source.ndvi is not None:
-        seen.descriptor = np.stack([ndvi_on(source.ndvi, source.times[date], block.window) for date in dates])
+        field = ndvi_field(source.ndvi, source.box[block.window])
+        seen.descriptor = np.stack([ndvi_on(field, source.times[date]) for date in dates])
     if mode == "flag" and seen.descriptor is not None:
         seen.dense = seen.descriptor > cfg.dense_ndvi
     if mode == "water_cloud" and seen.descriptor is not None:
@@ -170,11 +181,11 @@ def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray,
         seen.level, seen.variance = soil, (seen.variance * growth**2).astype(np.float32)
 
 
-def ndvi_on(field: Field, time: np.datetime64, window: tuple[slice, slice]) -> np.ndarray:
-    """NDVI of a window on a day, the last composite's on or before it, `(y, x)` float32; NaN when too old or never seen."""
+def ndvi_on(field: Field, time: np.datetime64) -> np.ndarray:
+    """NDVI on a day, the last composite's on or before it, `(y, x)` float32; NaN when too old or never seen."""
     day = time.astype("datetime64[D]")
     index = int(np.searchsorted(field.times, day, side="right")) - 1
     if index < 0:
-        return np.full(field.rows[window].shape, np.nan, dtype=np.float32)
-    ndvi, age = field.at(field.values[index], window).astype(np.float32)
+        return np.full(field.rows.shape, np.nan, dtype=np.float32)
+    ndvi, age = bilinear(field.values[index], field.rows, field.columns).astype(np.float32)
     return np.where(age + float((day - field.times[index]) / DAY) <= field.max_age, ndvi, np.nan)

@@ -10,18 +10,19 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from loam.config import Compute, LandCover, References, Signal, Vegetation
+from loam.config import Compute, References, Signal, Vegetation
 from loam.errors import LoamError
-from loam.grid import empty_like_grid, to_grid
+from loam.grid import empty_like_grid
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
+from loam.moisture.masks import land_cover_codes
 from loam.moisture.observed import Observed, Source, observe, open_source
 from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
-from loam.raster import Flag, flag_attributes, open_dataset, open_raster, write_blocks, zarr_in_blocks
+from loam.raster import Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
 
 # Memory that a pixel of one date takes at most while its block is fitted [byte]; measured, see docs/performance.md.
 PIXEL_DATE_BYTES = 30
@@ -39,7 +40,7 @@ class Plan:
     dates: np.ndarray  # places of the training dates in the stack (date)
     offsets_db: np.ndarray  # of each date's satellite (date)
     names: tuple[str, ...]  # groups to fit
-    given: np.ndarray | None  # slope and error by land cover (2, y, x)
+    landcover: Path | None  # where slopes are given by its class
 
     @property
     def tracks(self) -> np.ndarray:
@@ -60,18 +61,22 @@ class Plan:
 
 def fit_references(
     stack: Path, splits: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: References,
-    vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
+    vegetation: Vegetation, compute: Compute, threads: int,
 ) -> None:  # fmt: skip
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     dates = training_dates(source, json.loads(splits.read_text()))
     offsets = fitted_offsets(source, dates, weather, cfg)
-    given = None
-    if cfg.beta_fallback == "landcover" and landcover is not None and classes is not None:
-        given = given_slopes(to_grid(open_raster(landcover), source.box, "mode").values, cfg)
     names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
     names += [ALL_TRACKS] if signal.normalisation == "beta" else []
-    plan = Plan(source, cfg, dates, offset_of(offsets, source.platforms[dates]), tuple(names), given)
+    plan = Plan(
+        source,
+        cfg,
+        dates,
+        offset_of(offsets, source.platforms[dates]),
+        tuple(names),
+        landcover if cfg.beta_fallback == "landcover" else None,
+    )
     workers = workers_of(compute, threads)
     edge = block_edge(compute.memory_mb, workers, PIXEL_DATE_BYTES * len(dates), source.shape, REFERENCE_CHUNK_PX)
     with zarr_in_blocks(
@@ -162,7 +167,9 @@ def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
         seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
         layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
     angle = seen.angle if seen.angle.size else None
-    given = None if plan.given is None else plan.given[(slice(None), *block.window)]
+    given = None
+    if plan.landcover is not None:
+        given = given_slopes(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.cfg)
     percentiles, names = (plan.cfg.dry_percentile, plan.cfg.wet_percentile), list(plan.names)
     arguments = (angle, plan.tracks, names, plan.seasons, percentiles, plan.cfg.beta_max_relative_error, given, threads)
     fitted = fit_tracks(seen.level, *arguments)
