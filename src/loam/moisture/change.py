@@ -19,13 +19,13 @@ from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
 from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags, where
-from loam.moisture.observed import Observed, Source, observe, open_source
+from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
 from loam.raster import Flag, flag_attributes, open_dataset, usable_labels, write_blocks, zarr_in_blocks
 
-# Memory that a pixel of one date takes at most while its block is scaled [byte]; measured, see docs/performance.md.
-PIXEL_DATE_BYTES = 48
+# Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
+RESULT_BYTES = 28
 TIME_CHUNK = 16
 
 
@@ -94,9 +94,9 @@ def slab_of(stack: Path, dates: int) -> int:
 def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> None:
     """Scale an area block by block, and say in the file how much of its variance is noise."""
     source, workers = plan.source, workers_of(compute, threads)
-    area = (source.shape, SSM_CHUNK_PX)
-    plan = replace(plan, slab=slab_length(compute.memory_mb, workers, PIXEL_DATE_BYTES, *area, plan.slab, TIME_CHUNK))
-    edge = block_edge(compute.memory_mb, workers, PIXEL_DATE_BYTES * plan.slab, *area)
+    area, date_bytes = (source.shape, SSM_CHUNK_PX), source.pixel_date_bytes + RESULT_BYTES
+    plan = replace(plan, slab=slab_length(compute.memory_mb, workers, date_bytes, *area, plan.slab, TIME_CHUNK))
+    edge = block_edge(compute.memory_mb, workers, date_bytes * plan.slab, *area)
     chunks = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
     with zarr_in_blocks(_template(plan), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
@@ -157,14 +157,14 @@ def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndar
     names = [name for name in references["track"].values.astype(str).tolist() if name != ALL_TRACKS]
     # A track that was never seen in training has no references: the place after the last is all NaN.
     tracks = np.array([names.index(name) if name in names else len(names) for name in source.tracks[dates]])
-    remove_vegetation(seen, references)
+    variance = remove_vegetation(seen, noise_variance(seen, source), references)
     pixels = pixels_of(references, names, source.signal.normalisation == "beta")
     flags = surface_flags(plan, block) | known_flags(seen, references, tracks, pixels, plan)
     flags |= where(~np.isin(source.platforms[dates], known), Flag.UNKNOWN_PLATFORM)[:, None, None]
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
     angle = seen.angle if seen.angle.size else None
-    return relative_moisture(seen.level, seen.variance, angle, pixels, tracks, seasons, flags, source.signal.standing_water_db, threads)
+    return relative_moisture(seen.level, variance, angle, pixels, tracks, seasons, flags, source.signal.standing_water_db, threads)
 
 
 def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
@@ -176,14 +176,14 @@ def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
     return Pixels(own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope)
 
 
-def remove_vegetation(seen: Observed, references: xr.Dataset) -> None:
-    """Bring levels to the mean vegetation where references were; the slope's error joins the variance."""
+def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Dataset) -> np.ndarray:
+    """Bring levels to the mean vegetation where references were; return the variance with that of the slope."""
     if "vegetation_slope" not in references or seen.descriptor is None:
-        return
+        return variance
     slope, error, mean = (references[f"vegetation_{name}"].values for name in ("slope", "slope_error", "mean"))
     seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
-    seen.variance = seen.variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
     seen.dense = ~np.isfinite(seen.descriptor)
+    return variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
 
 
 def known_flags(seen: Observed, references: xr.Dataset, tracks: np.ndarray, pixels: Pixels, plan: Plan) -> np.ndarray:

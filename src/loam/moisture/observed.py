@@ -53,6 +53,11 @@ class Source:
         return int(self.box.shape.y), int(self.box.shape.x)
 
     @property
+    def pixel_date_bytes(self) -> int:
+        """Memory that a pixel of one date takes while it is read: power, level, count and their cut-out, masks; then what else is there."""
+        return 20 + 4 * ("incidence" in self.variables) + 8 * self.needs_vh + 12 * (self.vegetation.mode != "none")
+
+    @property
     def needs_vh(self) -> bool:
         """Whether VH is read beside VV: for snow, or for the cross ratio."""
         asked = self.signal.snow_memory_days > 0 or self.vegetation.mode == "cross_ratio"
@@ -64,7 +69,7 @@ class Observed:
     """A block of acquisitions, `(time, y, x)`; `angle` has no length and the others are None where they are not known."""
 
     level: np.ndarray  # averaged backscatter [dB]
-    variance: np.ndarray  # u² of it: speckle, calibration, surface, grown by the vegetation model [dB²]
+    count: np.ndarray  # pixels it is the mean of
     angle: np.ndarray  # local incidence [degree]
     layover: np.ndarray | None  # layover or shadow
     frozen: np.ndarray
@@ -72,6 +77,7 @@ class Observed:
     vh: np.ndarray | None  # averaged VH [dB]
     descriptor: np.ndarray | None  # NDVI, or VH over VV [dB]
     dense: np.ndarray | None  # the canopy hides the soil, or nobody knows it
+    growth: np.ndarray | None  # of noise by the Water Cloud Model [1]
 
 
 def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation) -> Source:
@@ -134,20 +140,24 @@ def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndar
     box = source.box[block.window]
     level, count = _averaged(data, source.signal.polarisation, source, block, dates, threads)
     level -= offsets_db[:, None, None].astype(np.float32)
-    share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
-    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
-    variance = speckle_variance(count, source.signal.looks, share) + np.float32(
-        source.signal.calibration_error_db**2 + source.signal.surface_error_db**2
-    )
     angle = _window(data["incidence"], dates, block.window) if "incidence" in source.variables else np.empty((0, 0, 0))
     layover = (_window(data["mask"], dates, block.window) & LAYOVER_SHADOW) != 0 if "mask" in source.variables else None
     vh = _averaged(data, "vh", source, block, dates, threads)[0] if source.needs_vh else None
     seen = Observed(
-        level, variance, np.ascontiguousarray(angle, dtype=np.float32), layover, source.frost.frozen(box, dates),
-        source.frost.snow_possible(box, dates), vh, None, None,
+        level, count, np.ascontiguousarray(angle, dtype=np.float32), layover, source.frost.frozen(box, dates),
+        source.frost.snow_possible(box, dates), vh, None, None, None,
     )  # fmt: skip
     _see_plants(seen, source, block, dates, data)
     return seen
+
+
+def noise_variance(seen: Observed, source: Source) -> np.ndarray:
+    """u² of the level: speckle, calibration and surface, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
+    signal = source.signal
+    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
+    constant = np.float32(signal.calibration_error_db**2 + signal.surface_error_db**2)
+    variance = speckle_variance(seen.count, signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m)) + constant
+    return variance if seen.growth is None else (variance * seen.growth**2).astype(np.float32)
 
 
 def _averaged(data: xr.Dataset, name: str, source: Source, block: Block, dates: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +188,7 @@ def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray,
         theta = seen.angle if seen.angle.size else 40.0
         soil, growth = soil_backscatter(seen.level, seen.descriptor, theta, cfg.canopy_a, cfg.canopy_b)
         seen.dense = np.isnan(soil) & np.isfinite(seen.level)
-        seen.level, seen.variance = soil, (seen.variance * growth**2).astype(np.float32)
+        seen.level, seen.growth = soil, growth
 
 
 def ndvi_on(field: Field, time: np.datetime64) -> np.ndarray:

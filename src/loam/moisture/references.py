@@ -24,8 +24,6 @@ from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
 from loam.raster import Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
 
-# Memory that a pixel of one date takes at most while its block is fitted [byte]; measured, see docs/performance.md.
-PIXEL_DATE_BYTES = 30
 # Windows from which offsets between satellites are estimated: enough for a median, few enough to read at once.
 SAMPLE_WINDOWS, SAMPLE_PX = 4, 48
 REGRESSED = {"cross_ratio", "ndvi"}
@@ -69,19 +67,12 @@ def fit_references(
     offsets = fitted_offsets(source, dates, weather, cfg)
     names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
     names += [ALL_TRACKS] if signal.normalisation == "beta" else []
-    plan = Plan(
-        source,
-        cfg,
-        dates,
-        offset_of(offsets, source.platforms[dates]),
-        tuple(names),
-        landcover if cfg.beta_fallback == "landcover" else None,
-    )
+    given = landcover if cfg.beta_fallback == "landcover" else None
+    plan = Plan(source, cfg, dates, offset_of(offsets, source.platforms[dates]), tuple(names), given)
     workers = workers_of(compute, threads)
-    edge = block_edge(compute.memory_mb, workers, PIXEL_DATE_BYTES * len(dates), source.shape, REFERENCE_CHUNK_PX)
-    with zarr_in_blocks(
-        _template(plan, offsets), out, {"track": 1, "season": 1, "y": REFERENCE_CHUNK_PX, "x": REFERENCE_CHUNK_PX}
-    ) as partial_out:
+    edge = block_edge(compute.memory_mb, workers, source.pixel_date_bytes * len(dates), source.shape, REFERENCE_CHUNK_PX)
+    chunks = {"track": 1, "season": 1, "y": REFERENCE_CHUNK_PX, "x": REFERENCE_CHUNK_PX}
+    with zarr_in_blocks(_template(plan, offsets), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
         inner = max(1, workers // len(blocks))
         counts = for_each(partial(fit_block, plan, partial_out, inner), blocks, compute, threads, "fit-references")
