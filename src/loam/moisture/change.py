@@ -22,7 +22,7 @@ from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_fl
 from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
-from loam.raster import Flag, flag_attributes, open_dataset, usable_labels, write_blocks, zarr_in_blocks
+from loam.raster import UNUSABLE, Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
 
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
 RESULT_BYTES = 28
@@ -132,11 +132,15 @@ def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray
         result = scale_dates(plan, references, block, dates, threads)
         named = {"ssm": result.ssm, "ssm_uncertainty": result.uncertainty, "flags": result.flags}
         write_blocks(out, named, (slice(start, start + len(dates)), *block.window))
-        label = usable_labels(result.ssm, result.flags)
-        known = np.isfinite(label) & np.isfinite(result.uncertainty)
-        ssm, noise = label[known].astype(np.float64), result.uncertainty[known].astype(np.float64)
-        sums += [known.sum(), ssm.sum(), (ssm**2).sum(), (noise**2).sum()]
+        sums += label_sums(result)
     return sums
+
+
+def label_sums(result: Moisture) -> np.ndarray:
+    """Count, SSM, SSM² and u² summed over usable labels `(4)`."""
+    known = ((result.flags & np.int32(UNUSABLE)) == 0) & np.isfinite(result.uncertainty)
+    ssm, noise = (np.where(known, values, np.float32(0)) for values in (result.ssm, result.uncertainty))
+    return np.array([known.sum(), ssm.sum(dtype=np.float64), np.vdot(ssm, ssm), np.vdot(noise, noise)])
 
 
 def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndarray, threads: int) -> Moisture:

@@ -156,7 +156,9 @@ def noise_variance(seen: Observed, source: Source) -> np.ndarray:
     signal = source.signal
     # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
     constant = np.float32(signal.calibration_error_db**2 + signal.surface_error_db**2)
-    variance = speckle_variance(seen.count, signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m)) + constant
+    # There are few counts and many pixels: each count's variance is worked out once.
+    by_count = speckle_variance(np.arange(source.size**2 + 1), signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m))
+    variance = np.take(by_count + constant, seen.count)
     return variance if seen.growth is None else (variance * seen.growth**2).astype(np.float32)
 
 

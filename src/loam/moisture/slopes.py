@@ -22,7 +22,7 @@ def slope_rows(
         error: its standard error `(y, x)` [dB/degree]; written. NaN with fewer than 3 values or a single angle.
     """
     state = np.empty((5, WIDTH), np.float64)
-    recent = np.empty((lags + 1, WIDTH), np.float64)
+    recent = np.empty((lags + 1, WIDTH), np.float32)
     for y in range(rows[0], rows[1]):
         for left in range(0, level.shape[2], WIDTH):
             right = min(left + WIDTH, level.shape[2])
@@ -70,17 +70,18 @@ def _robust_variance(
 ) -> np.ndarray:
     """Variance of the sum of angle times residual, with memory (Newey & West 1987, Econometrica 55, 703-708)."""
     lags = recent.shape[0] - 1
-    total = np.zeros(recent.shape[1])
+    total, mean = np.zeros(recent.shape[1], np.float32), state.astype(np.float32)
+    inverse = np.float32(1) / mean[3]
     recent[:] = 0
     for i in range(dates.size):
         values, thetas = level[dates[i], y, left:right], angle[dates[i], y, left:right]
         now = recent[i % (lags + 1)]
         for p in range(right - left):
-            known = (values[p] == values[p]) & (thetas[p] == thetas[p]) & (state[3, p] > 0)
-            away = thetas[p] - state[2, p]
-            now[p] = away * (values[p] - state[1, p] - away * state[4, p] / state[3, p]) if known else 0.0
+            known = (values[p] == values[p]) & (thetas[p] == thetas[p]) & (mean[3, p] > 0)
+            away = thetas[p] - mean[2, p]
+            now[p] = away * (values[p] - mean[1, p] - away * mean[4, p] * inverse[p]) if known else np.float32(0)
         for lag in range(min(lags, i) + 1):
-            weight = 1.0 if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0))
+            weight = np.float32(1.0 if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)))
             before = recent[(i - lag) % (lags + 1)]
             for p in range(right - left):
                 total[p] += weight * now[p] * before[p]
