@@ -36,32 +36,37 @@ def slope_rows(
                 error[y, left + p] = np.sqrt(max(variance[p], 0.0) * n / (n - 2)) / spread if known else np.nan
 
 
+# One result to a loop: with more, the compiler cannot rule out that they overlap and takes value by value.
 @compiled
 def _means(level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, left: int, right: int, state: np.ndarray) -> None:
     """Count, mean level and mean angle of the values that have both."""
     state[:] = 0
+    count, values_sum, angles_sum = state[0], state[1], state[2]
     for date in dates:
         values, thetas = level[date, y, left:right], angle[date, y, left:right]
         for p in range(right - left):
-            known = (values[p] == values[p]) & (thetas[p] == thetas[p])
-            state[0, p] += known
-            state[1, p] += values[p] if known else np.float32(0)
-            state[2, p] += thetas[p] if known else np.float32(0)
+            count[p] += np.float64(1) if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float64(0)
+        for p in range(right - left):
+            values_sum[p] += values[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
+        for p in range(right - left):
+            angles_sum[p] += thetas[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
     for p in range(right - left):
-        state[1, p] /= max(state[0, p], 1.0)
-        state[2, p] /= max(state[0, p], 1.0)
+        values_sum[p] /= max(count[p], 1.0)
+        angles_sum[p] /= max(count[p], 1.0)
 
 
 @compiled
 def _moments(level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, left: int, right: int, state: np.ndarray) -> None:
     """Sums of squares of the angle, and of products with the level, about the means."""
+    values_mean, angles_mean, spread, product = state[1], state[2], state[3], state[4]
     for date in dates:
         values, thetas = level[date, y, left:right], angle[date, y, left:right]
         for p in range(right - left):
-            known = (values[p] == values[p]) & (thetas[p] == thetas[p])
-            away = thetas[p] - state[2, p] if known else 0.0
-            state[3, p] += away * away
-            state[4, p] += away * (values[p] - state[1, p]) if known else 0.0
+            away = thetas[p] - angles_mean[p]
+            spread[p] += away * away if (values[p] == values[p]) & (thetas[p] == thetas[p]) else 0.0
+        for p in range(right - left):
+            both = (thetas[p] - angles_mean[p]) * (values[p] - values_mean[p])
+            product[p] += both if both == both else 0.0
 
 
 @compiled
@@ -71,15 +76,15 @@ def _robust_variance(
     """Variance of the sum of angle times residual, with memory (Newey & West 1987, Econometrica 55, 703-708)."""
     lags = recent.shape[0] - 1
     total, mean = np.zeros(recent.shape[1], np.float32), state.astype(np.float32)
-    inverse = np.float32(1) / mean[3]
+    values_mean, angles_mean, slope = mean[1], mean[2], (state[4] / state[3]).astype(np.float32)
     recent[:] = 0
     for i in range(dates.size):
         values, thetas = level[dates[i], y, left:right], angle[dates[i], y, left:right]
         now = recent[i % (lags + 1)]
         for p in range(right - left):
-            known = (values[p] == values[p]) & (thetas[p] == thetas[p]) & (mean[3, p] > 0)
-            away = thetas[p] - mean[2, p]
-            now[p] = away * (values[p] - mean[1, p] - away * mean[4, p] * inverse[p]) if known else np.float32(0)
+            away = thetas[p] - angles_mean[p]
+            score = away * (values[p] - values_mean[p] - away * slope[p])
+            now[p] = score if score == score else np.float32(0)
         for lag in range(min(lags, i) + 1):
             weight = np.float32(1.0 if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)))
             before = recent[(i - lag) % (lags + 1)]
