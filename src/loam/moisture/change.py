@@ -49,7 +49,8 @@ def detect_change(
     """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
-    plan = Plan(source, references, landcover, classes, cfg, np.arange(len(source.times)), slab_of(stack, len(source.times)))
+    number, files = len(source.times), (references.resolve(), landcover and landcover.resolve())
+    plan = Plan(source, *files, classes, cfg, np.arange(number), slab_of(stack, number))
     write_moisture(plan, out, compute, threads)
 
 
@@ -61,7 +62,7 @@ def detect_acquisition(
     source = open_source(stack, weather, ndvi, signal, vegetation)
     place = acquisition_of(out.stem, source)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
-    plan = Plan(source, references, landcover, classes, cfg, np.array([place]), 1)
+    plan = Plan(source, references.resolve(), landcover and landcover.resolve(), classes, cfg, np.array([place]), 1)
     write_moisture(plan, out, compute, threads)
 
 
@@ -101,7 +102,7 @@ def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> Non
     with zarr_in_blocks(_template(plan), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
         inner = max(1, workers // len(blocks))
-        sums = for_each(partial(scale_block, plan, partial_out, inner), blocks, compute, threads, "detect-change")
+        sums = for_each(partial(scale_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "detect-change")
         write_attributes(partial_out, {"label_noise_ceiling_r2": noise_ceiling(np.sum(sums, axis=0))})
 
 

@@ -32,7 +32,7 @@ def volumetric_moisture(ssm: Path, static: Path, out: Path, compute: Compute, th
     dry, wet = water_contents(channels, static)
     texts = {"volumetric": "volumetric surface soil moisture", "volumetric_uncertainty": "1 sigma by that of the relative moisture"}
     with zarr_in_blocks(_template(labels, texts, "m3 m-3"), out, CHUNKS) as partial_out:
-        work = partial(_scale_block, ssm, partial_out, dry, wet)
+        work = partial(_scale_block, ssm.resolve(), partial_out.resolve(), dry, wet)
         for_each(work, cut(dry.shape, SSM_CHUNK_PX, 0), compute, threads, "volumetric-moisture")
 
 
@@ -41,7 +41,7 @@ def soil_water_index(ssm: Path, out: Path, cfg: Derived, compute: Compute, threa
     labels = open_dataset(ssm)
     texts = {f"swi_{days:g}": f"soil water index, characteristic time {days:g} days" for days in cfg.soil_water_index_days}
     with zarr_in_blocks(_template(labels, texts, "1"), out, CHUNKS) as partial_out:
-        work = partial(_filter_block, ssm, partial_out, cfg.soil_water_index_days)
+        work = partial(_filter_block, ssm.resolve(), partial_out.resolve(), cfg.soil_water_index_days)
         for_each(work, cut((labels.sizes["y"], labels.sizes["x"]), SSM_CHUNK_PX, 0), compute, threads, "soil-water-index")
 
 

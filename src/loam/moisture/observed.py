@@ -102,9 +102,9 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     )  # fmt: skip
     box = data.odc.geobox
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
-    return Source(
-        stack, signal, vegetation, box, times, data["track"].values.astype(str), platforms, tuple(map(str, data.data_vars)), frost, plants
-    )  # fmt: skip
+    # Whole paths: a worker of a cluster may have started in another folder.
+    paths, names = (stack.resolve(), plants and plants.resolve()), tuple(map(str, data.data_vars))
+    return Source(paths[0], signal, vegetation, box, times, data["track"].values.astype(str), platforms, names, frost, paths[1])
 
 
 def ndvi_field(path: Path, box: GeoBox) -> Field:

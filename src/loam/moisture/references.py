@@ -67,7 +67,7 @@ def fit_references(
     offsets = fitted_offsets(source, dates, weather, cfg)
     names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
     names += [ALL_TRACKS] if signal.normalisation == "beta" else []
-    given = landcover if cfg.beta_fallback == "landcover" else None
+    given = landcover.resolve() if landcover is not None and cfg.beta_fallback == "landcover" else None
     plan = Plan(source, cfg, dates, offset_of(offsets, source.platforms[dates]), tuple(names), given)
     workers = workers_of(compute, threads)
     edge = block_edge(compute.memory_mb, workers, source.pixel_date_bytes * len(dates), source.shape, REFERENCE_CHUNK_PX)
@@ -75,7 +75,7 @@ def fit_references(
     with zarr_in_blocks(_template(plan, offsets), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
         inner = max(1, workers // len(blocks))
-        counts = for_each(partial(fit_block, plan, partial_out, inner), blocks, compute, threads, "fit-references")
+        counts = for_each(partial(fit_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "fit-references")
     warn_of_few(np.mean(counts, axis=0), plan)
 
 
