@@ -46,4 +46,5 @@ rule all:
     input:
         rules.maps.input,
         rules.figures.input,
+        rules.derived.input,
         "<results>/evaluation/scores.parquet",

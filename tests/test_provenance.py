@@ -47,8 +47,8 @@ def test_an_imported_helper_counts_for_all_who_use_it(package) -> None:
 def test_comments_docstrings_and_layout_do_not_count(package) -> None:
     folder, fingerprint = package
     before = fingerprint("detect_change")
-    edit(folder / "moisture/change.py", "    size = support", "    # why\n\n    size = support")
-    edit(folder / "moisture/change.py", '"""Where backscatter lies', '"""Tell where backscatter lies')
+    edit(folder / "moisture/scale.py", "    level, variance = (", "    # why\n\n    level, variance = (")
+    edit(folder / "moisture/scale.py", '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert fingerprint("detect_change") == before
 
 

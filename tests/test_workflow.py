@@ -15,7 +15,7 @@ import pytest
 import rasterio
 import xarray as xr
 import yaml
-from helpers import REPOSITORY
+from helpers import REPOSITORY, merged
 
 from loam.parts import PARTS, pixel_parts, unit_parts
 from loam.raster import UNUSABLE, open_dataset
@@ -27,7 +27,7 @@ SMALL = {
     "period": {"start": "2022-01-01", "end": "2023-08-31"},
     "grid": {"aoi": [330000, 4290000, 331280, 4291280]},
     "twin": {"relief_m": 60, "spin_up_days": 120},
-    "moisture": {"change": {"min_dates": 15, "bootstrap": 16, "incidence_range_deg": [20, 60]}},
+    "moisture": {"references": {"min_dates": 15}, "change": {"incidence_range_deg": [20, 60]}},
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
         "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
@@ -147,7 +147,7 @@ def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh:
     ("change", "said"),
     [
         ("learnin={a: 1}", "learnin: unknown key; did you mean 'learning'?"),
-        ("moisture={change: {dry_percentile: 70}}", "moisture.change.dry_percentile = '70': input should be less than 50"),
+        ("moisture={references: {dry_percentile: 70}}", "moisture.references.dry_percentile = '70': input should be less than 50"),
         (
             "sources={dem: {path: nowhere.tif}}",
             "missing input: nowhere.tif (sources.dem.path); put each file there, or set its key to where it is",
@@ -220,7 +220,7 @@ def test_maps_are_on_the_grid_in_range_and_explained(house: House) -> None:
 
 def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     """Noise in place of every date that does not train changes no reference, bit for bit."""
-    from loam.config import Change
+    from loam import config
     from loam.moisture.references import fit_references
     from loam.raster import write_zarr
 
@@ -231,11 +231,13 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     assert other.sum() > 20
     stack["vv"].values[other] = np.random.default_rng(0).random((other.sum(), *stack["vv"].shape[1:]))
     write_zarr(stack.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
-    raw = yaml.safe_load((REPOSITORY / "config/default.yaml").read_text())["moisture"]["change"] | SMALL["moisture"]["change"]
-    weather = results / "covariates/weather.zarr"
-    fit_references(tmp_path / "stack.zarr", results / "learning/splits.json", weather, tmp_path / "references.zarr", Change(**raw))
+    cfg = config.load(merged(yaml.safe_load((REPOSITORY / "config/default.yaml").read_text()), SMALL)).moisture
+    fit_references(
+        tmp_path / "stack.zarr", results / "learning/splits.json", results / "covariates/weather.zarr", None, None,
+        tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, 2,
+    )  # fmt: skip
     before, after = (open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path))
-    for name in ("dry", "wet", "sensitivity_error", "beta"):
+    for name in before.data_vars:
         np.testing.assert_array_equal(before[name].values, after[name].values)
 
 
@@ -270,7 +272,31 @@ def test_training_settings_rerun_training_and_what_follows(house: House) -> None
 
 
 def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
-    assert house.planned(moisture={"change": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+
+
+def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
+    planned = house.planned(moisture={"change": {"min_sensitivity_db": 1.2}})
+    assert planned == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+
+
+def test_derived_products_are_made_on_request_alone(house: House) -> None:
+    planned = house.planned(moisture={"derived": {"volumetric": True, "soil_water_index_days": [10]}})
+    assert planned == {"volumetric_moisture", "soil_water_index"}
+
+
+def test_one_new_acquisition_is_scaled_with_the_references_that_are_there(copied: House) -> None:
+    """Near real time: the stack is newer, and still nothing but the one acquisition is made."""
+    whole = open_dataset(copied.folder / "results/small/moisture/ssm.zarr").load()
+    name = str(whole["time"].values[-1])[:19].replace("-", "").replace(":", "")
+    (copied.folder / "resources/small/gamma0/stack.zarr/zarr.json").touch()
+    target = f"results/small/moisture/acquisitions/{name}.zarr"
+    done = copied.small("--allowed-rules", "detect_acquisition", "--", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = open_dataset(copied.folder / target).load()
+    for variable in ("ssm", "ssm_uncertainty", "flags"):
+        np.testing.assert_array_equal(new[variable].values, whole[variable].values[-1:])
+    assert not re.search("rule (fit_references|detect_change|import_cube)", done.stdout + done.stderr)
 
 
 def test_another_run_shares_what_the_area_owns(house: House) -> None:
@@ -288,14 +314,11 @@ def test_a_source_switched_off_reruns_who_used_it(house: House) -> None:
 
 
 def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
-    copied.edit(
-        "src/loam/moisture/uncertainty.py",
-        "    inside = np.clip(ssm, 0, 1)",
-        "    # Between the references.\n    inside = np.clip(ssm, 0, 1)",
-    )
-    copied.edit("src/loam/moisture/uncertainty.py", '"""Standard uncertainty of SSM [1]', '"""Give the standard uncertainty of SSM [1]')
+    path = "src/loam/moisture/scale.py"
+    copied.edit(path, "        known = np.isfinite", "        # Where it is certain.\n        known = np.isfinite")
+    copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
-    copied.edit("src/loam/moisture/uncertainty.py", "np.clip(ssm, 0, 1)", "np.clip(ssm, 0.0, 0.99)")
+    copied.edit(path, "np.float32(0))", "np.float32(0.1))")
     assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
 
 
@@ -335,7 +358,7 @@ def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:
     maps = copied.folder / "results/small/maps/2023-08-31.tif"
     before = maps.read_bytes()
-    done = copied.small(moisture={"change": {"min_dates": 1000}})
+    done = copied.small(moisture={"references": {"min_dates": 1000}})
     assert done.returncode == 1
     assert "loam sample-patches: learning.patches: no patch of split 'train'" in done.stdout + done.stderr
     assert maps.read_bytes() == before

@@ -3,7 +3,8 @@
 import math
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import IntFlag
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class Flag(IntFlag):
     CLIPPED_LOW = 256
     CLIPPED_HIGH = 512
     NO_OBSERVATION = 1024
+    WET_SNOW = 2048
+    STANDING_WATER = 4096
+    DENSE_VEGETATION = 8192
+    UNKNOWN_PLATFORM = 16384
 
 
 # Bits under which backscatter says nothing about the soil: no label is taken there.
@@ -49,6 +54,9 @@ UNUSABLE = (
     | Flag.FROZEN
     | Flag.TOO_FEW_DATES
     | Flag.NO_OBSERVATION
+    | Flag.WET_SNOW
+    | Flag.STANDING_WATER
+    | Flag.DENSE_VEGETATION
 )
 
 
@@ -173,6 +181,51 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
         path: folder to write; an older one is replaced.
         chunks: chunk length by dimension; whole dimensions where not named.
     """
+    partial = _partial(path)
+    _lay_out(data, partial, chunks or {}, compute=True)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+
+
+@contextmanager
+def zarr_in_blocks(template: xr.Dataset, path: Path, chunks: Mapping[str, int]) -> Iterator[Path]:
+    """Lay out a Zarr whose lazy variables are filled by `write_blocks` inside the context; it gets its name at the end.
+
+    Args:
+        template: every variable has `units` and `long_name`; values held by dask are only laid out, others are written.
+        path: folder to write; an older one is replaced once all is well.
+        chunks: chunk length by dimension; whole dimensions where not named.
+
+    Yields:
+        The folder to fill.
+    """
+    partial = _partial(path)
+    _lay_out(template, partial, chunks, compute=False)
+    yield partial
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+
+
+def write_blocks(path: Path, values: Mapping[str, np.ndarray], where: Any) -> None:
+    """Fill a part of variables of a Zarr; parts that are written at the same time must not share a chunk.
+
+    Args:
+        path: folder that `zarr_in_blocks` gave.
+        values: arrays by variable.
+        where: the part, as one indexes an array.
+    """
+    import zarr
+
+    group: Any = zarr.open_group(path, mode="r+")
+    for name, array in values.items():
+        group[name][where] = array
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: bool) -> None:
     from zarr.codecs import ZstdCodec
 
     unexplained = [str(name) for name in data.data_vars if not {"units", "long_name"} <= data[name].attrs.keys()]
@@ -182,7 +235,7 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
     encoding = {
         str(name): {
             "compressors": [ZstdCodec(level=COMPRESSION_LEVEL)],
-            "chunks": tuple((chunks or {}).get(str(dim), size) for dim, size in data[name].sizes.items()),
+            "chunks": tuple(min(chunks.get(str(dim), size), size) for dim, size in data[name].sizes.items()),
         }
         for name in data.data_vars
         if data[name].ndim
@@ -192,11 +245,10 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
     data = data.assign_coords(text)
     for name in data.variables:
         data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    data.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding, align_chunks=True)
     shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    # Chunks that are only laid out need not match those of the template.
+    layout: dict[str, Any] = {"align_chunks": compute, "safe_chunks": compute, "compute": compute}
+    data.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding, **layout)
 
 
 def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:

@@ -1,11 +1,12 @@
-"""Averaging, noise, normalisation, frost."""
+"""Averaging, noise, normalisation."""
 
 import numpy as np
 import pytest
-import xarray as xr
-from helpers import days
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import uniform_filter
 
-from loam.moisture.backscatter import averaged_db, averaged_power, frozen_dates, normalised, speckle_db, support_pixels
+from loam.moisture.backscatter import averaged_db, independent_share, normalised, speckle_variance, support_pixels
 
 
 @pytest.mark.parametrize(
@@ -15,38 +16,63 @@ def test_the_window_is_odd_and_about_the_support(support: float, pixel: float, e
     assert support_pixels(support, pixel) == expected
 
 
-def test_power_is_averaged_before_decibels(layer, box) -> None:
-    power = np.random.default_rng(0).gamma(4.4, 0.1 / 4.4, size=(1, *box.shape)).astype(np.float32)
-    got = averaged_db(layer(power, days("2020-01-01", 1)), 3).values[0, 5, 7]
-    assert got == pytest.approx(10 * np.log10(power[0, 4:7, 6:9].mean()), abs=1e-4)
-    assert got > (10 * np.log10(power[0, 4:7, 6:9])).mean()
+def test_power_is_averaged_before_decibels() -> None:
+    power = np.random.default_rng(0).gamma(4.4, 0.1 / 4.4, size=(1, 12, 16)).astype(np.float32)
+    level, count = averaged_db(power, 3)
+    assert level[0, 5, 7] == pytest.approx(10 * np.log10(power[0, 4:7, 6:9].mean()), abs=1e-5)
+    assert level[0, 5, 7] > (10 * np.log10(power[0, 4:7, 6:9])).mean()
+    assert count[0, 5, 7] == 9
+    assert count[0, 0, 0] == 4
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 5, 9]), st.floats(1e-8, 1e6))
+def test_averages_are_scipys_over_all_orders_of_magnitude(seed: int, size: int, scale: float) -> None:
+    power = (np.random.default_rng(seed).gamma(1.0, 1.0, (2, 17, 23)) * scale).astype(np.float32)
+    total = np.stack([uniform_filter(image.astype(float), size, mode="constant") for image in power])
+    share = uniform_filter(np.ones((17, 23)), size, mode="constant")
+    np.testing.assert_allclose(averaged_db(power, size)[0], 10 * np.log10(total / share), atol=5e-5)
 
 
 def test_missing_pixels_neither_count_nor_appear() -> None:
-    power = np.ones((5, 5))
-    power[2, 2] = np.nan
-    power[2, 3] = 4.0
-    mean = averaged_power(power, 3)
-    assert np.isnan(mean[2, 2])
-    assert mean[1, 2] == pytest.approx((7 + 4) / 8)  # eight finite neighbours, one of them 4
+    power = np.ones((1, 5, 5), np.float32)
+    power[0, 2, 2] = np.nan
+    power[0, 2, 3] = 4.0
+    level, count = averaged_db(power, 3)
+    assert np.isnan(level[0, 2, 2])
+    assert 10 ** (level[0, 1, 2] / 10) == pytest.approx((7 + 4) / 8)  # eight finite neighbours, one of them 4
+    assert count[0, 1, 2] == 8
 
 
-def test_negative_power_counts_and_a_negative_mean_is_missing(layer, box) -> None:
-    power = np.full((1, *box.shape), 0.1, np.float32)
+def test_negative_power_counts_and_a_negative_mean_is_missing() -> None:
+    power = np.full((1, 12, 16), 0.1, np.float32)
     power[0, 5, 5] = -0.05
     power[0, 0:3, 0:3] = -1.0
-    out = averaged_db(layer(power, days("2020-01-01", 1)), 3).values[0]
-    assert out[5, 5] == pytest.approx(10 * np.log10((8 * 0.1 - 0.05) / 9), abs=1e-4)
-    assert np.isnan(out[1, 1])
+    level = averaged_db(power, 3)[0][0]
+    assert level[5, 5] == pytest.approx(10 * np.log10((8 * 0.1 - 0.05) / 9), abs=1e-4)
+    assert np.isnan(level[1, 1])
+
+
+def test_threads_change_nothing() -> None:
+    power = np.random.default_rng(5).gamma(1.0, 1.0, (3, 37, 41)).astype(np.float32)
+    for one, three in zip(averaged_db(power, 5), averaged_db(power, 5, threads=3), strict=True):
+        np.testing.assert_array_equal(one, three)
 
 
 def test_speckle_is_what_gamma_noise_shows() -> None:
     rng = np.random.default_rng(1)
-    mean_of_window = rng.gamma(4.4, 1 / 4.4, size=(20000, 25)).mean(1)
-    expected = (10 * np.log10(mean_of_window)).std()
-    noise = speckle_db(np.ones((9, 9)), 4.4, 5)
-    assert noise[4, 4] == pytest.approx(expected, rel=0.02)
-    assert noise[0, 0] == pytest.approx(expected * 5 / 3, rel=0.02)  # 9 of 25 pixels in a corner
+    for looks, count in ((4.4, 25), (4.4, 1)):
+        expected = (10 * np.log10(rng.gamma(looks, 1 / looks, size=(40000, count)).mean(1))).var()
+        assert speckle_variance(np.array(count), looks) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize(("support", "looks"), [(20, 4.4), (30, 9), (50, 25), (100, 100)])
+def test_looks_of_a_support_do_not_depend_on_the_grid(support: float, looks: float) -> None:
+    """4.4 looks in 20 x 22 m: pixels of 10 m share speckle."""
+    for pixel in (10, 20):
+        if support >= pixel and support / pixel == support // pixel:
+            variance = speckle_variance(np.array((support / pixel) ** 2), 4.4, independent_share(pixel, 21))
+            assert variance == pytest.approx(speckle_variance(np.array(1), looks), rel=0.02)
 
 
 def test_normalisation_is_the_same_on_values_and_on_references() -> None:
@@ -57,9 +83,3 @@ def test_normalisation_is_the_same_on_values_and_on_references() -> None:
     on_values = (normalised(sigma, theta, beta) - dry) / (wet - dry)
     shift = beta * (theta - 40)
     np.testing.assert_allclose(on_values, (sigma - (dry + shift)) / ((wet + shift) - (dry + shift)), atol=1e-6)
-
-
-def test_a_date_is_frozen_by_its_own_day() -> None:
-    temperature = xr.DataArray([[[5.0]], [[-1.0]], [[5.0]]], dims=("time", "y", "x"), coords={"time": days("2020-01-01", 3)})
-    times = np.array(["2020-01-01T23:59", "2020-01-02T00:01", "2020-01-03T05:00", "2020-02-01T05:00"], dtype="datetime64[ns]")
-    assert frozen_dates(temperature, times, 2.0).tolist() == [False, True, False, False]

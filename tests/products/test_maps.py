@@ -10,7 +10,7 @@ import yaml
 from odc.geo.geobox import GeoBox
 
 from loam import __version__
-from loam.config import Change
+from loam.config import Signal
 from loam.errors import LoamError
 from loam.grid import empty_like_grid
 from loam.products.drawing import SSM_STOPS
@@ -21,15 +21,15 @@ DEFAULT = Path(__file__).parents[2] / "config" / "default.yaml"
 
 
 @pytest.fixture(scope="module")
-def change() -> Change:
-    return Change(**yaml.safe_load(DEFAULT.read_text())["moisture"]["change"])
+def signal() -> Signal:
+    return Signal(**yaml.safe_load(DEFAULT.read_text())["moisture"]["signal"])
 
 
 @pytest.fixture(scope="module")
-def maps(folder: Path, style: Path, change: Change, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def maps(folder: Path, style: Path, signal: Signal, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     out = [tmp_path_factory.mktemp("maps") / f"{day}.tif" for day in ("2022-01-09", "2022-01-21")]
     members = [folder / f"learning/sequence/{member}.zarr" for member in (0, 1)]
-    write_maps(members, folder / "ssm.zarr", folder / "weather.zarr", style, out, change)
+    write_maps(members, folder / "ssm.zarr", folder / "weather.zarr", style, out, signal)
     return out
 
 
@@ -39,7 +39,7 @@ def bands(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return ssm, uncertainty, flags.astype(int)
 
 
-def test_the_file_is_a_cog_with_units_crs_nodata_and_tags(maps: list[Path], change: Change) -> None:
+def test_the_file_is_a_cog_with_units_crs_nodata_and_tags(maps: list[Path], signal: Signal) -> None:
     with rasterio.open(maps[0]) as data:
         assert data.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert data.descriptions == ("ssm", "ssm_uncertainty", "flags")
@@ -50,7 +50,7 @@ def test_the_file_is_a_cog_with_units_crs_nodata_and_tags(maps: list[Path], chan
         assert all(data.overviews(band) == [2] for band in (1, 2, 3))
         tags = data.tags()
         assert tags["date"] == "2022-01-09" and tags["software"] == f"Loam {__version__}"
-        assert tags["effective_resolution"].startswith(f"{change.label_support_m:g} m")
+        assert tags["effective_resolution"].startswith(f"{signal.label_support_m:g} m")
         assert "64 frozen" in tags["flag_meanings"]
         assert str(int(Flag.FROZEN)) in data.tags(3)["flag_masks"]
 
@@ -119,7 +119,7 @@ def test_the_style_goes_beside_the_map_and_has_the_figures_colours(maps: list[Pa
     assert [float(item.get("value", "")) for item in items] == [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
-def test_a_day_that_was_not_predicted_is_one_clear_line(folder: Path, style: Path, change: Change, tmp_path: Path) -> None:
+def test_a_day_that_was_not_predicted_is_one_clear_line(folder: Path, style: Path, signal: Signal, tmp_path: Path) -> None:
     member = folder / "learning/sequence/0.zarr"
     with pytest.raises(LoamError, match=r"0\.zarr: has no prediction for 2022-01-10"):
-        write_maps([member], folder / "ssm.zarr", folder / "weather.zarr", style, [tmp_path / "2022-01-10.tif"], change)
+        write_maps([member], folder / "ssm.zarr", folder / "weather.zarr", style, [tmp_path / "2022-01-10.tif"], signal)

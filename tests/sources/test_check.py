@@ -54,7 +54,7 @@ def test_a_good_site_passes(site) -> None:
         ({"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}}, "grid.aoi lies outside the cube"),
         ({"grid": {"crs": "EPSG:999999"}}, "grid.crs = 'EPSG:999999': no such code"),
         ({"learning": {"patches": {"size_px": 32}}}, "12 x 16 pixels are less than one patch of learning.patches.size_px = 32"),
-        ({"moisture": {"change": {"polarisation": "vh"}}}, "variable vh is missing"),
+        ({"moisture": {"signal": {"polarisation": "vh"}}}, "variable vh is missing"),
     ],
 )
 def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:

@@ -21,8 +21,12 @@ shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
     sys.exit(fault)
 
-# The stack. Of scenes, it is named by the metadata of its group (see rule stack_scenes): commands take them for the folder.
-STACK = "<resources>/gamma0/stack.zarr" + ("/zarr.json" if cfg.sources.backscatter.kind == "scenes" else "")
+# The stack. Of scenes, it is named by the metadata of its group, as stack_scenes explains. Commands take them for the folder.
+STACK = (
+    "<resources>/gamma0/stack.zarr/zarr.json"
+    if cfg.sources.backscatter.kind == "scenes"
+    else "<resources>/gamma0/stack.zarr"
+)
 # What labels are made from: the stack, or the stack without its speckle.
 BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
 EXPERIMENTS = sorted(cfg.learning.active)
@@ -63,7 +67,7 @@ def check_inputs():
 def listing(folder):
     """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
     if not folder or folder.startswith(cfg.made_by_the_twin):
-        return ""  # the twin's are known by the rule that makes them
+        return ""  # the twin's are known by what makes them
     found = []
     for parent, _, files in os.walk(folder, followlinks=True):
         inside = os.path.basename(parent) == "measurement"

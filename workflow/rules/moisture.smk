@@ -1,8 +1,23 @@
+# An acquisition by the second of its start, UTC.
+wildcard_constraints:
+    acquisition=r"\d{8}T\d{6}",
+
+
+# NDVI only where a treatment of vegetation reads it, so that new composites rerun nothing else.
+MOISTURE_NDVI = (
+    used("ndvi", "<results>/covariates/ndvi.zarr")
+    if cfg.moisture.vegetation.mode in {"flag", "ndvi", "water_cloud"}
+    else []
+)
+
+
 rule fit_references:
     input:
         stack=BACKSCATTER,
         splits="<results>/learning/splits.json",
         weather="<results>/covariates/weather.zarr",
+        ndvi=MOISTURE_NDVI,
+        landcover=source("landcover") if cfg.moisture.references.beta_fallback == "landcover" else [],
     output:
         directory("<results>/moisture/references.zarr"),
     log:
@@ -11,14 +26,22 @@ rule fit_references:
         "<benchmarks>/fit_references.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: 4
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
         runtime=60,
     params:
-        **step("fit_references", "moisture.change"),
+        **step(
+            "fit_references",
+            "moisture.references",
+            signal="moisture.signal",
+            vegetation="moisture.vegetation",
+            compute="moisture.compute",
+        ),
     shell:
         "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"
-        " --out {output:q} --params {params.cfg:q} 2> {log:q}"
+        " --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 
 rule detect_change:
@@ -26,6 +49,7 @@ rule detect_change:
         stack=BACKSCATTER,
         references="<results>/moisture/references.zarr",
         weather="<results>/covariates/weather.zarr",
+        ndvi=MOISTURE_NDVI,
         landcover=source("landcover"),
     output:
         directory("<results>/moisture/ssm.zarr"),
@@ -35,12 +59,107 @@ rule detect_change:
         "<benchmarks>/detect_change.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: 4
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
         runtime=60,
     params:
-        **step("detect_change", "moisture.change", classes="sources.landcover"),
+        **step(
+            "detect_change",
+            "moisture.change",
+            signal="moisture.signal",
+            vegetation="moisture.vegetation",
+            compute="moisture.compute",
+            classes="sources.landcover",
+        ),
     shell:
         "python -m loam detect-change --stack {input.stack:q} --references {input.references:q}"
-        " --weather {input.weather:q} --landcover {input.landcover:q} --out {output:q}"
-        " --params {params.cfg:q} 2> {log:q}"
+        " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+# Near real time: one new acquisition with the references that are there. With --allowed-rules detect_acquisition nothing
+# else is even considered, however much newer the stack is.
+rule detect_acquisition:
+    input:
+        stack=BACKSCATTER,
+        references=ancient("<results>/moisture/references.zarr"),
+        weather="<results>/covariates/weather.zarr",
+        ndvi=MOISTURE_NDVI,
+        landcover=source("landcover"),
+    output:
+        directory("<results>/moisture/acquisitions/{acquisition}.zarr"),
+    log:
+        "<logs>/detect_acquisition/{acquisition}.log",
+    benchmark:
+        "<benchmarks>/detect_acquisition/{acquisition}.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
+        runtime=30,
+    params:
+        **step(
+            "detect_acquisition",
+            "moisture.change",
+            signal="moisture.signal",
+            vegetation="moisture.vegetation",
+            compute="moisture.compute",
+            classes="sources.landcover",
+        ),
+    shell:
+        "python -m loam detect-acquisition --stack {input.stack:q} --references {input.references:q}"
+        " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+rule derived:
+    input:
+        ["<results>/moisture/volumetric.zarr"] if cfg.moisture.derived.volumetric else [],
+        ["<results>/moisture/soil_water_index.zarr"] if cfg.moisture.derived.soil_water_index_days else [],
+
+
+rule volumetric_moisture:
+    input:
+        ssm="<results>/moisture/ssm.zarr",
+        static="<results>/covariates/static.zarr",
+    output:
+        directory("<results>/moisture/volumetric.zarr"),
+    log:
+        "<logs>/volumetric_moisture.log",
+    benchmark:
+        "<benchmarks>/volumetric_moisture.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
+        runtime=60,
+    params:
+        **step("volumetric_moisture", compute="moisture.compute"),
+    shell:
+        "python -m loam volumetric-moisture --ssm {input.ssm:q} --static {input.static:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+rule soil_water_index:
+    input:
+        "<results>/moisture/ssm.zarr",
+    output:
+        directory("<results>/moisture/soil_water_index.zarr"),
+    log:
+        "<logs>/soil_water_index.log",
+    benchmark:
+        "<benchmarks>/soil_water_index.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
+        runtime=60,
+    params:
+        **step("soil_water_index", "moisture.derived", compute="moisture.compute"),
+    shell:
+        "python -m loam soil-water-index --ssm {input:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"

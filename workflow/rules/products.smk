@@ -41,7 +41,7 @@ rule write_maps:
         mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
     params:
-        **step("write_maps", change="moisture.change"),
+        **step("write_maps", signal="moisture.signal"),
     shell:
         "python -m loam write-maps --predictions {input.predictions:q} --ssm {input.ssm:q} --weather {input.weather:q}"
         " --style {input.style:q} --out {output.maps:q} --params {params.cfg:q} 2> {log:q}"

@@ -1,14 +1,15 @@
 """Backscatter as change detection wants it: averaged over the label's support, in dB, with its noise."""
 
 import numpy as np
-import xarray as xr
-from scipy.ndimage import uniform_filter
+
+from loam.moisture.averaging import DB_PER_NEPER, average_rows
+from loam.moisture.compiled import over_rows
 
 REFERENCE_ANGLE_DEG = 40.0
 # Name of the one reference that serves all tracks.
 ALL_TRACKS = "all"
-# Decibels per neper of relative power: the standard deviation of 10 log10 of a mean of N looks is this over sqrt(N).
-DB_PER_NEPER = 10 / np.log(10)
+# `angle` of kernels, where there is none or none is wanted.
+NO_ANGLE = np.empty((0, 0, 0), dtype=np.float32)
 
 
 def support_pixels(label_support_m: float, pixel_m: float) -> int:
@@ -16,39 +17,44 @@ def support_pixels(label_support_m: float, pixel_m: float) -> int:
     return max(1, 2 * round((label_support_m / pixel_m - 1) / 2) + 1)
 
 
-def averaged_power(power: np.ndarray, size: int) -> np.ndarray:
-    """Mean of the finite linear powers in a window around each pixel, `(y, x)`; NaN where the pixel itself is.
+def averaged_db(power: np.ndarray, size: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Backscatter over the label's support.
 
-    Averaging comes before decibels: the mean of decibels is biased low. Noise-subtracted power may be negative
-    and counts as it is.
-    """
-    finite = np.isfinite(power)
-    total = uniform_filter(np.where(finite, power, 0).astype(np.float64), size, mode="constant")
-    share = uniform_filter(finite.astype(np.float64), size, mode="constant")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(finite, total / share, np.nan)
-
-
-def averaged_db(power: xr.DataArray, size: int) -> xr.DataArray:
-    """Backscatter [dB] over the label's support, `(time, y, x)` from linear power; NaN where the mean is not positive."""
-    out = np.empty(power.shape, dtype=np.float32)
-    for index in range(power.sizes["time"]):
-        mean = averaged_power(power.isel(time=index).values, size)
-        with np.errstate(invalid="ignore"):
-            out[index] = 10 * np.log10(np.where(mean > 0, mean, np.nan))
-    return power.copy(data=out).assign_attrs(units="dB")
-
-
-def speckle_db(power: np.ndarray, looks: float, size: int) -> np.ndarray:
-    """Standard deviation of the averaged backscatter by speckle, 4.34 / sqrt(looks of the window), `(y, x)` [dB].
+    Averaging comes before decibels: the mean of decibels is biased low. Noise-subtracted power may be negative and counts
+    as it is.
 
     Args:
-        power: of one date `(y, x)`; only its finite pixels count, so that edges and gaps are less certain.
-        looks: of one pixel [1].
+        power: linear power `(time, y, x)`, NaN missing.
         size: edge of the window [pixel].
+        threads: rows are shared out to as many.
+
+    Returns:
+        The mean of the window's finite powers `(time, y, x)` float32 [dB], NaN where the pixel itself is missing or the
+        mean not positive; and how many pixels it is the mean of, uint16.
     """
-    count = uniform_filter(np.isfinite(power).astype(np.float64), size, mode="constant") * size**2
-    return DB_PER_NEPER / np.sqrt(looks * np.maximum(count, 1))
+    power = np.ascontiguousarray(power, dtype=np.float32)
+    level, count = np.empty(power.shape, dtype=np.float32), np.empty(power.shape, dtype=np.uint16)
+    over_rows(lambda rows: average_rows(power, size, rows, level, count), power.shape[1], threads)
+    return level, count
+
+
+def independent_share(pixel_m: float, speckle_cell_m: float) -> float:
+    """Share of the looks of neighbouring pixels that are independent [1]: pixels finer than the radar resolves share speckle."""
+    return min(1.0, (pixel_m / speckle_cell_m) ** 2)
+
+
+def speckle_variance(count: np.ndarray, looks: float, share: float = 1.0) -> np.ndarray:
+    """Variance of the averaged backscatter by speckle [dB²], that of 10 log10 of a mean of N looks.
+
+    It is (10 / ln 10)² psi'(N), the trigamma function, whose series 1/N + 1/(2 N²) is within 2 % for more than two looks.
+
+    Args:
+        count: pixels in the window, any shape.
+        looks: of one pixel [1].
+        share: of the looks of further pixels that are independent [1].
+    """
+    number = (looks * np.maximum(count * share, 1)).astype(np.float32)
+    return (DB_PER_NEPER**2 * (1 / number + 0.5 / number**2)).astype(np.float32)
 
 
 def normalised(
@@ -56,13 +62,3 @@ def normalised(
 ) -> np.ndarray:
     """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
     return backscatter_db - beta * (incidence_deg - reference_deg)
-
-
-def frozen_dates(temperature: xr.DataArray, times: np.ndarray, below_degc: float) -> np.ndarray:
-    """Whether the AOI's mean air temperature of an acquisition's day is below a limit, bool `(time)`.
-
-    ASSUME: air temperature varies little over one AOI's weather cells. Days without weather count as not frozen.
-    """
-    daily = temperature.mean(("y", "x")).to_series()
-    on_day = daily.reindex(times.astype("datetime64[D]").astype("datetime64[ns]"))
-    return (on_day < below_degc).to_numpy()

@@ -1,105 +1,248 @@
-"""Soil moisture of every acquisition, between the dry and wet references of its pixel and track."""
+"""Steps `detect-change` and `detect-acquisition`: soil moisture between the dry and wet references of its pixel and track."""
 
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
+from scipy.special import ndtri
 
-from loam.config import Change, LandCover
-from loam.grid import require_same_grid
-from loam.moisture.backscatter import ALL_TRACKS, REFERENCE_ANGLE_DEG, averaged_db, frozen_dates, normalised, speckle_db, support_pixels
-from loam.moisture.masks import land_cover_flags, reference_flags, value_flags
-from loam.moisture.uncertainty import ssm_uncertainty
-from loam.raster import flag_attributes, open_dataset, open_raster, require, write_zarr
+from loam.config import Change, Compute, LandCover, Signal, Vegetation
+from loam.errors import LoamError
+from loam.grid import empty_like_grid, require_same_grid
+from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
+from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
+from loam.moisture.cluster import for_each, workers_of
+from loam.moisture.fitting import LAYERS
+from loam.moisture.frost import wet_snow
+from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags, where
+from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
+from loam.moisture.scale import Moisture, Pixels, relative_moisture
+from loam.moisture.vegetation import without_vegetation
+from loam.raster import UNUSABLE, Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
+
+# Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
+RESULT_BYTES = 28
+TIME_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the scaling of every block needs to know."""
+
+    source: Source
+    references: Path
+    landcover: Path | None
+    classes: LandCover | None
+    cfg: Change
+    dates: np.ndarray  # places of the acquisitions in the stack (date)
+    slab: int  # acquisitions held at once
 
 
 def detect_change(
-    stack: Path, references: Path, weather: Path, landcover: Path | None, out: Path, cfg: Change, classes: LandCover | None
-) -> None:
+    stack: Path, references: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
+    vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
+) -> None:  # fmt: skip
     """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
-    data, fitted = open_dataset(stack), open_dataset(references).load()
-    require(data, (cfg.polarisation, "track"), stack)
-    box = data.odc.geobox
-    require_same_grid(references, fitted.odc.geobox, stack, box)
-    surface = np.zeros(box.shape, dtype=np.int32)
-    if landcover is not None and classes is not None:
-        surface = land_cover_flags(open_raster(landcover), box, classes)
-    frozen = frozen_dates(open_dataset(weather)["temperature"], data["time"].values, cfg.frozen_below_degc)
-    ssm = moisture_series(data.load(), fitted, surface, frozen, cfg)
-    write_zarr(ssm.odc.assign_crs(box.crs), out, {"time": 16})
+    source = open_source(stack, weather, ndvi, signal, vegetation)
+    require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
+    number, files = len(source.times), (references.resolve(), landcover and landcover.resolve())
+    plan = Plan(source, *files, classes, cfg, np.arange(number), slab_of(stack, number))
+    write_moisture(plan, out, compute, threads)
 
 
-def moisture_series(data: xr.Dataset, references: xr.Dataset, surface: np.ndarray, frozen: np.ndarray, cfg: Change) -> xr.Dataset:
-    """Soil moisture of all acquisitions.
+def detect_acquisition(
+    stack: Path, references: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
+    vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
+) -> None:  # fmt: skip
+    """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""
+    source = open_source(stack, weather, ndvi, signal, vegetation)
+    place = acquisition_of(out.stem, source)
+    require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
+    plan = Plan(source, references.resolve(), landcover and landcover.resolve(), classes, cfg, np.array([place]), 1)
+    write_moisture(plan, out, compute, threads)
+
+
+def acquisition_of(name: str, source: Source) -> int:
+    """Place of an acquisition in the stack by its time.
+
+    Raises:
+        LoamError: there is none.
+    """
+    names = [str(time)[:19].replace("-", "").replace(":", "") for time in source.times]
+    if name not in names:
+        msg = f"{source.stack}: has no acquisition at {name}; its last one is {names[-1]}"
+        raise LoamError(msg)
+    return names.index(name)
+
+
+def surface_flags(plan: Plan, block: Block) -> np.ndarray:
+    """Flags of a block's land cover `(y, x)`."""
+    if plan.landcover is None or plan.classes is None:
+        return np.zeros((1, 1), dtype=np.int32)
+    return land_cover_flags(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.classes)
+
+
+def slab_of(stack: Path, dates: int) -> int:
+    """Acquisitions to read at once: whole chunks of what is read and of what is written."""
+    length = max(max(values.variable.chunksizes.get("time", (1,))) for values in open_dataset(stack, chunks={}).data_vars.values())
+    return min(-(-length // TIME_CHUNK) * TIME_CHUNK, -(-dates // TIME_CHUNK) * TIME_CHUNK)
+
+
+def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> None:
+    """Scale an area block by block, and say in the file how much of its variance is noise."""
+    source, workers = plan.source, workers_of(compute, threads)
+    area, date_bytes = (source.shape, SSM_CHUNK_PX), source.pixel_date_bytes + RESULT_BYTES
+    plan = replace(plan, slab=slab_length(compute.memory_mb, workers, date_bytes, *area, plan.slab, TIME_CHUNK))
+    edge = block_edge(compute.memory_mb, workers, date_bytes * plan.slab, *area)
+    chunks = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
+    with zarr_in_blocks(_template(plan), out, chunks) as partial_out:
+        blocks = cut(source.shape, edge, source.size // 2)
+        inner = max(1, workers // len(blocks))
+        sums = for_each(partial(scale_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "detect-change")
+        write_attributes(partial_out, {"label_noise_ceiling_r2": noise_ceiling(np.sum(sums, axis=0))})
+
+
+def write_attributes(path: Path, attributes: dict[str, float]) -> None:
+    """Add attributes to a Zarr's root."""
+    import zarr
+
+    zarr.open_group(path, mode="r+").attrs.update(attributes)
+
+
+def noise_ceiling(sums: np.ndarray) -> float:
+    """R² that a perfect model could reach against labels with this noise: 1 - mean(u²) / var(SSM); NaN without labels.
 
     Args:
-        data: stack with linear power, `track` and maybe `incidence`, `(time, y, x)`.
-        references: as `build_references` returns them.
-        surface: flags of the land cover `(y, x)`.
-        frozen: whether a date counts as frozen `(time)`.
-        cfg: section `moisture.change`.
-
-    Returns:
-        `ssm` and `ssm_uncertainty` [1], `flags` [bits], `(time, y, x)`.
+        sums: of usable labels: count, SSM, SSM², u² `(4)`.
     """
-    size = support_pixels(cfg.label_support_m, abs(data.odc.geobox.resolution.x))
-    backscatter = averaged_db(data[cfg.polarisation], size)
-    ssm, error = (np.full(backscatter.shape, np.nan, dtype=np.float32) for _ in range(2))
-    flags = np.zeros(backscatter.shape, dtype=np.int32)
-    for index, track in enumerate(data["track"].values):
-        noise_db = np.hypot(speckle_db(data[cfg.polarisation].values[index], cfg.looks, size), cfg.calibration_error_db)
-        angle = data["incidence"].values[index] if "incidence" in data else None
-        pixel = _references_of(references, str(track))
-        level, level_error = _levelled(backscatter.values[index], angle, references, noise_db, cfg.normalisation)
-        raw = relative_moisture(level, pixel["dry"].values, pixel["wet"].values)
-        ssm[index] = np.clip(raw, 0, 1)
-        error[index] = ssm_uncertainty(raw, pixel["sensitivity"].values, level_error, pixel["dry_error"].values, pixel["wet_error"].values)
-        flags[index] = (
-            surface
-            | _pixel_flags(pixel, cfg)
-            | value_flags(raw, backscatter.values[index], angle, cfg.incidence_range_deg, bool(frozen[index]))
-        )
-    return _as_dataset(backscatter, ssm, error, flags, size * abs(data.odc.geobox.resolution.x))
+    count, total, square, noise = sums.tolist()
+    variance = square / count - (total / count) ** 2 if count else 0.0
+    return 1 - noise / count / variance if variance > 0 else float("nan")
 
 
-def relative_moisture(backscatter_db: np.ndarray, dry_db: np.ndarray, wet_db: np.ndarray) -> np.ndarray:
-    """Where backscatter lies between its references: 0 dry, 1 wet, unclipped; NaN where they do not differ."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw = (backscatter_db - dry_db) / (wet_db - dry_db)
-    return np.where(np.isfinite(raw) & (wet_db > dry_db), raw, np.nan)
+def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
+    """Scale one block and write it; return count, SSM, SSM² and u² summed over its usable labels `(4)`."""
+    references = open_dataset(plan.references).isel(y=block.rows, x=block.columns).load()
+    sums = np.zeros(4)
+    for start in range(0, len(plan.dates), plan.slab):
+        dates = plan.dates[start : start + plan.slab]
+        result = scale_dates(plan, references, block, dates, threads)
+        named = {"ssm": result.ssm, "ssm_uncertainty": result.uncertainty, "flags": result.flags}
+        write_blocks(out, named, (slice(start, start + len(dates)), *block.window))
+        sums += label_sums(result)
+    return sums
 
 
-def _references_of(references: xr.Dataset, track: str) -> xr.Dataset:
-    names = references["track"].values.astype(str)
-    wanted = ALL_TRACKS if ALL_TRACKS in names else track
-    if wanted in names:
-        return references.isel(track=int(np.flatnonzero(names == wanted)[0]))
-    # A track that was never seen in training has no references: no value, too few dates.
-    empty = references.isel(track=0)
-    return xr.where(True, np.nan, empty).assign(dates=xr.zeros_like(empty["dates"]))
+def label_sums(result: Moisture) -> np.ndarray:
+    """Count, SSM, SSM² and u² summed over usable labels `(4)`."""
+    known = ((result.flags & np.int32(UNUSABLE)) == 0) & np.isfinite(result.uncertainty)
+    ssm, noise = (np.where(known, values, np.float32(0)) for values in (result.ssm, result.uncertainty))
+    return np.array([known.sum(), ssm.sum(dtype=np.float64), np.vdot(ssm, ssm), np.vdot(noise, noise)])
 
 
-def _levelled(
-    backscatter_db: np.ndarray, angle: np.ndarray | None, references: xr.Dataset, noise_db: np.ndarray, normalisation: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Backscatter at the references' angle and its 1 sigma, which grows with the distance to 40 degrees."""
-    if normalisation == "track" or angle is None:
-        return backscatter_db, noise_db
-    level = normalised(backscatter_db, angle, references["beta"].values, REFERENCE_ANGLE_DEG)
-    return level, np.hypot(noise_db, (angle - REFERENCE_ANGLE_DEG) * references["beta_error"].values)
+def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndarray, threads: int) -> Moisture:
+    """Scale some acquisitions of a block.
+
+    Args:
+        plan: the step.
+        references: those of the block, loaded.
+        block: rows and columns.
+        dates: places of the acquisitions in the stack.
+        threads: rows are shared out to as many.
+    """
+    source = plan.source
+    known = references["platform"].values.astype(str).tolist()
+    offsets = dict(zip(known, references["platform_offset"].values.tolist(), strict=True))
+    shift = np.array([offsets.get(name, 0.0) for name in source.platforms[dates]])
+    seen = observe(source, block, dates, shift, threads)
+    names = [name for name in references["track"].values.astype(str).tolist() if name != ALL_TRACKS]
+    # A track that was never seen in training has no references: the place after the last is all NaN.
+    tracks = np.array([names.index(name) if name in names else len(names) for name in source.tracks[dates]])
+    variance = remove_vegetation(seen, noise_variance(seen, source), references)
+    pixels = pixels_of(references, names, source.signal.normalisation == "beta")
+    flags = surface_flags(plan, block) | known_flags(seen, references, tracks, pixels, plan)
+    flags |= where(~np.isin(source.platforms[dates], known), Flag.UNKNOWN_PLATFORM)[:, None, None]
+    months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
+    seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
+    angle = seen.angle if seen.angle.size else None
+    return relative_moisture(seen.level, variance, angle, pixels, tracks, seasons, flags, source.signal.standing_water_db, threads)
 
 
-def _pixel_flags(pixel: xr.Dataset, cfg: Change) -> np.ndarray:
-    return reference_flags(
-        pixel["sensitivity"].values, pixel["sensitivity_error"].values, pixel["dates"].values, cfg.min_sensitivity_db, cfg.min_dates
-    )  # fmt: skip
+def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
+    """References of a block as arrays, with a place of NaN for unknown tracks at the end."""
+    layers = np.stack([references[name].values for name in LAYERS], axis=1)
+    groups = references["track"].values.astype(str).tolist()
+    own = np.concatenate([layers[[groups.index(name) for name in names]], np.full_like(layers[:1], np.nan)])
+    slope = np.stack([references["beta"].values, references["beta_error"].values])
+    return Pixels(own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope)
 
 
-def _as_dataset(like: xr.DataArray, ssm: np.ndarray, error: np.ndarray, flags: np.ndarray, support_m: float) -> xr.Dataset:
-    resolution = {"effective_resolution": f"{support_m:g} m"}
-    moisture = {"units": "1", "long_name": "surface soil moisture, 0 dry to 1 wet", "valid_range": [0.0, 1.0]} | resolution
-    return xr.Dataset({
-        "ssm": like.copy(data=ssm).assign_attrs(moisture),
-        "ssm_uncertainty": like.copy(data=error).assign_attrs({"units": "1", "long_name": "1 sigma of ssm"} | resolution),
-        "flags": like.copy(data=flags).assign_attrs(flag_attributes()),
-    }).drop_attrs(deep=False)  # fmt: skip
+def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Dataset) -> np.ndarray:
+    """Bring levels to the mean vegetation where references were; return the variance with that of the slope."""
+    if "vegetation_slope" not in references or seen.descriptor is None:
+        return variance
+    slope, error, mean = (references[f"vegetation_{name}"].values for name in ("slope", "slope_error", "mean"))
+    seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
+    seen.dense = ~np.isfinite(seen.descriptor)
+    return variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
+
+
+def known_flags(seen: Observed, references: xr.Dataset, tracks: np.ndarray, pixels: Pixels, plan: Plan) -> np.ndarray:
+    """Flags that do not depend on the moisture: of references, frost, snow, plants and geometry, int32 `(time, y, x)`."""
+    few = np.concatenate([references["flags"].values, np.full((1, *pixels.own.shape[2:]), np.int32(Flag.TOO_FEW_DATES))])
+    groups = [*(name for name in references["track"].values.astype(str).tolist()), "unknown"]
+    own = [place for place, name in enumerate(groups) if name != ALL_TRACKS]
+    noise = noise_spread(plan.source, references.attrs["percentiles"])
+    weak = np.stack([sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db) for track in pixels.own])
+    if pixels.merged is not None:
+        slope = np.isfinite(pixels.slope[0]).all(axis=0)
+        weak = np.where(slope, sensitivity_flags(pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db), weak)
+        few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
+    flags = (weak | few[own])[tracks]
+    flags |= where(seen.frozen, Flag.FROZEN)
+    if seen.layover is not None:
+        flags |= where(seen.layover, Flag.LAYOVER_SHADOW)
+    if seen.angle.size:
+        flags |= incidence_flags(seen.angle, plan.cfg.incidence_range_deg)
+    if seen.dense is not None:
+        flags |= where(seen.dense, Flag.DENSE_VEGETATION)
+    if seen.vh is not None and "vh_reference" in references:
+        nothing = np.full((1, *pixels.own.shape[2:]), np.nan, dtype=np.float32)
+        reference = np.concatenate([references["vh_reference"].values, nothing])[own][tracks]
+        flags |= where(wet_snow(seen.vh, reference, seen.snow_possible, plan.source.signal.snow_drop_db), Flag.WET_SNOW)
+    return flags
+
+
+def noise_spread(source: Source, percentiles: list[float]) -> float:
+    """Sensitivity that references fitted to nothing but noise would show [dB].
+
+    Args:
+        source: the stack, with its noise.
+        percentiles: that mark dry and wet [%].
+    """
+    share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
+    noise_db = np.sqrt(speckle_variance(np.array(source.size**2), source.signal.looks, share) + source.signal.calibration_error_db**2)
+    low, high = (value / 100 for value in percentiles)
+    return float(noise_db * (ndtri(high) - ndtri(low)) / (high - low))
+
+
+def _template(plan: Plan) -> xr.Dataset:
+    """The file's variables, lazy and empty."""
+    source = plan.source
+    support = {"effective_resolution": f"{source.size * source.pixel_m:g} m"}
+    attributes: dict[str, dict[str, Any]] = {
+        "ssm": {"units": "1", "long_name": "surface soil moisture, 0 dry to 1 wet", "valid_range": [0.0, 1.0]} | support,
+        "ssm_uncertainty": {"units": "1", "long_name": "1 sigma of ssm"} | support,
+        "flags": flag_attributes(),
+    }
+    layers = {}
+    for name, attrs in attributes.items():
+        values = da.zeros((len(plan.dates), *source.shape), dtype="i4" if name == "flags" else "f4", chunks=(TIME_CHUNK, 1024, 1024))
+        layers[name] = xr.DataArray(values, dims=("time", "y", "x"), attrs=attrs)
+    along = {"track": source.tracks, "platform": source.platforms}
+    coords = {"time": source.times[plan.dates]} | {name: ("time", values[plan.dates]) for name, values in along.items()}
+    return xr.Dataset(layers, coords=empty_like_grid(source.box) | coords).odc.assign_crs(source.box.crs)

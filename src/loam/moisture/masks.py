@@ -1,55 +1,59 @@
 """Flags: what makes a value of change detection unusable, or in need of care."""
 
+from pathlib import Path
+
 import numpy as np
-import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
 from loam.grid import to_grid
-from loam.raster import Flag
+from loam.raster import Flag, open_raster
+
+MARGIN_PX = 2
 
 
-def land_cover_flags(landcover: xr.DataArray, box: GeoBox, classes: LandCover) -> np.ndarray:
-    """Flags by the commonest class in each pixel, `(y, x)`."""
-    code = to_grid(landcover, box, "mode").values
+def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
+    """Commonest class in each pixel of a window, `(y, x)`, NaN where the map does not reach. Only the window's part is read."""
+    whole = open_raster(landcover)
+    edges = box.pad(MARGIN_PX).extent.to_crs(whole.rio.crs).boundingbox
+    south_first = whole["y"].size > 1 and whole["y"].values[0] < whole["y"].values[-1]
+    rows = slice(edges.bottom, edges.top) if south_first else slice(edges.top, edges.bottom)
+    part = whole.sel(x=slice(edges.left, edges.right), y=rows)
+    if min(part.shape) < 2:
+        return np.full(tuple(box.shape), np.nan)
+    return np.asarray(to_grid(part, box, "mode").values)
+
+
+def land_cover_flags(code: np.ndarray, classes: LandCover) -> np.ndarray:
+    """Flags of land-cover codes, int32 of any shape."""
     chosen = {Flag.WATER: classes.water, Flag.BUILT_UP: classes.built_up, Flag.FOREST: classes.forest}
     flags = np.zeros(code.shape, dtype=np.int32)
     for flag, codes in chosen.items():
-        flags |= np.where(np.isin(code, codes), int(flag), 0).astype(np.int32)
+        flags |= where(np.isin(code, codes), flag)
     return flags
 
 
-def reference_flags(
-    sensitivity: np.ndarray, sensitivity_error: np.ndarray, dates: np.ndarray, min_sensitivity_db: float, min_dates: int
-) -> np.ndarray:
-    """Flags of a pixel's references: too little wet minus dry to scale, or too few dates, `(…)`.
-
-    Low sensitivity is S < max(minimum, 3 u(S)).
-    """
-    low = ~(sensitivity >= np.maximum(min_sensitivity_db, 3 * sensitivity_error))
-    few = dates < min_dates
-    return (low * int(Flag.LOW_SENSITIVITY) | few * int(Flag.TOO_FEW_DATES)).astype(np.int32)
+def where(condition: np.ndarray, flag: Flag) -> np.ndarray:
+    """A bit where a condition holds, int32 of the same shape."""
+    return np.where(condition, np.int32(flag), np.int32(0))
 
 
-def value_flags(
-    raw: np.ndarray, backscatter_db: np.ndarray, incidence_deg: np.ndarray | None, incidence_range_deg: tuple[float, float], frozen: bool
-) -> np.ndarray:
-    """Flags of one acquisition, `(y, x)`: no observation, clipped, incidence out of range, frozen.
+def sensitivity_flags(sensitivity: np.ndarray, sensitivity_error: np.ndarray, noise_db: float, min_sensitivity_db: float) -> np.ndarray:
+    """Flag too little wet minus dry to scale: S < max(minimum, 3 u(S)), int32 of any shape.
+
+    Noise alone spreads percentiles: S within two of its errors of what noise would show is no sign of moisture either.
 
     Args:
-        raw: SSM before clipping [1], NaN missing.
-        backscatter_db: what it comes from [dB], NaN missing.
-        incidence_deg: local incidence angle [degree], or None.
-        incidence_range_deg: angles that are not flagged [degree].
-        frozen: whether the day counts as frozen.
+        sensitivity: S [dB].
+        sensitivity_error: u(S) [dB].
+        noise_db: S of ground that does not change, by noise alone [dB].
+        min_sensitivity_db: the minimum [dB].
     """
-    flags = np.zeros(raw.shape, dtype=np.int32)
-    flags |= np.where(np.isnan(backscatter_db), int(Flag.NO_OBSERVATION), 0).astype(np.int32)
-    flags |= np.where(raw < 0, int(Flag.CLIPPED_LOW), 0).astype(np.int32)
-    flags |= np.where(raw > 1, int(Flag.CLIPPED_HIGH), 0).astype(np.int32)
-    if incidence_deg is not None:
-        low, high = incidence_range_deg
-        flags |= np.where((incidence_deg < low) | (incidence_deg > high), int(Flag.INCIDENCE), 0).astype(np.int32)
-    if frozen:
-        flags |= np.int32(Flag.FROZEN)
-    return flags
+    least = np.maximum(np.maximum(min_sensitivity_db, 3 * sensitivity_error), noise_db + 2 * sensitivity_error)
+    return where(~(sensitivity >= least), Flag.LOW_SENSITIVITY)
+
+
+def incidence_flags(incidence_deg: np.ndarray, incidence_range_deg: tuple[float, float]) -> np.ndarray:
+    """Flag incidence angles outside a range [degree], int32 of any shape."""
+    low, high = incidence_range_deg
+    return where((incidence_deg < low) | (incidence_deg > high), Flag.INCIDENCE)

@@ -1,178 +1,266 @@
-"""Dry and wet references of every pixel and track, with their standard errors, from training dates alone."""
+"""Step `fit-references`: dry and wet references of every pixel and track, with their standard errors, from training dates alone."""
 
 import json
 import logging
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 
-from loam.config import Change
+from loam.config import Compute, References, Signal, Vegetation
 from loam.errors import LoamError
-from loam.moisture.backscatter import ALL_TRACKS, REFERENCE_ANGLE_DEG, averaged_db, frozen_dates, normalised, support_pixels
-from loam.raster import open_dataset, require, write_zarr
+from loam.grid import empty_like_grid
+from loam.moisture.backscatter import ALL_TRACKS
+from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
+from loam.moisture.cluster import for_each, workers_of
+from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
+from loam.moisture.frost import snow_free_mean, wet_snow
+from loam.moisture.masks import land_cover_codes
+from loam.moisture.observed import Observed, Source, observe, open_source
+from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
+from loam.moisture.vegetation import vegetation_slope, without_vegetation
+from loam.raster import Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
+
+# Windows from which offsets between satellites are estimated: enough for a median, few enough to read at once.
+SAMPLE_WINDOWS, SAMPLE_PX = 4, 48
+REGRESSED = {"cross_ratio", "ndvi"}
 
 
-def fit_references(stack: Path, splits: Path, weather: Path, out: Path, cfg: Change) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """What every block's fit needs to know."""
+
+    source: Source
+    cfg: References
+    dates: np.ndarray  # places of the training dates in the stack (date)
+    offsets_db: np.ndarray  # of each date's satellite (date)
+    names: tuple[str, ...]  # groups to fit
+    landcover: Path | None  # where slopes are given by its class
+
+    @property
+    def tracks(self) -> np.ndarray:
+        """Track of each date `(date)`."""
+        return self.source.tracks[self.dates]
+
+    @property
+    def year(self) -> np.ndarray:
+        """Time of the year of each date `(date)` [rad]."""
+        times = self.source.times[self.dates]
+        return 2 * np.pi * ((times - times.astype("datetime64[Y]")) / np.timedelta64(1, "D")) / YEAR_DAYS
+
+    @property
+    def seasons(self) -> tuple[np.ndarray, int]:
+        """Season of each date `(date)`, and how many there are."""
+        return seasons_of(self.source.times[self.dates], self.cfg.beta_season)
+
+
+def fit_references(
+    stack: Path, splits: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: References,
+    vegetation: Vegetation, compute: Compute, threads: int,
+) -> None:  # fmt: skip
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
-    data = open_dataset(stack)
-    require(data, (cfg.polarisation, "track"), stack)
-    train = training_data(data, json.loads(splits.read_text()), open_dataset(weather), cfg)
-    size = support_pixels(cfg.label_support_m, abs(data.odc.geobox.resolution.x))
-    backscatter = averaged_db(train[cfg.polarisation], size)
-    if cfg.normalisation == "beta" and "incidence" not in train:
-        msg = f"{stack}: no incidence angle, which moisture.change.normalisation = 'beta' needs; set it to 'track'"
-        raise LoamError(msg)
-    angle = train["incidence"].values if "incidence" in train else None
-    references = build_references(backscatter, angle, train["track"].values, cfg)
-    write_zarr(references.odc.assign_crs(data.odc.crs), out, {"track": 1})
+    source = open_source(stack, weather, ndvi, signal, vegetation)
+    dates = training_dates(source, json.loads(splits.read_text()))
+    offsets = fitted_offsets(source, dates, weather, cfg)
+    names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
+    names += [ALL_TRACKS] if signal.normalisation == "beta" else []
+    given = landcover.resolve() if landcover is not None and cfg.beta_fallback == "landcover" else None
+    plan = Plan(source, cfg, dates, offset_of(offsets, source.platforms[dates]), tuple(names), given)
+    workers = workers_of(compute, threads)
+    edge = block_edge(compute.memory_mb, workers, source.pixel_date_bytes * len(dates), source.shape, REFERENCE_CHUNK_PX)
+    chunks = {"track": 1, "season": 1, "y": REFERENCE_CHUNK_PX, "x": REFERENCE_CHUNK_PX}
+    with zarr_in_blocks(_template(plan, offsets), out, chunks) as partial_out:
+        blocks = cut(source.shape, edge, source.size // 2)
+        inner = max(1, workers // len(blocks))
+        counts = for_each(partial(fit_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "fit-references")
+    warn_of_few(np.mean(counts, axis=0), plan)
 
 
-def training_data(data: xr.Dataset, splits: dict, weather: xr.Dataset, cfg: Change) -> xr.Dataset:
-    """Acquisitions that may shape the references: dates that train, and are not frozen. No other is read."""
-    dates = np.array(splits["dates"]["train"], dtype="datetime64[s]")
-    train = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), dates))
-    frozen = frozen_dates(weather["temperature"], train["time"].values, cfg.frozen_below_degc)
-    if frozen.all():
-        msg = f"moisture.change.frozen_below_degc = {cfg.frozen_below_degc:g}: all {len(frozen)} training dates are colder; lower it"
-        raise LoamError(msg)
-    return train.isel(time=~frozen).load()
+def training_dates(source: Source, splits: dict) -> np.ndarray:
+    """Places of the acquisitions that may shape the references: dates that train, not all frozen. No other is read.
 
-
-def build_references(backscatter: xr.DataArray, incidence: np.ndarray | None, tracks: np.ndarray, cfg: Change) -> xr.Dataset:
-    """References of every track, or of all tracks brought to 40 degrees.
-
-    Args:
-        backscatter: `(time, y, x)` [dB], training dates.
-        incidence: `(time, y, x)` [degree], or None.
-        tracks: name of each date's track `(time)`.
-        cfg: section `moisture.change`.
-
-    Returns:
-        `dry`, `wet`, `sensitivity` and their standard errors [dB] with the count of dates, `(track, y, x)`; `beta`
-        [dB/degree] with its standard error, `(y, x)`, NaN where it is not accepted.
+    Raises:
+        LoamError: all of them are frozen.
     """
-    beta, beta_error = angular_slope(backscatter.values, incidence, tracks, cfg.beta_max_relative_error)
-    groups = {str(name): tracks == name for name in np.unique(tracks)}
-    values = backscatter.values
-    if cfg.normalisation == "beta" and incidence is not None:
-        values = normalised(values, incidence, beta, REFERENCE_ANGLE_DEG)
-        groups = {ALL_TRACKS: np.ones(len(tracks), dtype=bool)}
-    fitted = {name: _fit_group(values[chosen], name, cfg) for name, chosen in groups.items()}
-    coords = {name: backscatter[name] for name in ("y", "x")} | {"track": list(fitted)}
-    layers = {key: (("track", "y", "x"), np.stack([track[key] for track in fitted.values()]), attrs) for key, attrs in _ATTRIBUTES.items()}
-    slopes = {
-        "beta": (("y", "x"), beta.astype(np.float32), {"units": "dB/degree", "long_name": "angular slope of backscatter"}),
-        "beta_error": (("y", "x"), beta_error.astype(np.float32), {"units": "dB/degree", "long_name": "standard error of the slope"}),
+    train = np.array(splits["dates"]["train"], dtype="datetime64[s]")
+    dates = np.flatnonzero(np.isin(source.times.astype("datetime64[s]"), train))
+    temperature = source.frost.mean[dates].reshape(len(dates), -1)
+    cold = (temperature < source.frost.below_degc).all(axis=1)
+    if cold.all():
+        msg = f"moisture.signal.frozen_below_degc = {source.frost.below_degc:g}: all {cold.size} training dates are colder; lower it"
+        raise LoamError(msg)
+    return dates[~cold]
+
+
+def seasons_of(times: np.ndarray, season: str) -> tuple[np.ndarray, int]:
+    """Season of every date, from 0 `(time)`, and how many there are: 12 months, or one year."""
+    months = times.astype("datetime64[M]").astype(np.int64) % 12
+    return (months, 12) if season == "monthly" else (np.zeros_like(months), 1)
+
+
+def given_slopes(codes: np.ndarray, cfg: References) -> np.ndarray:
+    """Slope and error by land-cover class, `(2, y, x)` float32 [dB/degree]."""
+    slope = np.full(codes.shape, cfg.beta_elsewhere, dtype=np.float32)
+    for code, value in cfg.beta_by_landcover.items():
+        slope[codes == code] = value
+    return np.stack([slope, np.full_like(slope, cfg.beta_given_error)])
+
+
+def fitted_offsets(source: Source, dates: np.ndarray, weather: Path, cfg: References) -> dict[str, tuple[float, float]]:
+    """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0."""
+    platforms = source.platforms[dates]
+    if len(np.unique(platforms)) < 2:
+        return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
+    level = np.concatenate([_sampled(source, block, dates) for block in sample_blocks(source.shape, source.size // 2)], axis=1)
+    series = stable_series(level, source.tracks[dates])
+    rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
+    found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
+    return significant(found, cfg.platform_sigmas)
+
+
+def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
+    """Antecedent precipitation index of the area on the days of some acquisitions `(time)` [mm], NaN without weather."""
+    daily = precipitation.mean(("y", "x")).astype(float)
+    index = daily.copy(data=antecedent_rain(daily.values)).to_series()
+    return index.reindex(times.astype("datetime64[D]").astype("datetime64[ns]")).to_numpy()
+
+
+def _sampled(source: Source, block: Block, dates: np.ndarray) -> np.ndarray:
+    seen = observe(source, block, dates, np.zeros(len(dates)))
+    return np.where(seen.frozen | seen.snow_possible, np.nan, seen.level).reshape(len(dates), -1)
+
+
+def sample_blocks(shape: tuple[int, int], halo: int) -> list[Block]:
+    """Small windows spread evenly over an area; all of it where it is small."""
+    if max(shape) <= SAMPLE_WINDOWS * SAMPLE_PX:
+        return cut(shape, max(shape), halo)
+    blocks = cut(shape, SAMPLE_PX, halo)
+    across = -(-shape[1] // SAMPLE_PX)
+    rows, columns = (np.linspace(0, -(-size // SAMPLE_PX) - 1, SAMPLE_WINDOWS).astype(int) for size in shape)
+    return [blocks[row * across + column] for row in np.unique(rows) for column in np.unique(columns)]
+
+
+def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) -> np.ndarray:
+    """Offset of each date's satellite `(date)` [dB]; of one that was never seen in training 0."""
+    return np.array([offsets.get(str(name), (0.0, 0.0))[0] for name in platforms])
+
+
+def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
+    """Fit one block and write it; return the mean count of dates of every group `(group)`."""
+    seen = observe(plan.source, block, plan.dates, plan.offsets_db, threads)
+    layers = leave_out_unfit(seen, plan)
+    mode = plan.source.vegetation.mode
+    if mode in REGRESSED and seen.descriptor is not None:
+        slope, error, mean = vegetation_slope(seen.level, seen.descriptor, plan.tracks, plan.year if mode == "cross_ratio" else None)
+        seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
+        layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
+    angle = seen.angle if seen.angle.size else None
+    given = None
+    if plan.landcover is not None:
+        given = given_slopes(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.cfg)
+    percentiles, names = (plan.cfg.dry_percentile, plan.cfg.wet_percentile), list(plan.names)
+    arguments = (angle, plan.tracks, names, plan.seasons, percentiles, plan.cfg.beta_max_relative_error, given, threads)
+    fitted = fit_tracks(seen.level, *arguments)
+    if leave_out_flooded(seen.level, fitted, plan.tracks, names, plan.source.signal.standing_water_db):
+        fitted = fit_tracks(seen.level, *arguments)
+    write_blocks(out, layers | as_layers(fitted, plan.cfg.min_dates), (..., *block.window))
+    return fitted.dates.mean(axis=(1, 2))
+
+
+def leave_out_unfit(seen: Observed, plan: Plan) -> dict[str, np.ndarray]:
+    """Make the level missing where it must not shape references: layover, frost, wet snow. Return the snow-free VH by track."""
+    unfit = seen.frozen if seen.layover is None else seen.frozen | seen.layover
+    seen.level[unfit] = np.nan
+    if seen.vh is None or plan.source.signal.snow_memory_days == 0:
+        return {}
+    tracks = [name for name in plan.names if name != ALL_TRACKS]
+    seen.vh[unfit] = np.nan
+    mean = snow_free_mean(seen.vh, seen.snow_possible, plan.tracks, tracks, plan.source.signal.snow_drop_db)
+    for name, reference in zip(tracks, mean, strict=True):
+        for date in np.flatnonzero(plan.tracks == name):
+            seen.level[date][wet_snow(seen.vh[date], reference, seen.snow_possible[date], plan.source.signal.snow_drop_db)] = np.nan
+    # The group of all tracks needs no reference: snow is judged by the acquisition's own track.
+    return {"vh_reference": np.concatenate([mean, np.full((len(plan.names) - len(tracks), *mean.shape[1:]), np.nan, np.float32)])}
+
+
+def leave_out_flooded(level: np.ndarray, fitted: Fitted, tracks: np.ndarray, names: list[str], standing_water_db: float) -> bool:
+    """Make the level missing where water stood, so far below a first dry reference; tell whether there was any."""
+    flooded = False
+    for date, track in enumerate(tracks):
+        under = level[date] < fitted.layers[names.index(track), 0] - standing_water_db
+        if under.any():
+            level[date][under] = np.nan
+            flooded = True
+    return flooded
+
+
+def as_layers(fitted: Fitted, min_dates: int) -> dict[str, np.ndarray]:
+    """Name the arrays as the file has them."""
+    few = np.where(fitted.dates < min_dates, np.int32(Flag.TOO_FEW_DATES), np.int32(0))
+    named = {name: fitted.layers[:, index] for index, name in enumerate(LAYERS)}
+    return named | {
+        "dates": fitted.dates,
+        "flags": few,
+        "beta": fitted.slope[0],
+        "beta_error": fitted.slope[1],
+        "beta_origin": fitted.origin,
     }
-    return xr.Dataset(layers | slopes, coords=coords)
 
 
-_ATTRIBUTES = {
-    "dry": {"units": "dB", "long_name": "dry reference"},
-    "wet": {"units": "dB", "long_name": "wet reference"},
-    "sensitivity": {"units": "dB", "long_name": "wet minus dry"},
-    "dry_error": {"units": "dB", "long_name": "standard error of the dry reference"},
-    "wet_error": {"units": "dB", "long_name": "standard error of the wet reference"},
-    "sensitivity_error": {"units": "dB", "long_name": "standard error of the sensitivity"},
-    "dates": {"units": "1", "long_name": "training dates used"},
-}
+def warn_of_few(counts: np.ndarray, plan: Plan) -> None:
+    """Tell which tracks have fewer dates than wanted."""
+    for name, count in zip(plan.names, counts, strict=True):
+        if count < plan.cfg.min_dates:
+            text = "track %s: %d training dates, fewer than moisture.references.min_dates = %d; its pixels are flagged too_few_dates"
+            logging.getLogger(__name__).warning(text, name, round(count), plan.cfg.min_dates)
 
 
-def _fit_group(values: np.ndarray, name: str, cfg: Change) -> dict[str, np.ndarray]:
-    """References of one group of dates `(time, y, x)`, with a warning when they are few."""
-    count = np.isfinite(values).sum(axis=0)
-    if np.median(count) < cfg.min_dates:
-        logging.getLogger(__name__).warning(
-            "track %s: %d training dates, fewer than moisture.change.min_dates = %d; its pixels are flagged too_few_dates",
-            name, int(np.median(count)), cfg.min_dates,
-        )  # fmt: skip
-    dry, wet = dry_wet_references(values, cfg.dry_percentile, cfg.wet_percentile)
-    errors = bootstrap_errors(values, cfg.dry_percentile, cfg.wet_percentile, cfg.bootstrap, np.random.default_rng(cfg.seed))
-    fitted = {"dry": dry, "wet": wet, "sensitivity": wet - dry} | dict(
-        zip(("dry_error", "wet_error", "sensitivity_error"), errors, strict=True)
-    )  # fmt: skip
-    return {key: value.astype(np.float32) for key, value in fitted.items()} | {"dates": count.astype(np.int32)}
+_DB, _SLOPE = "dB", "dB/degree"
+_TEXTS = {
+    "dry": (_DB, "dry reference"), "wet": (_DB, "wet reference"), "sensitivity": (_DB, "wet minus dry"),
+    "dry_error": (_DB, "standard error of the dry reference"), "wet_error": (_DB, "standard error of the wet reference"),
+    "sensitivity_error": (_DB, "standard error of the sensitivity"), "dates": ("1", "training dates used"),
+    "beta": (_SLOPE, "angular slope of backscatter"), "beta_error": (_SLOPE, "standard error of the slope"),
+    "beta_origin": ("1", "where the slope comes from"), "vh_reference": (_DB, "mean VH without snow"),
+    "vegetation_slope": ("dB per unit", "change of backscatter with the vegetation descriptor"),
+    "vegetation_slope_error": ("dB per unit", "its standard error"), "vegetation_mean": ("1", "mean of the vegetation descriptor"),
+    "platform_offset": (_DB, "offset of the satellite that is removed"), "platform_offset_error": (_DB, "standard error of the offset"),
+}  # fmt: skip
 
 
-def dry_wet_references(values: np.ndarray, dry_percentile: float, wet_percentile: float) -> tuple[np.ndarray, np.ndarray]:
-    """Robust extremes of backscatter over time, extrapolated from percentiles.
-
-    With moisture spread evenly between its extremes, S = (P_wet - P_dry) / (wet - dry share), dry = P_dry - dry share
-    x S and wet = P_wet + (1 - wet share) x S; for 10 and 90 % that is S = (P90 - P10) / 0.8.
-
-    Args:
-        values: `(time, y, x)` [dB], NaN missing.
-        dry_percentile: percentile that marks dry [%].
-        wet_percentile: percentile that marks wet [%].
-
-    Returns:
-        Dry and wet reference, `(y, x)` [dB].
-    """
-    return _references_of_sorted(np.sort(values, axis=0), np.isfinite(values).sum(axis=0), dry_percentile / 100, wet_percentile / 100)
-
-
-def _references_of_sorted(ordered: np.ndarray, count: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    bottom, top = (_quantile_of_sorted(ordered, count, share) for share in (low, high))
-    sensitivity = (top - bottom) / (high - low)
-    return bottom - low * sensitivity, top + (1 - high) * sensitivity
+def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset:
+    """The file's variables, lazy and empty, with what is known before any block is read."""
+    layers: dict[str, xr.DataArray] = {}
+    for name, leading in _dimensions(plan).items():
+        dtype = {"dates": "i4", "flags": "i4", "beta_origin": "u1"}.get(name, "f4")
+        values = da.zeros((*leading.values(), *plan.source.shape), dtype=dtype, chunks=(*(1 for _ in leading), 1024, 1024))
+        layers[name] = xr.DataArray(values, dims=(*leading, "y", "x"), attrs=_attributes(name))
+    for index, name in enumerate(("platform_offset", "platform_offset_error")):
+        values = np.array([value[index] for value in offsets.values()], dtype=np.float32)
+        layers[name] = xr.DataArray(values, dims=("platform",), attrs=_attributes(name))
+    coords = empty_like_grid(plan.source.box) | {"track": list(plan.names), "platform": list(offsets)}
+    percentiles = [plan.cfg.dry_percentile, plan.cfg.wet_percentile]
+    attributes = {"effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles}
+    return xr.Dataset(layers, coords=coords, attrs=attributes).odc.assign_crs(plan.source.box.crs)
 
 
-def _quantile_of_sorted(ordered: np.ndarray, count: np.ndarray, share: float) -> np.ndarray:
-    """Quantile over the first axis by linear interpolation; NaN sorts last, so `count` says where values end.
-
-    numpy.nanquantile calls Python once per pixel, which a map of millions cannot afford.
-    """
-    position = share * np.maximum(count - 1, 0)
-    below = np.floor(position).astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(count - 1, 0))
-    low, high = (np.take_along_axis(ordered, index[None], axis=0)[0] for index in (below, above))
-    return low + (high - low) * (position - below)
-
-
-def bootstrap_errors(
-    values: np.ndarray, dry_percentile: float, wet_percentile: float, resamples: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Standard errors of dry, wet and sensitivity by resampling dates with replacement, each `(y, x)` [dB].
-
-    Dates, not pixels, are drawn: the pixels of a date share its weather.
-    """
-    moments = np.zeros((2, 3, *values.shape[1:]))
-    for _ in range(resamples):
-        drawn = values[rng.integers(0, len(values), len(values))]
-        dry, wet = dry_wet_references(drawn, dry_percentile, wet_percentile)
-        estimate = np.stack([dry, wet, wet - dry]).astype(np.float64)
-        moments += np.stack([estimate, estimate**2])
-    mean, square = moments / resamples
-    dry_error, wet_error, sensitivity_error = np.sqrt(np.maximum(square - mean**2, 0) * resamples / (resamples - 1))
-    return dry_error, wet_error, sensitivity_error
+def _dimensions(plan: Plan) -> dict[str, dict[str, int]]:
+    """Leading dimensions of every variable that blocks fill."""
+    tracks, seasons = {"track": len(plan.names)}, {"season": plan.seasons[1]}
+    dims = dict.fromkeys((*LAYERS, "dates", "flags"), tracks) | dict.fromkeys(("beta", "beta_error", "beta_origin"), seasons)
+    if plan.source.needs_vh and plan.source.signal.snow_memory_days:
+        dims["vh_reference"] = tracks
+    if plan.source.vegetation.mode in REGRESSED:
+        dims |= {f"vegetation_{name}": {} for name in ("slope", "slope_error", "mean")}
+    return dims
 
 
-def angular_slope(
-    values: np.ndarray, incidence: np.ndarray | None, tracks: np.ndarray, max_relative_error: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Slope of backscatter over incidence, by least squares over dates and tracks, `(y, x)` [dB/degree].
-
-    Under one track the angle of a pixel hardly varies and the slope is undetermined: then, and where its relative
-    standard error is too large (Remote Sensing 2025, 17(3), 361), it is NaN.
-
-    Args:
-        values: `(time, y, x)` [dB].
-        incidence: `(time, y, x)` [degree], or None.
-        tracks: `(time)`.
-        max_relative_error: largest accepted standard error over slope [1].
-    """
-    unknown = np.full(values.shape[1:], np.nan)
-    if incidence is None or len(np.unique(tracks)) < 2:
-        return unknown, unknown
-    valid = np.isfinite(values) & np.isfinite(incidence)
-    count = valid.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        angle = np.where(valid, incidence - np.nanmean(np.where(valid, incidence, np.nan), axis=0), 0)
-        power = np.where(valid, values - np.nanmean(np.where(valid, values, np.nan), axis=0), 0)
-        spread = (angle**2).sum(axis=0)
-        slope = (angle * power).sum(axis=0) / spread
-        residual = np.where(valid, power - slope * angle, 0)
-        error = np.sqrt((residual**2).sum(axis=0) / (count - 2) / spread)
-        accepted = (error / np.abs(slope) <= max_relative_error) & (count > 2)
-    return np.where(accepted, slope, np.nan), np.where(accepted, error, np.nan)
+def _attributes(name: str) -> dict:
+    if name == "flags":
+        return flag_attributes()
+    units, text = _TEXTS[name]
+    extra = {"flag_values": list(ORIGINS.values()), "flag_meanings": " ".join(ORIGINS)} if name == "beta_origin" else {}
+    return {"units": units, "long_name": text} | extra

@@ -8,7 +8,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam import __version__
-from loam.config import Change
+from loam.config import Signal
 from loam.errors import LoamError
 from loam.features import bilinear
 from loam.grid import pixel_positions, require_same_grid
@@ -27,7 +27,7 @@ LASTING = (
 )
 
 
-def write_maps(predictions: list[Path], ssm: Path, weather: Path, style: Path, out: list[Path], change: Change) -> None:
+def write_maps(predictions: list[Path], ssm: Path, weather: Path, style: Path, out: list[Path], signal: Signal) -> None:
     """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
     members = [open_dataset(path) for path in predictions]
     labels, temperature = open_dataset(ssm), open_dataset(weather)
@@ -39,10 +39,10 @@ def write_maps(predictions: list[Path], ssm: Path, weather: Path, style: Path, o
     for path in out:
         day = np.datetime64(path.stem, "D")
         mean, sigma = ensemble(*_members_of(day, members, predictions))
-        frozen = _temperature(temperature["temperature"], day, labels.odc.geobox, weather) < change.frozen_below_degc
+        frozen = _temperature(temperature["temperature"], day, labels.odc.geobox, weather) < signal.frozen_below_degc
         fields = map_of(mean, sigma, flags | frozen * int(Flag.FROZEN))
         data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
-        write_cog(data, path, tags_of(day, len(members), change.label_support_m))
+        write_cog(data, path, tags_of(day, len(members), signal.label_support_m))
         shutil.copyfile(style, path.with_suffix(".qml"))
 
 

@@ -58,16 +58,16 @@ def _present(cfg: Config, name: str) -> Path | None:
 
 
 def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
-    require(data, (cfg.moisture.change.polarisation,), path)
+    require(data, (cfg.moisture.signal.polarisation,), path)
     finite = data["vv"].isel(time=slice(0, 8)).notnull().any() or data["vv"].notnull().any()
     if not bool(finite):
         msg = f"{path}: vv is NaN everywhere in the period; check the cube"
         raise LoamError(msg)
     training = data["track"].values[: round(cfg.learning.splits.train_share * data.sizes["time"])]
     for track in np.unique(data["track"].values):
-        count, least = int((training == track).sum()), cfg.moisture.change.min_dates
+        count, least = int((training == track).sum()), cfg.moisture.references.min_dates
         if count < least:
-            text = "%s: track %s has %d training dates, fewer than moisture.change.min_dates = %d; it is flagged too_few_dates"
+            text = "%s: track %s has %d training dates, fewer than moisture.references.min_dates = %d; it is flagged too_few_dates"
             logging.getLogger(__name__).warning(text, path, track, count, least)
 
 

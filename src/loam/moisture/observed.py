@@ -1,0 +1,203 @@
+"""What a step reads of one block of the stack: averaged backscatter, angle, frost, snow, plants."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Signal, Vegetation
+from loam.errors import LoamError
+from loam.features import Field, bilinear
+from loam.grid import pixel_positions
+from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
+from loam.moisture.blocks import Block
+from loam.moisture.frost import Frost, frost_of
+from loam.moisture.vegetation import soil_backscatter
+from loam.raster import open_dataset, require
+
+# Bits of the stack's `mask`.
+LAYOVER_SHADOW = 2 | 4
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stack and what goes with it: everything small, read once; the stack itself is read block by block."""
+
+    stack: Path
+    signal: Signal
+    vegetation: Vegetation
+    box: GeoBox
+    times: np.ndarray  # (time)
+    tracks: np.ndarray  # (time)
+    platforms: np.ndarray  # (time)
+    variables: tuple[str, ...]
+    frost: Frost
+    ndvi: Path | None  # where the treatment of vegetation reads it
+
+    @property
+    def size(self) -> int:
+        """Edge of the averaging window [pixel]."""
+        return support_pixels(self.signal.label_support_m, self.pixel_m)
+
+    @property
+    def pixel_m(self) -> float:
+        """Edge of a pixel [m]."""
+        return float(abs(self.box.resolution.x))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.box.shape.y), int(self.box.shape.x)
+
+    @property
+    def pixel_date_bytes(self) -> int:
+        """Memory that a pixel of one date takes while it is read: power, level, count and their cut-out, masks; then what else is there."""
+        return 20 + 4 * ("incidence" in self.variables) + 8 * self.needs_vh + 12 * (self.vegetation.mode != "none")
+
+    @property
+    def needs_vh(self) -> bool:
+        """Whether VH is read beside VV: for snow, or for the cross ratio."""
+        asked = self.signal.snow_memory_days > 0 or self.vegetation.mode == "cross_ratio"
+        return asked and "vh" in self.variables
+
+
+@dataclass
+class Observed:
+    """A block of acquisitions, `(time, y, x)`; `angle` has no length and the others are None where they are not known."""
+
+    level: np.ndarray  # averaged backscatter [dB]
+    count: np.ndarray  # pixels it is the mean of
+    angle: np.ndarray  # local incidence [degree]
+    layover: np.ndarray | None  # layover or shadow
+    frozen: np.ndarray
+    snow_possible: np.ndarray
+    vh: np.ndarray | None  # averaged VH [dB]
+    descriptor: np.ndarray | None  # NDVI, or VH over VV [dB]
+    dense: np.ndarray | None  # the canopy hides the soil, or nobody knows it
+    growth: np.ndarray | None  # of noise by the Water Cloud Model [1]
+
+
+def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation) -> Source:
+    """Read what is small of the stack and of its companions.
+
+    Raises:
+        LoamError: a variable is missing.
+    """
+    data, daily = open_dataset(stack), open_dataset(weather)
+    require(data, (signal.polarisation, "track"), stack)
+    if vegetation.mode == "cross_ratio":
+        require(data, ("vv", "vh"), stack)
+    if signal.normalisation == "beta" and "incidence" not in data:
+        msg = f"{stack}: no incidence angle, which moisture.signal.normalisation = 'beta' needs; set it to 'track'"
+        raise LoamError(msg)
+    name = "soil_temperature" if "soil_temperature" in daily else "temperature"
+    require(daily, (name,), weather)
+    times = data["time"].values
+    platforms = data["platform"].values.astype(str) if "platform" in data.coords else np.full(len(times), "unknown")
+    frost = frost_of(
+        daily[name], str(daily.odc.crs), times, signal.frozen_below_degc, signal.frozen_window_days, signal.snow_memory_days
+    )  # fmt: skip
+    box = data.odc.geobox
+    plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
+    # Whole paths: a worker of a cluster may have started in another folder.
+    paths, names = (stack.resolve(), plants and plants.resolve()), tuple(map(str, data.data_vars))
+    return Source(paths[0], signal, vegetation, box, times, data["track"].values.astype(str), platforms, names, frost, paths[1])
+
+
+def ndvi_field(path: Path, box: GeoBox) -> Field:
+    """NDVI and its age around a window, on their own grid."""
+    data = open_dataset(path)
+    require(data, ("ndvi", "age"), path)
+    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    window = {axis: _around(places, data.sizes[axis]) for axis, places in (("y", rows), ("x", columns))}
+    part = data.isel(window)
+    values = np.stack([part[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1).astype(np.float32)
+    max_age = float(data["age"].attrs.get("max_age_days", np.inf))
+    days = data["time"].values.astype("datetime64[D]")
+    return Field(days, values, rows - window["y"].start, columns - window["x"].start, max_age)
+
+
+def _around(places: np.ndarray, size: int) -> slice:
+    """Cells that interpolation at these places touches."""
+    first = int(np.clip(np.floor(places.min()), 0, size - 1))
+    return slice(first, int(np.clip(np.floor(places.max()) + 2, first + 1, size)))
+
+
+def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndarray, threads: int = 1) -> Observed:
+    """Read some dates of a block and make backscatter of them.
+
+    Args:
+        source: the stack and its companions.
+        block: rows and columns to read.
+        dates: places of the acquisitions in the stack `(date)`.
+        offsets_db: to take from each of them, of its satellite `(date)` [dB].
+        threads: rows are shared out to as many.
+    """
+    data = open_dataset(source.stack)
+    box = source.box[block.window]
+    level, count = _averaged(data, source.signal.polarisation, source, block, dates, threads)
+    level -= offsets_db[:, None, None].astype(np.float32)
+    angle = _window(data["incidence"], dates, block.window) if "incidence" in source.variables else np.empty((0, 0, 0))
+    layover = (_window(data["mask"], dates, block.window) & LAYOVER_SHADOW) != 0 if "mask" in source.variables else None
+    vh = _averaged(data, "vh", source, block, dates, threads)[0] if source.needs_vh else None
+    seen = Observed(
+        level, count, np.ascontiguousarray(angle, dtype=np.float32), layover, source.frost.frozen(box, dates),
+        source.frost.snow_possible(box, dates), vh, None, None, None,
+    )  # fmt: skip
+    _see_plants(seen, source, block, dates, data)
+    return seen
+
+
+def noise_variance(seen: Observed, source: Source) -> np.ndarray:
+    """u² of the level: speckle, calibration and surface, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
+    signal = source.signal
+    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
+    constant = np.float32(signal.calibration_error_db**2 + signal.surface_error_db**2)
+    # There are few counts and many pixels: each count's variance is worked out once.
+    by_count = speckle_variance(np.arange(source.size**2 + 1), signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m))
+    variance = np.take(by_count + constant, seen.count)
+    return variance if seen.growth is None else (variance * seen.growth**2).astype(np.float32)
+
+
+def _averaged(data: xr.Dataset, name: str, source: Source, block: Block, dates: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    power = _window(data[name], dates, (block.outer_rows, block.outer_columns))
+    level, count = averaged_db(power, source.size, threads)
+    inner = (slice(None), *block.inner)
+    return np.ascontiguousarray(level[inner]), np.ascontiguousarray(count[inner])
+
+
+def _window(values: xr.DataArray, dates: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """Some dates of a window, `(time, y, x)`; dates in a row are one slice, which reads faster than a list."""
+    run = len(dates) > 0 and dates[-1] - dates[0] + 1 == len(dates)
+    return values.isel(time=slice(int(dates[0]), int(dates[-1]) + 1) if run else dates, y=window[0], x=window[1]).values
+
+
+def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray, data: xr.Dataset) -> None:
+    """Add what the chosen treatment of vegetation needs; the Water Cloud Model replaces the level by the soil's."""
+    mode, cfg = source.vegetation.mode, source.vegetation
+    if mode == "cross_ratio" and seen.vh is not None:
+        vv = seen.level if source.signal.polarisation == "vv" else _averaged(data, "vv", source, block, dates, 1)[0]
+        seen.descriptor = seen.vh - vv
+    elif source.ndvi is not None:
+        field = ndvi_field(source.ndvi, source.box[block.window])
+        seen.descriptor = np.stack([ndvi_on(field, source.times[date]) for date in dates])
+    if mode == "flag" and seen.descriptor is not None:
+        seen.dense = seen.descriptor > cfg.dense_ndvi
+    if mode == "water_cloud" and seen.descriptor is not None:
+        theta = seen.angle if seen.angle.size else 40.0
+        soil, growth = soil_backscatter(seen.level, seen.descriptor, theta, cfg.canopy_a, cfg.canopy_b)
+        seen.dense = np.isnan(soil) & np.isfinite(seen.level)
+        seen.level, seen.growth = soil, growth
+
+
+def ndvi_on(field: Field, time: np.datetime64) -> np.ndarray:
+    """NDVI on a day, the last composite's on or before it, `(y, x)` float32; NaN when too old or never seen."""
+    day = time.astype("datetime64[D]")
+    index = int(np.searchsorted(field.times, day, side="right")) - 1
+    if index < 0:
+        return np.full(field.rows.shape, np.nan, dtype=np.float32)
+    ndvi, age = bilinear(field.values[index], field.rows, field.columns).astype(np.float32)
+    return np.where(age + float((day - field.times[index]) / DAY) <= field.max_age, ndvi, np.nan)
