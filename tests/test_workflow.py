@@ -32,7 +32,7 @@ SMALL = {
         "splits": {"gap_days": 12, "block_px": 16},
         "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
         "model": {"hidden_channels": [12]},
-        "train": {"epochs": 8, "patience": 8, "learning_rate": 0.01},
+        "train": {"epochs": 20, "patience": 20, "learning_rate": 0.01},
         "experiments": {"sequence": {"form": "sequence", "days": 6}, "two_day": None},
     },
     "evaluation": {"samples_per_split": 4000, "boosting": {"samples": 5000, "iterations": 30}},
