@@ -14,6 +14,7 @@ from loam.errors import LoamError
 from loam.raster import open_dataset
 
 BOUNDS = (330000, 4290000, 330320, 4290240)
+CFG = Static(curvature=False, wetness_index=False, max_void_share=0.02)
 GRID = Grid(aoi=BOUNDS, crs="EPSG:32618", resolution_m=20)
 
 
@@ -46,7 +47,7 @@ def test_slope_is_that_of_the_ground_whatever_the_dems_grid(layer, box) -> None:
     native = layer(plane(0.2, 0.1, fine.shape, 10).astype(np.float32), on=fine)
     degrees = native.odc.reproject("EPSG:4326", resampling="bilinear", dst_nodata=np.nan)
     for dem, tolerance in ((native, 0.01), (degrees, 0.35)):
-        slope = terrain_on_grid(dem, box, "dem.tif", wetness_index=False)["slope"]
+        slope = terrain_on_grid(dem, box, "dem.tif", CFG)[0]["slope"]
         assert slope.shape == box.shape
         np.testing.assert_allclose(slope.values[1:-1, 1:-1], np.degrees(np.arctan(np.hypot(0.2, 0.1))), atol=tolerance)
 
@@ -55,7 +56,7 @@ def test_a_dem_with_a_void_is_named_with_its_share(layer, box) -> None:
     height = np.zeros(box.shape, np.float32)
     height[0, :] = np.nan
     with pytest.raises(LoamError, match=r"dem.tif: no height on 8.3% of the area of interest"):
-        terrain_on_grid(layer(height), box, "dem.tif", wetness_index=False)
+        terrain_on_grid(layer(height), box, "dem.tif", CFG)
 
 
 def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,11 +75,12 @@ def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest
 def test_the_step_writes_channels_with_their_units(tmp_path, layer, box) -> None:
     layer(plane(0.1, 0, box.shape).astype(np.float32)).rio.to_raster(tmp_path / "dem.tif")
     xr.Dataset({"sand": layer(np.full(box.shape, 40.0), units="%")}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "soil.nc")
-    soil = Soil(path="soil.nc", variables=())
-    prepare_static(tmp_path / "dem.tif", tmp_path / "soil.nc", tmp_path / "static.zarr", Static(wetness_index=True), GRID, None, soil)
+    soil = Soil(kind="netcdf", path="soil.nc", variables=(), depth_cm=5, texture_codes="soilgrids")
+    cfg = Static(curvature=True, wetness_index=True, max_void_share=0)
+    prepare_static(tmp_path / "dem.tif", tmp_path / "soil.nc", tmp_path / "static.zarr", cfg, GRID, None, soil)
     static = open_dataset(tmp_path / "static.zarr")["static"]
     assert static.dims == ("channel", "y", "x")
-    assert static["channel"].values.tolist() == ["elevation", "slope", "northness", "eastness", "wetness_index", "sand"]
-    assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "1", "%"]
+    assert static["channel"].values.tolist() == ["elevation", "slope", "northness", "eastness", "curvature", "wetness_index", "sand"]
+    assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "m-1", "1", "%"]
     assert static.odc.geobox == box
     assert np.isfinite(static.values).all()

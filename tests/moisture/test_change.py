@@ -49,7 +49,7 @@ def test_land_cover_is_the_commonest_class_of_a_pixel(layer, box) -> None:
     codes = np.full(fine.shape, 40.0)
     codes[:2, :2] = [[80, 80], [80, 40]]
     codes[2:4, :2] = 50
-    classes = LandCover(path="x", water=(80,), built_up=(50,), forest=(10,))
+    classes = LandCover(path="x", legend="own", legends={"own": {"water": (80,), "built_up": (50,), "forest": (10,)}})
     flags = land_cover_flags(layer(codes, on=fine), box, classes)
     assert flags[0, 0] == Flag.WATER
     assert flags[1, 0] == Flag.BUILT_UP
