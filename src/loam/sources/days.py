@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 DAY = np.timedelta64(1, "D")
+KNOWN_SHARE = 0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
 HOUR_NS = 3_600_000_000_000
 
 
@@ -49,21 +50,30 @@ def by_day(values: xr.DataArray, how: str, day_ends_utc_h: float) -> xr.DataArra
 
     Args:
         values: `(time, …)`, each time the start of what the value covers.
-        how: sum, mean, min or max.
+        how: sum, mean, min or max; a missing value leaves no sum, and a quarter missing no mean.
         day_ends_utc_h: hour at which a day ends [h, UTC]; what falls after it counts for the next day.
     """
     hours = step_hours(values["time"].values)
     late = np.timedelta64(round((24 - day_ends_utc_h) * HOUR_NS), "ns")
     day = (values["time"].values.astype("datetime64[ns]") + late).astype("datetime64[D]").astype("datetime64[ns]")
     starts = np.flatnonzero(np.concatenate([[True], day[1:] != day[:-1]])) if day.size else np.array([], int)
-    reduce = {"sum": np.add, "mean": np.add, "min": np.minimum, "max": np.maximum}[how]
-    totals = reduce.reduceat(values.values, starts, axis=0)
     counts = np.diff(np.append(starts, day.size))
-    if how == "mean":
-        totals = totals / _along(counts, values)
+    totals = _reduced(values.values, starts, counts, how)
     coords = {"time": day[starts]} | {name: values[name] for name in values.dims if name != "time"}
     whole = xr.DataArray(totals, dims=values.dims, coords=coords, attrs=values.attrs)
     return whole.isel(time=counts >= round(24 / hours))
+
+
+def _reduced(values: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: str) -> np.ndarray:
+    """Sums are of all values of a day; means and extremes of those that are known, if few are not."""
+    if how == "sum":
+        return np.add.reduceat(values, starts, axis=0)
+    known = np.isfinite(values)
+    count = np.add.reduceat(known.astype(np.float32), starts, axis=0)
+    neutral, reduce = {"mean": (0.0, np.add), "min": (np.inf, np.minimum), "max": (-np.inf, np.maximum)}[how]
+    totals = reduce.reduceat(np.where(known, values, neutral), starts, axis=0)
+    enough = count >= KNOWN_SHARE * counts.reshape(-1, *[1] * (values.ndim - 1))
+    return np.where(enough, totals / np.maximum(count, 1) if how == "mean" else totals, np.nan)
 
 
 def starting(values: xr.DataArray, stamp: str) -> xr.DataArray:

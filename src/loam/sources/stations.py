@@ -73,7 +73,10 @@ def read_stations(paths: list[Path], source: Weather) -> pd.DataFrame:
         LoamError: a column that is needed is missing, a station has no coordinates, a time is there twice.
     """
     frames = [_read(path, source) for path in listed(paths, {".csv", ".txt", ".stm"})]
-    table = pd.concat(frames, ignore_index=True)
+    if not any(len(frame) for frame in frames):
+        msg = f"{paths[0]}: holds no weather of stations; bring tables with {', '.join(PLACE)} and Loam's names of weather"
+        raise LoamError(msg)
+    table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
     lost = table.loc[table["latitude"].isna() | table["longitude"].isna(), "station"].unique()
     if lost.size:
         msg = f"{paths[0]}: station {lost[0]} has no coordinates ({lost.size} such); fill latitude and longitude"
