@@ -7,6 +7,7 @@ Prints tables: what is measured, its figure, the bar.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -221,13 +222,12 @@ def measure(cfg: config.Config, work: Path) -> None:
     total, peak = 0.0, 0.0
     for name, command in commands(cfg, work):
         before, start = size_mb(work), time.perf_counter()
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")})
-        assert process.stderr is not None
-        said = process.stderr.read().decode()
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            sys.exit(f"{name} failed: {said[-2000:]}")
-        spent, memory = time.perf_counter() - start, usage.ru_maxrss / 1024
+        with (work.parent / "said.txt").open("w") as said:
+            process = subprocess.Popen(command, stderr=said, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")})
+            memory = watched_peak_mb(process)
+        if process.returncode:
+            sys.exit(f"{name} failed: {(work.parent / 'said.txt').read_text()[-2000:]}")
+        spent = time.perf_counter() - start
         total, peak = total + spent, max(peak, memory)
         print(f"| {name} | {spent:.1f} | {memory:.0f} | {size_mb(work) - before:.1f} |", flush=True)
     kept = sum(size_mb(work / f"{name}.zarr") for name in ("static", "weather", "ndvi"))
@@ -235,6 +235,17 @@ def measure(cfg: config.Config, work: Path) -> None:
     print(f"\nof these, the covariates themselves: {kept:.0f} MB; missing shares:")
     told = json.loads((work / "report.json").read_text())
     print({name: round(entry["missing_share"], 4) for name, entry in told.items() if entry["missing_share"]})
+
+
+def watched_peak_mb(process: subprocess.Popen[bytes]) -> float:
+    """Peak memory of a process until it ends [MB]; what `wait4` tells would include that of this one, its parent."""
+    peak = 0.0
+    while process.poll() is None:
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            peak = next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        time.sleep(0.02)
+    return peak
 
 
 def size_mb(path: Path) -> float:
