@@ -133,9 +133,12 @@ def around(data: Any, box: GeoBox, margin: int = 0) -> Any:
         box: the target grid.
         margin: cells more on every side, as far as there are any.
     """
-    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
+    # The rim tells as much as all pixels, and a county has millions.
+    rims = (box[:1, :], box[-1:, :], box[:, :1], box[:, -1:])
+    found = [pixel_positions(rim, data.odc.crs, data["x"].values, data["y"].values) for rim in rims]
     window = {}
-    for axis, position in (("y", rows), ("x", columns)):
+    for index, axis in enumerate(("y", "x")):
+        position = np.concatenate([each[index].ravel() for each in found])
         ends = [np.floor(position.min()) - margin, np.ceil(position.max()) + margin]
         first, last = np.clip(ends, 0, data.sizes[axis] - 1).astype(int)
         window[axis] = slice(int(first), int(last) + 1)
@@ -167,16 +170,17 @@ def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
     return out.rename({name: axis for name, axis in zip(out.odc.spatial_dims, ("y", "x"), strict=True) if name != axis})
 
 
-def coarsened(values: Any, box: GeoBox) -> Any:
+def coarsened(values: Any, box: GeoBox, resampling: str = "average") -> Any:
     """Average pixels finer than the target's onto its grid; leave coarser ones as they are.
 
     Args:
         values: `(…, y, x)` floats with a CRS.
         box: the target grid.
+        resampling: a rasterio name; 'mode' for codes.
     """
     in_target = values.odc.output_geobox(box.crs) if values.odc.crs != box.crs else values.odc.geobox
     finer = abs(in_target.resolution.x) < abs(box.resolution.x) * 0.999
-    return to_grid(values, box, "average") if finer else values
+    return to_grid(values, box, resampling) if finer else values
 
 
 def require_few_voids(heights: Any, path: Path, max_share: float) -> float:

@@ -119,6 +119,15 @@ def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest
         soil_on_grid(xr.Dataset({"sand": layer(sand, units="%")}), box, "soil.nc", ("clay",))
 
 
+def test_codes_have_no_values_between_them(layer, box) -> None:
+    coarse = box.zoom_out(4)
+    group = layer(
+        np.where(np.arange(coarse.shape[1]) < 2, 1.0, 4.0) * np.ones(coarse.shape), on=coarse, units="1", flag_values=[1, 2, 3, 4]
+    )
+    got = soil_on_grid(xr.Dataset({"hydrologic_group": group}), box, "soil.zarr", ())["hydrologic_group"]
+    assert set(np.unique(got.values)) == {1, 4}
+
+
 def test_the_step_writes_channels_with_their_units(tmp_path, layer, box) -> None:
     layer(plane(0.1, 0, box.shape).astype(np.float32)).rio.to_raster(tmp_path / "dem.tif")
     xr.Dataset({"sand": layer(np.full(box.shape, 40.0), units="%")}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "soil.nc")

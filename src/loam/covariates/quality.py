@@ -39,11 +39,11 @@ def static_entries(data: xr.Dataset, path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         LoamError: a channel is out of bounds.
     """
-    told = data["static"].attrs
+    told, values = data["static"].attrs, data["static"].values  # one chunk: it is read once
     names = [str(name) for name in data["channel"].values]
     sources = told.get("channel_sources", [""] * len(names))
     entries = {
-        name: entry(data["static"].isel(channel=index).values, name, units, path) | {"source": source}
+        name: entry(values[index], name, units, path) | {"source": source}
         for index, (name, units, source) in enumerate(zip(names, told["channel_units"], sources, strict=True))
     }
     entries["elevation"]["filled_share"] = float((data["flags"].values > 0).mean())

@@ -143,7 +143,8 @@ def soil_on_grid(data: xr.Dataset, box: GeoBox, path: Path, names: tuple[str, ..
             msg = f"{path}: {name} has no units; set the attribute"
             raise LoamError(msg)
         values = data[name].astype("float32")
-        resampling = "nearest" if data[name].dtype.kind in "iu" else "bilinear"  # codes have no values between them
+        codes = data[name].dtype.kind in "iu" or "flag_values" in data[name].attrs
+        resampling = "nearest" if codes else "bilinear"  # codes have no values between them
         kept = {key: data[name].attrs[key] for key in ("units", "source") if key in data[name].attrs}
         layers[name] = to_grid(values.compute(), box, resampling).assign_attrs(kept)
         gap = float(np.isnan(layers[name]).mean())

@@ -21,7 +21,7 @@ COLOURS = {
 def draw_covariates(quality: Path, static: Path, weather: Path, ndvi: Path | None, out: Path) -> None:
     """Draw every covariate: what does not change as it is, what does as its mean over time."""
     told = json.loads(quality.read_text())
-    terrain = open_dataset(static)["static"]
+    terrain = open_dataset(static)["static"].load()
     maps = {str(name): terrain.sel(channel=name) for name in terrain["channel"].values}
     for path in (weather, ndvi):
         if path is not None:

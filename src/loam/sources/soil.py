@@ -33,6 +33,7 @@ PROPERTIES = {
     "ksat": ("mm d-1", 0, 100_000, "saturated hydraulic conductivity"),
     "hydrologic_group": ("1", 1, 4, "hydrologic soil group, 1 for A to 4 for D"),
 }
+CODES = {"hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}}  # properties without values between
 ORGANIC_PERCENT = 2.5  # ASSUME: where a source knows no organic matter, that of a typical topsoil (Saxton & Rawls 2006)
 CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
 TEXTURES = Path(__file__).parents[3] / "resources/soil_texture.csv"
@@ -71,7 +72,9 @@ def read_soil(paths: list[Path], source: Soil, box: GeoBox) -> xr.Dataset:
         LoamError: files are missing, or values are out of bounds.
     """
     found = READERS[source.kind](paths, source, box)
-    layers = completed({str(name): coarsened(values, box) for name, values in found.items()}, source.kind)
+    layers = completed(
+        {name: coarsened(values, box, "mode" if name in CODES else "average") for name, values in found.items()}, source.kind
+    )
     for name, values in layers.items():
         _require_bounds(values, name, paths[0])
     first = next(iter(layers.values()))
@@ -143,7 +146,8 @@ def _filled(own: xr.DataArray | None, like: xr.DataArray, values: np.ndarray, me
 
 def _dressed(values: xr.DataArray, name: str, source: str) -> xr.DataArray:
     units, _, _, long_name = PROPERTIES[name]
-    return values.astype("float32").assign_attrs({"source": values.attrs.get("source", source), "units": units, "long_name": long_name})
+    told = {"source": values.attrs.get("source", source), "units": units, "long_name": long_name}
+    return values.astype("float32").assign_attrs(told | CODES.get(name, {}))
 
 
 def ssurgo(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
