@@ -11,8 +11,8 @@ from loam.covariates.quality import report_covariates
 from loam.covariates.static import as_channels
 from loam.covariates.weather import LONG_NAMES
 from loam.errors import LoamError
-from loam.products.covariates_figure import draw_covariates, title_of
-from loam.raster import write_zarr
+from loam.products.covariates_figure import draw_covariates, pixel_m, title_of
+from loam.raster import open_dataset, write_zarr
 
 
 @pytest.fixture
@@ -75,3 +75,16 @@ def test_every_covariate_is_drawn(written, tmp_path) -> None:
     assert len(colours) > 200
     told = json.loads((tmp_path / "report.json").read_text())
     assert title_of("slope", told["slope"]) == "slope (dem)\n12 to 12, 25.0 % missing"
+
+
+def test_a_lone_cell_of_weather_is_drawn_over_time_and_degrees_are_metres(written, tmp_path, layer, box) -> None:
+    static, weather, _ = written()
+    lone = open_dataset(weather).isel(y=slice(0, 1), x=slice(0, 1)).load()
+    write_zarr(lone.odc.assign_crs(box.crs), tmp_path / "lone.zarr")
+    report_covariates(static, tmp_path / "lone.zarr", None, tmp_path / "report.json")
+    draw_covariates(tmp_path / "report.json", static, tmp_path / "lone.zarr", None, tmp_path / "covariates.png")
+    assert (tmp_path / "covariates.png").stat().st_size > 20_000
+    assert pixel_m(layer(np.zeros(box.shape))) == (20, 20)
+    degrees = layer(np.zeros((60, 80))[: box.shape[0], : box.shape[1]]).odc.reproject("EPSG:4326", resampling="nearest", dst_nodata=np.nan)
+    degrees = degrees.rename({"latitude": "y", "longitude": "x"})
+    assert pixel_m(degrees)[0] == pytest.approx(20, rel=0.3)
