@@ -72,6 +72,37 @@ def test_variables_and_folders_in_paths_are_replaced(load, monkeypatch: pytest.M
     assert cfg.sources.path("weather") == "resources/here/input/weather.nc"
 
 
+def test_files_of_a_source_may_be_a_list_or_a_glob(load, tmp_path) -> None:
+    for name in ("n38.tif", "n39.tif", "notes.txt"):
+        (tmp_path / name).touch()
+    tiles = [str(tmp_path / "n38.tif"), str(tmp_path / "n39.tif")]
+    assert load(sources={"dem": {"path": f"{tmp_path}/n*.tif"}}).sources.files("dem") == tiles
+    assert load(sources={"dem": {"path": tiles[::-1]}}).sources.files("dem") == tiles[::-1]
+    assert load(sources={"dem": {"path": f"{tmp_path}/none_*.tif"}}).sources.files("dem") == [f"{tmp_path}/none_*.tif"]
+    assert load(sources={"soil": {"kind": "polaris", "path": str(tmp_path)}}).sources.imported("soil")
+    assert not load(sources={"soil": {"path": str(tmp_path)}}).sources.imported("soil")
+
+
+def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
+    there = tmp_path / "there.tif"
+    there.touch()
+    paths = {name: {"path": str(there)} for name in ("backscatter", "weather")}
+    cfg = load(
+        grid={"aoi": [0, 0, 1, 1], "crs": "EPSG:32618"}, sources=paths | {"dem": {"path": [str(there), "gone.tif"], "geoid": "ellipsoid"}}
+    )
+    assert config.missing_inputs(cfg) == "missing input: gone.tif (sources.dem.path); put each file there, or set its key to where it is"
+
+
+def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
+    assert load().sources.landcover.water == (80, 200)
+    nlcd = load(sources={"landcover": {"legend": "nlcd"}}).sources.landcover
+    assert (nlcd.water, nlcd.built_up, nlcd.forest) == ((11,), (22, 23, 24), (41, 42, 43, 90))
+    mine = {"legend": "mine", "legends": {"mine": {"water": [1], "built_up": [2], "forest": [3]}}}
+    assert load(sources={"landcover": mine}).sources.landcover.forest == (3,)
+    with pytest.raises(LoamError, match=r"sources.landcover: legend 'corine' is none of legends; name one of nlcd, worldcover"):
+        load(sources={"landcover": {"legend": "corine"}})
+
+
 def test_a_source_is_absent_when_it_or_its_path_is_null(load) -> None:
     assert load(sources={"ndvi": None}).sources.path("ndvi") is None
     assert load(sources={"ndvi": {"path": None}}).sources.path("ndvi") is None

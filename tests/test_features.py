@@ -25,6 +25,17 @@ def test_bilinear_is_scipys(rows: int, columns: int, seed: int) -> None:
     np.testing.assert_allclose(bilinear(values, *position), expected, atol=1e-5)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 30), st.integers(0, 10**6))
+def test_few_cells_and_many_give_the_same(size: int, seed: int) -> None:
+    """Ten days of six variables under a patch of 64 x 64, by scipy: a product over few cells, corners over many."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(10, 6, 40, 40)).astype(np.float32)
+    position = rng.uniform(5, 5 + size, size=(2, 64, 64))
+    expected = [map_coordinates(field, position, order=1, mode="nearest") for field in values.reshape(-1, 40, 40)]
+    np.testing.assert_allclose(bilinear(values, *position).reshape(60, 64, 64), expected, atol=1e-5)
+
+
 def test_a_gap_stays_where_it_is() -> None:
     rows, columns = np.mgrid[:4, :4].astype(float)
     values = np.arange(16.0).reshape(4, 4)
@@ -42,6 +53,15 @@ def test_windows_sum_rain_and_et_and_average_the_rest() -> None:
     for channel, name in enumerate(WEATHER):
         total = pairs[:, channel].sum()
         assert two[channel] == (total if name in ("precipitation", "evapotranspiration") else total / 2), name
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 7])
+def test_any_length_of_window_in_both_forms(days: int) -> None:
+    values = np.random.default_rng(days).random((12, len(WEATHER), 2, 3))
+    aggregate, sequence = (weather_window(values, 10, days, form) for form in ("aggregate", "sequence"))
+    assert sequence.shape == (days, len(WEATHER), 2, 3)
+    np.testing.assert_allclose(aggregate[0, 0], sequence[:, 0].sum(axis=0))
+    np.testing.assert_allclose(aggregate[0, 1], sequence[:, 1].mean(axis=0))
 
 
 def test_a_sequence_ends_on_the_day_itself() -> None:

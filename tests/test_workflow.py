@@ -38,7 +38,8 @@ SMALL = {
     "evaluation": {"samples_per_split": 4000, "boosting": {"samples": 5000, "iterations": 30}},
     "products": {"maps": {"last_days": 2}},
 }
-COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"}
+QUALITY = {"report_covariates", "draw_covariates"}
+COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"} | QUALITY
 SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
 LEARNING = {"train", "predict", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
@@ -310,7 +311,7 @@ def test_another_run_shares_what_the_area_owns(house: House) -> None:
 
 def test_a_source_switched_off_reruns_who_used_it(house: House) -> None:
     planned = house.planned(sources={"ndvi": None})
-    assert planned == LEARNING
+    assert planned == LEARNING | QUALITY
 
 
 def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:

@@ -24,9 +24,13 @@ COMMANDS = {
     "stack-scenes": "loam.sar.stack:stack_scenes",
     "filter-speckle": "loam.sar.speckle:filter_speckle",
     "import-weather": "loam.sources.weather:import_weather",
+    "import-soil": "loam.sources.soil:import_soil",
+    "import-ndvi": "loam.sources.ndvi:import_ndvi",
+    "mosaic-dem": "loam.sources.dem:mosaic_dem",
     "prepare-static": "loam.covariates.static:prepare_static",
     "prepare-weather": "loam.covariates.weather:prepare_weather",
     "prepare-ndvi": "loam.covariates.vegetation:prepare_ndvi",
+    "report-covariates": "loam.covariates.quality:report_covariates",
     "make-splits": "loam.learning.splits:make_splits",
     "fit-references": "loam.moisture.references:fit_references",
     "detect-change": "loam.moisture.change:detect_change",
@@ -44,6 +48,7 @@ COMMANDS = {
     "draw-series": "loam.products.series_figure:draw_series",
     "draw-scenes": "loam.products.scenes_figure:draw_scenes",
     "draw-moisture": "loam.products.moisture_figure:draw_moisture",
+    "draw-covariates": "loam.products.covariates_figure:draw_covariates",
 }
 
 

@@ -16,6 +16,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(gt=0, lt=100)]
 Count = Annotated[int, Field(ge=1)]
+Paths = str | tuple[str, ...] | None
 
 
 class Section(BaseModel):
@@ -91,25 +92,49 @@ class Backscatter(Section):
         return self.path if self.kind == "cube" else None
 
 
+class Stations(Section):
+    """Weather stations, brought onto a coarse grid by inverse-distance weighting."""
+
+    power: float = Field(gt=0, le=10, description="power of the distance that divides a station's weight [1]")
+    radius_km: float = Field(gt=0, description="stations further away do not count [km]")
+    min_stations: Count = Field(description="fewest stations with a value on a day, for every cell")
+    cell_m: float = Field(gt=0, description="cell of the grid that the stations are brought onto [m]")
+    lapse_k_per_km: float | None = Field(
+        ge=-10, le=15, description="fall of temperature with height, taken out before and put back after [K/km]; null: not corrected"
+    )
+
+
 class Weather(Section):
     """Daily weather on its own grid."""
 
-    kind: Literal["netcdf"] = Field(description="'netcdf': CF variables, found by standard name or by the mapping")
-    path: str | None = Field(description="file")
-    variables: dict[str, str] = Field(description="Loam's name: the file's name, for variables without a standard name")
+    kind: Literal["netcdf", "gridmet", "daymet", "prism", "era5_land", "agera5", "nws_qpe", "stations"] = Field(
+        description="'netcdf': CF variables, found by standard name or by the mapping; else whose conventions the files follow"
+    )
+    path: Paths = Field(description="file, folder, glob, or a list of files")
+    variables: dict[str, str] = Field(description="Loam's name: the file's name, for variables that are not found by themselves")
+    stamp: Literal["start", "end"] = Field(
+        description="whether a value's time is the start or the end of what it covers; for kinds netcdf and stations"
+    )
+    day_ends_utc_h: float = Field(gt=0, le=24, description="hour at which a day's totals end, where the source is sub-daily [h, UTC]")
+    stations: Stations
 
 
 class Ndvi(Section):
-    """Vegetation index composites or scenes, clouds already NaN."""
+    """Vegetation index composites or scenes."""
 
-    path: str | None = Field(description="NetCDF file; null when there is none")
-    variable: str = Field(description="name of the NDVI variable in the file")
+    kind: Literal["netcdf", "mod13q1", "sentinel2"] = Field(
+        description="'netcdf': a cube, clouds NaN; 'mod13q1': MODIS composites; 'sentinel2': bands and scene classification of level 2A"
+    )
+    path: Paths = Field(description="file, folder, glob, or a list of files; null when there is none")
+    variable: str = Field(description="name of the NDVI variable in a NetCDF file")
+    composite_days: int = Field(ge=1, le=31, description="how long after its date a MODIS composite's looks may reach [day]")
+    resolution_m: float = Field(gt=0, description="Sentinel-2 is averaged to pixels of this size [m]")
 
 
 class Dem(Section):
     """Digital elevation model."""
 
-    path: str | None = Field(description="raster of heights [m]")
+    path: Paths = Field(description="raster of heights [m]; or a glob or list of tiles, which are joined")
     geoid: float | str | None = Field(
         description="what its heights stand on: 'ellipsoid' (WGS 84), the geoid's height above it [m], or a raster of that; "
         "null: not known, which only cubes can do without"
@@ -121,20 +146,63 @@ class Dem(Section):
         return self.geoid if isinstance(self.geoid, str) and self.geoid != "ellipsoid" else None
 
 
-class LandCover(Section):
-    """Land-cover classes, to flag what backscatter cannot see moisture in."""
+class Legend(Section):
+    """Codes of a land-cover map that change detection needs to know."""
 
-    path: str | None = Field(description="raster of class codes; null when there is none")
     water: tuple[int, ...] = Field(description="codes of open water")
     built_up: tuple[int, ...] = Field(description="codes of built-up land")
     forest: tuple[int, ...] = Field(description="codes of dense forest")
 
 
+class LandCover(Section):
+    """Land-cover classes, to flag what backscatter cannot see moisture in."""
+
+    path: str | None = Field(description="raster of class codes; null when there is none")
+    legend: Name = Field(description="which of the legends the codes follow")
+    legends: dict[Name, Legend] = Field(description="name: codes; a map of one's own gets a legend of its own")
+
+    @model_validator(mode="after")
+    def _legend_is_known(self) -> Self:
+        if self.legend not in self.legends:
+            msg = f"legend '{self.legend}' is none of legends; name one of {', '.join(sorted(self.legends))}, or add it there"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def water(self) -> tuple[int, ...]:
+        """Codes of open water."""
+        return self.legends[self.legend].water
+
+    @property
+    def built_up(self) -> tuple[int, ...]:
+        """Codes of built-up land."""
+        return self.legends[self.legend].built_up
+
+    @property
+    def forest(self) -> tuple[int, ...]:
+        """Codes of dense forest."""
+        return self.legends[self.legend].forest
+
+
 class Soil(Section):
     """Soil properties."""
 
-    path: str | None = Field(description="NetCDF file with one variable per property; null when there is none")
+    kind: Literal["netcdf", "ssurgo", "polaris", "soilgrids", "texture_class"] = Field(
+        description="'netcdf': a variable per property; else whose files they are; 'texture_class': raster of USDA classes"
+    )
+    path: Paths = Field(description="file, folder, glob, or a list of files; null when there is none")
     variables: tuple[str, ...] = Field(description="properties to use; empty: all two-dimensional ones")
+    depth_cm: float = Field(gt=0, le=200, description="topsoil over which layers and horizons are averaged [cm]")
+    texture_codes: Name = Field(description="whose codes a texture map has: a column code_… of resources/soil_texture.csv")
+
+
+def _matching(path: str) -> list[str]:
+    """Files that a glob matches, or the path itself: one that is not there is named later."""
+    if not any(mark in path for mark in "*?["):
+        return [path]
+    pattern = Path(path)
+    root = Path(pattern.anchor or ".")
+    return sorted(str(each) for each in root.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern))) or [path]
 
 
 class Sources(Section):
@@ -148,9 +216,19 @@ class Sources(Section):
     soil: Soil | None
 
     def path(self, name: str) -> str | None:
-        """Path of a source, or None when it is not used."""
+        """Path of a source, the first of several, or None when it is not used."""
+        return next(iter(self.files(name)), None)
+
+    def imported(self, name: str) -> bool:
+        """Whether files of a source follow a provider's conventions, so that they must be imported first."""
         source = getattr(self, name)
-        return None if source is None else source.path
+        return source is not None and source.path is not None and source.kind != "netcdf"
+
+    def files(self, name: str) -> list[str]:
+        """Paths of a source, globs filled in where files match them; empty when it is not used."""
+        source = getattr(self, name)
+        named = [] if source is None or source.path is None else [source.path] if isinstance(source.path, str) else source.path
+        return [path for each in named for path in _matching(each)]
 
 
 class Scenes(Section):
@@ -334,13 +412,19 @@ class Moisture(Section):
 class Static(Section):
     """Terrain and soil on the grid."""
 
+    curvature: bool = Field(description="add the curvature of the ground")
     wetness_index: bool = Field(description="add the topographic wetness index")
+    max_void_share: Share = Field(description="largest share of the area without a height that is filled from around it [1]")
 
 
 class WeatherCovariates(Section):
     """Daily weather with reference evapotranspiration."""
 
     wind_height_m: float = Field(gt=0, description="height of the source's wind; reduced to 2 m [m]")
+    missing_wind_m_s: float | None = Field(ge=0.5, le=10, description="wind at 2 m where the source has none [m/s]; null: it must have one")
+    evapotranspiration: Literal["computed", "source"] = Field(
+        description="'computed': FAO-56 reference ET from what the source has; 'source': the source's own"
+    )
 
 
 class NdviCovariates(Section):
@@ -589,6 +673,7 @@ def as_json(parts: Mapping[str, Any]) -> str:
 def missing_inputs(cfg: Config) -> str | None:
     """One line that names every local input that is not there and where it belongs, or None."""
     wanted = {f"sources.{name}.path": cfg.sources.path(name) for name in type(cfg.sources).model_fields}
+    many = {f"sources.{name}.path": cfg.sources.files(name)[1:] for name in type(cfg.sources).model_fields}
     if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
         wanted["grid.aoi"] = cfg.grid.aoi
     wanted["evaluation.truth"] = cfg.evaluation.truth
@@ -598,7 +683,8 @@ def missing_inputs(cfg: Config) -> str | None:
         if wanted[f"sources.{name}.path"] is None:
             return f"sources.{name}.path: not set; Loam cannot run without it"
     made = cfg.made_by_the_twin
-    gone = [f"{path} ({key})" for key, path in wanted.items() if path and not path.startswith(made) and not Path(path).exists()]
+    paths = [(key, path) for key, first in wanted.items() for path in (first, *many.get(key, []))]
+    gone = [f"{path} ({key})" for key, path in paths if path and not path.startswith(made) and not Path(path).exists()]
     if not gone:
         return None
     return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"

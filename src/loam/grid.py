@@ -137,6 +137,26 @@ def _extent(data: xr.Dataset | xr.DataArray, cells: float) -> BoundingBox:
     return BoundingBox(west, south, east, north, data.odc.crs)
 
 
+def around(data: Any, box: GeoBox, margin: int = 0) -> Any:
+    """Only the cells that the target grid's pixels are interpolated from: a file may cover a continent.
+
+    Args:
+        data: DataArray or Dataset with evenly spaced x and y and a CRS.
+        box: the target grid.
+        margin: cells more on every side, as far as there are any.
+    """
+    # The rim tells as much as all pixels, and a county has millions.
+    rims = (box[:1, :], box[-1:, :], box[:, :1], box[:, -1:])
+    found = [pixel_positions(rim, data.odc.crs, data["x"].values, data["y"].values) for rim in rims]
+    window = {}
+    for index, axis in enumerate(("y", "x")):
+        position = np.concatenate([each[index].ravel() for each in found])
+        ends = [np.floor(position.min()) - margin, np.ceil(position.max()) + margin]
+        first, last = np.clip(ends, 0, data.sizes[axis] - 1).astype(int)
+        window[axis] = slice(int(first), int(last) + 1)
+    return data.isel(window)
+
+
 def require_same_grid(path: Path, box: GeoBox, other: Path, other_box: GeoBox) -> None:
     """Stop when two files do not lie on one grid: rows and columns would not be the same places.
 
@@ -162,18 +182,33 @@ def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
     return out.rename({name: axis for name, axis in zip(out.odc.spatial_dims, ("y", "x"), strict=True) if name != axis})
 
 
-def heights_on_grid(dem: xr.DataArray, grid: GeoBox, path: Path) -> xr.DataArray:
-    """Heights on the target grid `(y, x)` [m].
+def coarsened(values: Any, box: GeoBox, resampling: str = "average") -> Any:
+    """Average pixels finer than the target's onto its grid; leave coarser ones as they are.
+
+    Args:
+        values: `(…, y, x)` floats with a CRS.
+        box: the target grid.
+        resampling: a rasterio name; 'mode' for codes.
+    """
+    in_target = values.odc.output_geobox(box.crs) if values.odc.crs != box.crs else values.odc.geobox
+    finer = abs(in_target.resolution.x) < abs(box.resolution.x) * 0.999
+    return to_grid(values, box, resampling) if finer else values
+
+
+def require_few_voids(heights: Any, path: Path, max_share: float) -> float:
+    """Share of the grid without a height [1].
 
     Raises:
-        LoamError: part of the grid has no height.
+        LoamError: it is larger than `max_share`.
     """
-    heights = to_grid(dem, grid, "bilinear")
     missing = float(np.isnan(heights).mean())
-    if missing > 0:
-        msg = f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all"
+    if missing > max_share:
+        msg = (
+            f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all, "
+            f"or raise covariates.static.max_void_share = {max_share:g}"
+        )
         raise LoamError(msg)
-    return heights
+    return missing
 
 
 def empty_like_grid(grid: GeoBox) -> dict[str, Any]:

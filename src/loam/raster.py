@@ -126,17 +126,34 @@ def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
 
     wkt = [data[name].attrs.get("crs_wkt") or data[name].attrs.get("spatial_ref") for name in data.variables if data[name].ndim == 0]
     crs = next((text for text in wkt if text), None)
+    if crs is None:
+        crs = _crs_of_mapping([data[name].attrs for name in data.variables if data[name].ndim <= 1])
     if crs is None and "y" in data.coords and str(data["y"].attrs.get("units", "")).startswith("degrees_n"):
         crs = "EPSG:4326"  # ASSUME: CF latitude and longitude without a grid mapping are on WGS 84
     if crs is None:
         msg = f"{path}: has no CRS; add a grid mapping (for example with rioxarray's rio.write_crs)"
         raise LoamError(msg)
-    mappings = [name for name in data.variables if data[name].ndim == 0 and "crs_wkt" in data[name].attrs]
+    marks = {"crs_wkt", "spatial_ref", "grid_mapping_name"}
+    mappings = [name for name in data.variables if data[name].ndim <= 1 and marks & data[name].attrs.keys()]
     data = data.drop_vars(mappings)
     for name in data.variables:
         data[name].encoding.pop("grid_mapping", None)
         data[name].attrs.pop("grid_mapping", None)
     return data.odc.assign_crs(crs)
+
+
+def _crs_of_mapping(attributes: list[dict[str, Any]]) -> str | None:
+    """CRS of a CF grid mapping that is told by its parameters alone, as Daymet's and gridMET's are."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    for each in attributes:
+        if "grid_mapping_name" in each:
+            try:
+                return str(CRS.from_cf(each).to_wkt())
+            except (CRSError, KeyError, ValueError):
+                continue
+    return None
 
 
 def open_raster(path: Path) -> xr.DataArray:

@@ -8,12 +8,13 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
 from loam.config import Grid, Soil, Static
-from loam.covariates.static import prepare_static, soil_on_grid, terrain_on_grid
-from loam.covariates.terrain import terrain_attributes
+from loam.covariates.static import prepare_static, soil_on_grid, terrain_of, terrain_on_grid, without_voids
+from loam.covariates.terrain import mean_curvature, terrain_attributes
 from loam.errors import LoamError
 from loam.raster import open_dataset
 
 BOUNDS = (330000, 4290000, 330320, 4290240)
+CFG = Static(curvature=False, wetness_index=False, max_void_share=0.02)
 GRID = Grid(aoi=BOUNDS, crs="EPSG:32618", resolution_m=20)
 
 
@@ -46,7 +47,7 @@ def test_slope_is_that_of_the_ground_whatever_the_dems_grid(layer, box) -> None:
     native = layer(plane(0.2, 0.1, fine.shape, 10).astype(np.float32), on=fine)
     degrees = native.odc.reproject("EPSG:4326", resampling="bilinear", dst_nodata=np.nan)
     for dem, tolerance in ((native, 0.01), (degrees, 0.35)):
-        slope = terrain_on_grid(dem, box, "dem.tif", wetness_index=False)["slope"]
+        slope = terrain_on_grid(dem, box, "dem.tif", CFG)[0]["slope"]
         assert slope.shape == box.shape
         np.testing.assert_allclose(slope.values[1:-1, 1:-1], np.degrees(np.arctan(np.hypot(0.2, 0.1))), atol=tolerance)
 
@@ -55,7 +56,54 @@ def test_a_dem_with_a_void_is_named_with_its_share(layer, box) -> None:
     height = np.zeros(box.shape, np.float32)
     height[0, :] = np.nan
     with pytest.raises(LoamError, match=r"dem.tif: no height on 8.3% of the area of interest"):
-        terrain_on_grid(layer(height), box, "dem.tif", wetness_index=False)
+        terrain_on_grid(layer(height), box, "dem.tif", CFG)
+
+
+def test_small_voids_are_filled_from_around_flagged_and_told(layer, box, caplog: pytest.LogCaptureFixture) -> None:
+    """A void in a plane, declared or not, is filled to within a metre; its pixels, and no others, are flagged."""
+    around = box.pad(10)
+    height = plane(0.1, 0.05, around.shape) + 500
+    spoilt = height.copy()
+    spoilt[15, 15], spoilt[15, 16] = np.nan, -9999
+    layers, filled = terrain_on_grid(layer(spoilt.astype(np.float32), on=around), box, "dem.tif", CFG)
+    assert np.argwhere(filled).tolist() == [[5, 5], [5, 6]]
+    np.testing.assert_allclose(layers["elevation"].values, height[10:-10, 10:-10], atol=1)
+    assert "dem.tif: no height on 1.04 % of the area of interest; filled from around and flagged" in caplog.text
+
+
+def test_a_void_wider_than_the_search_takes_the_nearest_height() -> None:
+    height = np.full((5, 400), 50.0)
+    height[:, 20:380] = np.nan
+    np.testing.assert_allclose(without_voids(height), 50)
+
+
+def test_a_slope_over_degrees_is_refused_and_would_be_upright(layer, box) -> None:
+    degrees = layer(plane(0.2, 0.1, box.shape).astype(np.float32)).odc.reproject("EPSG:4326", resampling="bilinear", dst_nodata=np.nan)
+    pixel = abs(degrees.odc.geobox.resolution.x)
+    wrong = terrain_attributes(degrees.fillna(0).values, pixel, wetness_index=False)["slope"]
+    assert np.median(wrong) > 89.9  # what is refused
+    with pytest.raises(LoamError, match="in degrees; slopes need metres"):
+        terrain_of(degrees, "dem.tif", CFG)
+
+
+def test_curvature_of_a_bowl_and_a_dome() -> None:
+    """z = (x² + y²) / (2 R) has second derivatives 1 / R; a hollow is negative."""
+    rows, columns = np.mgrid[-10:11, -10:11] * 20.0
+    bowl = (rows**2 + columns**2) / (2 * 500.0)
+    np.testing.assert_allclose(mean_curvature(bowl, 20)[1:-1, 1:-1], -2 / 500, rtol=1e-9)
+    np.testing.assert_allclose(mean_curvature(-bowl, 20)[1:-1, 1:-1], 2 / 500, rtol=1e-9)
+
+
+def test_a_coarser_dem_keeps_its_own_pixels(layer, box) -> None:
+    """Slopes of a 90 m DEM are taken over 90 m and interpolated, not over facets of 20 m."""
+    coarse = box.pad(40).zoom_out(4.5)
+    rows, columns = np.mgrid[: coarse.shape[0], : coarse.shape[1]]
+    bumpy = (30 * np.sin(columns / 1.5) + 20 * np.cos(rows / 2)).astype(np.float32)
+    native = terrain_attributes(bumpy.astype(float), 90, wetness_index=False)["slope"]
+    slope = terrain_on_grid(layer(bumpy, on=coarse), box, "dem.tif", CFG)[0]["slope"].values
+    assert slope.max() <= native.max()
+    steps = np.abs(np.diff(slope, axis=1))
+    assert steps.max() < 0.5 * np.ptp(slope)  # smooth from pixel to pixel
 
 
 def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,14 +119,24 @@ def test_soil_gaps_are_told_and_missing_units_refused(layer, box, caplog: pytest
         soil_on_grid(xr.Dataset({"sand": layer(sand, units="%")}), box, "soil.nc", ("clay",))
 
 
+def test_codes_have_no_values_between_them(layer, box) -> None:
+    coarse = box.zoom_out(4)
+    group = layer(
+        np.where(np.arange(coarse.shape[1]) < 2, 1.0, 4.0) * np.ones(coarse.shape), on=coarse, units="1", flag_values=[1, 2, 3, 4]
+    )
+    got = soil_on_grid(xr.Dataset({"hydrologic_group": group}), box, "soil.zarr", ())["hydrologic_group"]
+    assert set(np.unique(got.values)) == {1, 4}
+
+
 def test_the_step_writes_channels_with_their_units(tmp_path, layer, box) -> None:
     layer(plane(0.1, 0, box.shape).astype(np.float32)).rio.to_raster(tmp_path / "dem.tif")
     xr.Dataset({"sand": layer(np.full(box.shape, 40.0), units="%")}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "soil.nc")
-    soil = Soil(path="soil.nc", variables=())
-    prepare_static(tmp_path / "dem.tif", tmp_path / "soil.nc", tmp_path / "static.zarr", Static(wetness_index=True), GRID, None, soil)
+    soil = Soil(kind="netcdf", path="soil.nc", variables=(), depth_cm=5, texture_codes="soilgrids")
+    cfg = Static(curvature=True, wetness_index=True, max_void_share=0)
+    prepare_static(tmp_path / "dem.tif", tmp_path / "soil.nc", tmp_path / "static.zarr", cfg, GRID, None, soil)
     static = open_dataset(tmp_path / "static.zarr")["static"]
     assert static.dims == ("channel", "y", "x")
-    assert static["channel"].values.tolist() == ["elevation", "slope", "northness", "eastness", "wetness_index", "sand"]
-    assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "1", "%"]
+    assert static["channel"].values.tolist() == ["elevation", "slope", "northness", "eastness", "curvature", "wetness_index", "sand"]
+    assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "m-1", "1", "%"]
     assert static.odc.geobox == box
     assert np.isfinite(static.values).all()

@@ -7,8 +7,9 @@ from helpers import days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loam.covariates.vegetation import checked_ndvi, coarsened, fill_from_past
+from loam.covariates.vegetation import checked_ndvi, fill_from_past
 from loam.errors import LoamError
+from loam.grid import coarsened
 
 
 def series(values: list[float], step: int = 10) -> xr.DataArray:

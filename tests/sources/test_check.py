@@ -80,3 +80,36 @@ def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, laye
 
 def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:
     check_inputs(site(sources={"dem": {"path": "resources/here/twin/dem.tif"}}))
+
+
+def test_tiles_of_a_dem_serve_together(site, tmp_path, box, layer) -> None:
+    layer(np.zeros((box.shape[0], 8), np.float32), on=box[:, 8:]).rio.to_raster(tmp_path / "rest.tif")
+    check_inputs(site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "rest.tif")]}}))
+    with pytest.raises(LoamError, match=r"no height on .*% of the area of interest \(sources.dem\)"):
+        check_inputs(site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "small.tif")]}}))
+
+
+def test_soil_that_leaves_part_uncovered_is_told_and_none_at_all_refused(site, tmp_path, box, layer, caplog) -> None:
+    codes = np.full((box.shape[0], 8), 7, np.uint8)
+    layer(codes, on=box[:, :8]).rio.to_raster(tmp_path / "texture.tif")
+    check_inputs(site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}}))
+    assert "sand is missing on 50.0 % of the area of interest" in caplog.text
+    layer(np.zeros(box.shape, np.uint8)).rio.to_raster(tmp_path / "texture.tif")
+    with pytest.raises(LoamError, match="no value is a texture class"):
+        check_inputs(site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}}))
+
+
+def test_looks_that_leave_part_uncovered_are_named(site, tmp_path, box, layer) -> None:
+    small = box[:, :8]
+    layer(np.full(small.shape, 5000, np.int16), on=small).rio.to_raster(tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif")
+    with pytest.raises(LoamError, match=r"NDVI.tif: covers [0-9]+% of the area of interest \(sources.ndvi\)"):
+        check_inputs(site(sources={"ndvi": {"kind": "mod13q1", "path": str(tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif")}}))
+
+
+def test_weather_without_wind_says_what_to_set(site, tmp_path) -> None:
+    weather = xr.load_dataset(tmp_path / "weather.nc")
+    weather.drop_vars("wind").to_netcdf(tmp_path / "calm.nc")
+    calm = {"weather": {"path": str(tmp_path / "calm.nc")}}
+    with pytest.raises(LoamError, match=r"no wind_speed; .* covariates.weather.missing_wind_m_s"):
+        check_inputs(site(sources=calm))
+    check_inputs(site(sources=calm, covariates={"weather": {"missing_wind_m_s": 2}}))

@@ -5,12 +5,21 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config import Weather
+from loam.config import Period, Weather
 from loam.errors import LoamError
 from loam.sources.units import to_units
 from loam.sources.weather import read_weather
 
-SOURCE = Weather(kind="netcdf", path=None, variables={})
+STATIONS = {"power": 2, "radius_km": 100, "min_stations": 3, "cell_m": 2000, "lapse_k_per_km": None}
+
+
+def weather_source(**changes) -> Weather:
+    plain = {"kind": "netcdf", "path": None, "variables": {}, "stamp": "start", "day_ends_utc_h": 24, "stations": STATIONS}
+    return Weather(**(plain | changes))
+
+
+SOURCE = weather_source()
+PERIOD = Period(start="2020-01-01", end="2020-12-31")
 
 
 @pytest.fixture
@@ -35,8 +44,8 @@ def weather(tmp_path, box, layer):
     return write
 
 
-def test_names_and_units_are_ours(weather) -> None:
-    data = read_weather(weather(), SOURCE)
+def test_names_and_units_are_ours(weather, box) -> None:
+    data = read_weather([weather()], SOURCE, box, None, PERIOD)
     got = {name: (round(float(values.mean()), 4), values.attrs["units"]) for name, values in data.data_vars.items()}
     assert got == {
         "precipitation": (2.0, "mm"), "temperature": (10.0, "degC"), "temperature_min": (0.0, "degC"),
@@ -44,8 +53,8 @@ def test_names_and_units_are_ours(weather) -> None:
     }  # fmt: skip
 
 
-def test_a_mapping_names_what_standard_names_do_not(weather) -> None:
-    data = read_weather(weather(), Weather(kind="netcdf", path=None, variables={"temperature_min": "t2m_low"}))
+def test_a_mapping_names_what_standard_names_do_not(weather, box) -> None:
+    data = read_weather([weather()], weather_source(variables={"temperature_min": "t2m_low"}), box, None, PERIOD)
     assert float(data["temperature_min"].mean()) == pytest.approx(0, abs=1e-4)
     assert float(data["temperature"].mean()) == pytest.approx(10, abs=1e-4)
 
@@ -85,13 +94,13 @@ def change_of(name: str, function):
         (lambda data: data.isel(time=[0, 1, 1, 2]), "day 2020-01-02 is there twice"),
     ],
 )
-def test_bad_weather_is_named_in_one_line(weather, change, said: str | None) -> None:
+def test_bad_weather_is_named_in_one_line(weather, box, change, said: str | None) -> None:
     path = weather(change)
     if said is None:
-        assert "temperature" not in read_weather(path, SOURCE)
+        assert "temperature" not in read_weather([path], SOURCE, box, None, PERIOD)
         return
     with pytest.raises(LoamError, match=said) as caught:
-        read_weather(path, SOURCE)
+        read_weather([path], SOURCE, box, None, PERIOD)
     assert "\n" not in str(caught.value)
 
 
@@ -100,8 +109,8 @@ def test_units_that_are_absent_are_named(tmp_path) -> None:
         to_units(xr.DataArray([1.0], name="rain"), "mm", tmp_path / "w.nc")
 
 
-def test_a_mapping_to_nothing_is_named(weather) -> None:
+def test_a_mapping_to_nothing_is_named(weather, box) -> None:
     with pytest.raises(LoamError, match=r"variable tmin \(sources.weather.variables.temperature_min\) is missing"):
-        read_weather(weather(), Weather(kind="netcdf", path=None, variables={"temperature_min": "tmin"}))
+        read_weather([weather()], weather_source(variables={"temperature_min": "tmin"}), box, None, PERIOD)
     with pytest.raises(LoamError, match=r"sources.weather.variables.temp: unknown name"):
-        read_weather(weather(), Weather(kind="netcdf", path=None, variables={"temp": "t2m"}))
+        read_weather([weather()], weather_source(variables={"temp": "t2m"}), box, None, PERIOD)

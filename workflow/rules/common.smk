@@ -44,9 +44,19 @@ def step(name, section=None, **sections):
     }
 
 
+# What files of a provider become, where Loam does not read them as they are.
+MADE = {"soil": "<resources>/soil/properties.zarr", "ndvi": "<resources>/ndvi/looks.zarr"}
+
+
 def source(name):
-    """Path of a source as rule input; nothing when it is not used."""
-    return cfg.sources.path(name) or []
+    """Files of a source as rule input; nothing when it is not used. Tiles of terrain are joined first."""
+    files = cfg.sources.files(name)
+    return "<resources>/dem/mosaic.tif" if name == "dem" and len(files) > 1 else files
+
+
+def prepared(name):
+    """A source as covariates read it: the user's own file, or what was made of a provider's files."""
+    return MADE[name] if cfg.sources.imported(name) else source(name)
 
 
 def used(name, path):

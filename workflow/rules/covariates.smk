@@ -2,7 +2,7 @@
 rule prepare_static:
     input:
         dem=source("dem"),
-        soil=source("soil"),
+        soil=prepared("soil"),
     output:
         directory("<results>/covariates/static.zarr"),
     log:
@@ -51,7 +51,7 @@ rule prepare_weather:
 
 rule prepare_ndvi:
     input:
-        source("ndvi"),
+        prepared("ndvi"),
     output:
         directory("<results>/covariates/ndvi.zarr"),
     log:
@@ -73,3 +73,26 @@ rule prepare_ndvi:
         ),
     shell:
         "python -m loam prepare-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule report_covariates:
+    input:
+        static="<results>/covariates/static.zarr",
+        weather="<results>/covariates/weather.zarr",
+        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+    output:
+        "<results>/covariates/covariates_report.json",
+    log:
+        "<logs>/report_covariates.log",
+    benchmark:
+        "<benchmarks>/report_covariates.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=20,
+    params:
+        **step("report_covariates"),
+    shell:
+        "python -m loam report-covariates --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q}"
+        " --out {output:q} 2> {log:q}"

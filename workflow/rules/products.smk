@@ -16,6 +16,7 @@ rule figures:
         "<results>/figures/series.png",
         "<results>/figures/moisture.png",
         "<results>/figures/scenes.png",
+        "<results>/figures/covariates.png",
 
 
 rule write_maps:
@@ -201,3 +202,32 @@ rule draw_scenes:
         **step("draw_scenes"),
     shell:
         "python -m loam draw-scenes --stack {input:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_covariates:
+    input:
+        quality="<results>/covariates/covariates_report.json",
+        static="<results>/covariates/static.zarr",
+        weather="<results>/covariates/weather.zarr",
+        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+    output:
+        report(
+            "<results>/figures/covariates.png",
+            caption="../report/covariates.rst",
+            category="4 Labels",
+            labels={"figure": "covariates"},
+        ),
+    log:
+        "<logs>/draw_covariates.log",
+    benchmark:
+        "<benchmarks>/draw_covariates.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_covariates"),
+    shell:
+        "python -m loam draw-covariates --quality {input.quality:q} --static {input.static:q} --weather {input.weather:q}"
+        " --ndvi {input.ndvi:q} --out {output:q} 2> {log:q}"

@@ -20,9 +20,77 @@ if cfg.sources.backscatter.kind == "cube":
             "python -m loam import-cube --cube {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
+if len(cfg.sources.files("dem")) > 1:
+
+    rule mosaic_dem:
+        input:
+            cfg.sources.files("dem"),
+        output:
+            "<resources>/dem/mosaic.tif",
+        log:
+            "<logs>/mosaic_dem.log",
+        benchmark:
+            "<benchmarks>/mosaic_dem.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=30,
+        params:
+            **step("mosaic_dem", grid="grid", cube="sources.backscatter.cube", margin_m="sar.heights.margin_m"),
+        shell:
+            "python -m loam mosaic-dem --dem {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+if cfg.sources.imported("soil"):
+
+    rule import_soil:
+        input:
+            source("soil"),
+        output:
+            directory(MADE["soil"]),
+        log:
+            "<logs>/import_soil.log",
+        benchmark:
+            "<benchmarks>/import_soil.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=30,
+        params:
+            **step("import_soil", source="sources.soil", grid="grid", cube="sources.backscatter.cube"),
+        shell:
+            "python -m loam import-soil --soil {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+if cfg.sources.imported("ndvi"):
+
+    rule import_ndvi:
+        input:
+            source("ndvi"),
+        output:
+            directory(MADE["ndvi"]),
+        log:
+            "<logs>/import_ndvi.log",
+        benchmark:
+            "<benchmarks>/import_ndvi.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        resources:
+            mem_mb=lambda wc, attempt: 4000 * attempt,
+            runtime=60,
+        params:
+            **step("import_ndvi", source="sources.ndvi", grid="grid", cube="sources.backscatter.cube"),
+        shell:
+            "python -m loam import-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
 rule import_weather:
     input:
-        source("weather"),
+        weather=source("weather"),
+        # Only stations whose temperature is corrected by height need heights.
+        dem=source("dem") if cfg.sources.weather.stations.lapse_k_per_km is not None else [],
     output:
         directory("<resources>/weather/daily.zarr"),
     log:
@@ -32,9 +100,16 @@ rule import_weather:
     conda:
         "../../envs/loam.yaml"
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
+        mem_mb=lambda wc, attempt: 4000 * attempt,
         runtime=30,
     params:
-        **step("import_weather", source="sources.weather"),
+        **step(
+            "import_weather",
+            source="sources.weather",
+            grid="grid",
+            cube="sources.backscatter.cube",
+            period="period",
+        ),
     shell:
-        "python -m loam import-weather --weather {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+        "python -m loam import-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"

@@ -10,66 +10,123 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
 from loam.errors import LoamError
-from loam.grid import empty_like_grid, heights_on_grid, target_grid, to_grid
+from loam.grid import empty_like_grid, require_few_voids, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require, write_zarr
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
 MARGIN_PX = 64
-TERRAIN_UNITS = {"elevation": "m", "slope": "degree", "northness": "1", "eastness": "1", "wetness_index": "1"}
+TERRAIN_UNITS = {"elevation": "m", "slope": "degree", "northness": "1", "eastness": "1", "curvature": "m-1", "wetness_index": "1"}
+ALIGNED_FROM = 0.8  # of the DEM's pixel: target pixels from this size on are cut into whole parts
+LOWEST_M, HIGHEST_M = -500.0, 9000.0
+FILLED = 1  # bit of `flags`
+VOID_SEARCH_PX = 100
 
 
 def prepare_static(dem: Path, soil: Path | None, out: Path, cfg: Static, grid: Grid, cube: str | None, properties: Soil | None) -> None:
-    """Write elevation, slope, aspect terms, wetness index and soil as `static.zarr (channel, y, x)`."""
+    """Write elevation, slope, aspect terms, curvature, wetness index and soil as `static.zarr (channel, y, x)`, with flags."""
     box = target_grid(grid, Path(cube) if cube else None)
-    layers = terrain_on_grid(open_raster(dem), box, dem, wetness_index=cfg.wetness_index)
+    layers, filled = terrain_on_grid(open_raster(dem), box, dem, cfg)
     if soil is not None and properties is not None:
         properties_on_grid = soil_on_grid(open_dataset(soil), box, soil, properties.variables)
         if clash := layers.keys() & properties_on_grid.keys():
             msg = f"{soil}: {sorted(clash)} are names of terrain too; rename them in the file"
             raise LoamError(msg)
         layers |= properties_on_grid
-    write_zarr(as_channels(layers, box), out)
+    write_zarr(as_channels(layers, filled, box), out)
 
 
-def terrain_on_grid(dem: xr.DataArray, box: GeoBox, path: Path, *, wetness_index: bool) -> dict[str, xr.DataArray]:
-    """Terrain attributes, computed at the DEM's own resolution in the target's CRS and then averaged.
+def terrain_on_grid(dem: xr.DataArray, box: GeoBox, path: Path, cfg: Static) -> tuple[dict[str, xr.DataArray], np.ndarray]:
+    """Terrain attributes, computed at the DEM's own resolution in the target's CRS and then brought onto the grid.
 
     Args:
         dem: heights `(y, x)` [m], any CRS.
         box: the target grid.
         path: the DEM, for messages.
-        wetness_index: add the topographic wetness index.
+        cfg: section `covariates.static`.
+
+    Returns:
+        Attributes, and where heights were filled, `(y, x)`.
 
     Raises:
-        LoamError: the DEM leaves part of the grid without a height.
+        LoamError: the DEM leaves more of the grid without a height than `max_void_share`.
     """
-    heights_on_grid(dem, box, path)  # stops at a void
-    native = dem.odc.reproject(_native_grid(dem, box), resampling="bilinear", dst_nodata=np.nan)
-    height = _without_voids(native.values.astype(np.float64))
-    attributes = terrain_attributes(height, abs(native.odc.geobox.resolution.x), wetness_index=wetness_index)
-    layers = {name: native.copy(data=values.astype(np.float32)) for name, values in attributes.items()}
-    return {name: to_grid(values, box, "average").assign_attrs(units=TERRAIN_UNITS[name]) for name, values in layers.items()}
+    native = on_own_resolution(dem, box, path)
+    void = native.copy(data=np.isnan(native.values).astype(np.float32))
+    filled = to_grid(void, box, "max").fillna(1).values > 0
+    missing = require_few_voids(np.where(filled, np.nan, 0), path, cfg.max_void_share)
+    if missing:
+        logging.getLogger(__name__).warning(
+            "%s: no height on %.2f %% of the area of interest; filled from around and flagged", path, 100 * missing
+        )
+    layers = terrain_of(native.copy(data=without_voids(native.values.astype(np.float64))), path, cfg)
+    finer = abs(native.odc.geobox.resolution.x) < abs(box.resolution.x) * 0.999
+    names = {name: to_grid(values, box, "average" if finer else "bilinear") for name, values in layers.items()}
+    return {name: values.assign_attrs(units=TERRAIN_UNITS[name], source="dem") for name, values in names.items()}, filled
 
 
-def _native_grid(dem: xr.DataArray, box: GeoBox) -> GeoBox:
-    """The target grid cut into pixels about as fine as the DEM's, with a margin as far as the DEM reaches."""
-    source = dem.odc.output_geobox(box.crs)
-    parts = max(1, round(abs(box.resolution.x) / abs(source.resolution.x)))
-    fine = box.zoom_out(1 / parts) if parts > 1 else box
-    dem_edge, edge = source.extent.boundingbox, fine.boundingbox
-    spare = min(edge.left - dem_edge.left, dem_edge.right - edge.right, edge.bottom - dem_edge.bottom, dem_edge.top - edge.top)
-    return fine.pad(int(np.clip(spare // abs(fine.resolution.x), 0, MARGIN_PX)))
+def terrain_of(heights: xr.DataArray, path: Path, cfg: Static) -> dict[str, xr.DataArray]:
+    """Attributes of a projected elevation model on its own grid.
+
+    Args:
+        heights: `(y, x)` [m], without voids.
+        path: the DEM, for messages.
+        cfg: section `covariates.static`.
+
+    Raises:
+        LoamError: its coordinates are degrees: a slope over them would be nearly upright everywhere.
+    """
+    grid = heights.odc.geobox
+    if not grid.crs.projected:
+        msg = f"{path}: lies on {grid.crs}, in degrees; slopes need metres: project it first (grid.crs does)"
+        raise LoamError(msg)
+    pixel_m = abs(grid.resolution.x)
+    attributes = terrain_attributes(heights.values, pixel_m, curvature=cfg.curvature, wetness_index=cfg.wetness_index)
+    return {name: heights.copy(data=values.astype(np.float32)) for name, values in attributes.items()}
 
 
-def _without_voids(height: np.ndarray) -> np.ndarray:
-    """Voids outside the area of interest take the nearest height, so that no slope is lost to them."""
+def on_own_resolution(dem: xr.DataArray, box: GeoBox, path: Path) -> xr.DataArray:
+    """Heights around the grid in its CRS, in pixels as large as the DEM's, with a margin as far as it reaches; voids NaN.
+
+    Raises:
+        LoamError: the DEM does not reach the grid.
+    """
+    source = dem.odc.geobox if dem.odc.crs == box.crs else dem.odc.output_geobox(box.crs)
+    pixel = abs(source.resolution.x)
+    reach, wanted = source.extent.boundingbox, box.boundingbox.buffered(MARGIN_PX * pixel)
+    bounds = (max(reach.left, wanted.left), max(reach.bottom, wanted.bottom), min(reach.right, wanted.right), min(reach.top, wanted.top))
+    if bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
+        msg = f"{path}: does not reach the area of interest (sources.dem); bring heights of this area"
+        raise LoamError(msg)
+    if dem.odc.crs == box.crs:
+        native = dem.sel(x=slice(bounds[0], bounds[2]), y=slice(bounds[3], bounds[1])).load()
+    else:
+        native = dem.odc.reproject(_own_grid(bounds, pixel, box), resampling="bilinear", dst_nodata=np.nan)
+    # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
+    return native.where((native > LOWEST_M) & (native < HIGHEST_M))
+
+
+def _own_grid(bounds: tuple[float, float, float, float], pixel: float, box: GeoBox) -> GeoBox:
+    """Grid of the DEM's pixel size; whole parts of the target's pixels where the sizes allow it, so that nothing is resampled twice."""
+    target = abs(box.resolution.x)
+    if target < ALIGNED_FROM * pixel:  # a coarser DEM keeps its own pixels
+        return GeoBox.from_bbox(bounds, box.crs, resolution=pixel)
+    fine = box.zoom_out(1 / parts) if (parts := round(target / pixel)) > 1 else box
+    edge = fine.boundingbox
+    spare = min(edge.left - bounds[0], bounds[2] - edge.right, edge.bottom - bounds[1], bounds[3] - edge.top)
+    return fine.pad(max(0, int(spare // abs(fine.resolution.x))))
+
+
+def without_voids(height: np.ndarray) -> np.ndarray:
+    """Heights with voids filled: small ones from all around, by GDAL's inverse distances, large ones with the nearest height."""
+    from rasterio.fill import fillnodata
     from scipy.ndimage import distance_transform_edt
 
     void = np.isnan(height)
     if not void.any():
         return height
+    around = fillnodata(np.where(void, 0, height).astype(np.float32), mask=(~void).astype(np.uint8), max_search_distance=VOID_SEARCH_PX)
     nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
-    return height[tuple(nearest)]
+    return np.where(void, np.where(around != 0, around, height[tuple(nearest)]), height)
 
 
 def soil_on_grid(data: xr.Dataset, box: GeoBox, path: Path, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
@@ -86,16 +143,18 @@ def soil_on_grid(data: xr.Dataset, box: GeoBox, path: Path, names: tuple[str, ..
             msg = f"{path}: {name} has no units; set the attribute"
             raise LoamError(msg)
         values = data[name].astype("float32")
-        resampling = "nearest" if data[name].dtype.kind in "iu" else "bilinear"  # codes have no values between them
-        layers[name] = to_grid(values.compute(), box, resampling).assign_attrs(units=data[name].attrs["units"])
+        codes = data[name].dtype.kind in "iu" or "flag_values" in data[name].attrs
+        resampling = "nearest" if codes else "bilinear"  # codes have no values between them
+        kept = {key: data[name].attrs[key] for key in ("units", "source") if key in data[name].attrs}
+        layers[name] = to_grid(values.compute(), box, resampling).assign_attrs(kept)
         gap = float(np.isnan(layers[name]).mean())
         if gap:
             logging.getLogger(__name__).warning("%s: %s is missing on %.1f %% of the area of interest", path, name, 100 * gap)
     return layers
 
 
-def as_channels(layers: dict[str, xr.DataArray], box: GeoBox) -> xr.Dataset:
-    """Stack layers `(y, x)` into one variable `static (channel, y, x)`, with the units of each channel."""
+def as_channels(layers: dict[str, xr.DataArray], filled: np.ndarray, box: GeoBox) -> xr.Dataset:
+    """Stack layers `(y, x)` into one variable `static (channel, y, x)`, with the units and source of each channel, and flags."""
     coords = empty_like_grid(box)
     values = np.stack([layer.values.astype(np.float32) for layer in layers.values()])
     static = xr.DataArray(
@@ -106,6 +165,9 @@ def as_channels(layers: dict[str, xr.DataArray], box: GeoBox) -> xr.Dataset:
             "units": "see channel_units",
             "long_name": "terrain and soil",
             "channel_units": [str(v.attrs["units"]) for v in layers.values()],
+            "channel_sources": [str(v.attrs.get("source", "soil")) for v in layers.values()],
         },
     )
-    return xr.Dataset({"static": static}).odc.assign_crs(box.crs)
+    told = {"units": "1", "long_name": "terrain flags", "flag_masks": [FILLED], "flag_meanings": "height_filled"}
+    flags = xr.DataArray(np.where(filled, FILLED, 0).astype(np.uint8), dims=("y", "x"), coords=coords, attrs=told)
+    return xr.Dataset({"static": static, "flags": flags}).odc.assign_crs(box.crs)

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Ndvi, NdviCovariates
 from loam.errors import LoamError
-from loam.grid import target_grid, to_grid
+from loam.grid import coarsened, target_grid
 from loam.raster import open_dataset, require, write_zarr
 
 DAY = np.timedelta64(1, "D")
@@ -17,8 +16,9 @@ DAY = np.timedelta64(1, "D")
 def prepare_ndvi(ndvi: Path, out: Path, cfg: NdviCovariates, source: Ndvi, grid: Grid, cube: str | None) -> None:
     """Write NDVI composites, filled from the last clear look, with the look's age, as `ndvi.zarr`."""
     data = open_dataset(ndvi)
-    require(data, (source.variable, "time"), ndvi)
-    observed = checked_ndvi(data[source.variable], ndvi).odc.assign_crs(data.odc.crs)
+    variable = source.variable if source.kind == "netcdf" else "ndvi"  # what import-ndvi writes
+    require(data, (variable, "time"), ndvi)
+    observed = checked_ndvi(data[variable], ndvi).odc.assign_crs(data.odc.crs)
     box = target_grid(grid, Path(cube) if cube else None)
     filled = fill_from_past(coarsened(observed, box), cfg.max_age_days)
     write_zarr(filled.odc.assign_crs(observed.odc.crs if filled.sizes["y"] == observed.sizes["y"] else box.crs), out)
@@ -36,13 +36,6 @@ def checked_ndvi(values: xr.DataArray, path: Path) -> xr.DataArray:
         msg = f"{path}: {values.name} reaches from {low:g} to {high:g}, outside -1 to 1; apply its scale factor"
         raise LoamError(msg)
     return values.assign_coords(time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]")).groupby("time").mean()
-
-
-def coarsened(values: xr.DataArray, box: GeoBox) -> xr.DataArray:
-    """Average pixels finer than the target's onto its grid; leave coarser ones as they are."""
-    in_target = values.odc.output_geobox(box.crs) if values.odc.crs != box.crs else values.odc.geobox
-    finer = abs(in_target.resolution.x) < abs(box.resolution.x) * 0.999
-    return to_grid(values, box, "average") if finer else values
 
 
 def fill_from_past(ndvi: xr.DataArray, max_age_days: int) -> xr.Dataset:

@@ -9,9 +9,12 @@ from pyproj import Transformer
 
 from loam.config import Grid, WeatherCovariates
 from loam.errors import LoamError
-from loam.grid import heights_on_grid, pixel_positions, target_grid
+from loam.grid import around, require_few_voids, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
 
+KEPT = ("method", "leave_one_out_rmse", "leave_one_out_bias", "stations")  # attributes that the report tells
+LOWEST_M = -500.0  # lower heights are undeclared voids
+COARSE = 8  # pixels of the grid to the edge of one whose height is averaged
 LONG_NAMES = {
     "precipitation": ("mm", "precipitation of the day"),
     "temperature": ("degC", "mean air temperature"),
@@ -25,49 +28,74 @@ def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates,
     """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
     box = target_grid(grid, Path(cube) if cube else None)
     raw = around(open_dataset(weather), box).load()
-    height_m = float(heights_on_grid(open_raster(dem), box, dem).mean())
-    daily = derive_weather(raw, height_m, cfg.wind_height_m, weather)
-    write_zarr(daily.odc.assign_crs(raw.odc.crs), out)
+    height_m = mean_height(open_raster(dem), box, dem)
+    daily = derive_weather(raw, height_m, cfg, weather)
+    write_zarr(daily.odc.assign_crs(raw.odc.crs).assign_attrs(raw.attrs), out)
 
 
-def around(data: xr.Dataset, box: GeoBox) -> xr.Dataset:
-    """Only the cells that the target grid's pixels are interpolated from: a file may cover a continent."""
-    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
-    window = {}
-    for axis, position in (("y", rows), ("x", columns)):
-        first, last = np.clip([np.floor(position.min()), np.ceil(position.max())], 0, data.sizes[axis] - 1).astype(int)
-        window[axis] = slice(int(first), int(last) + 1)
-    return data.isel(window)
+def mean_height(dem: xr.DataArray, box: GeoBox, path: Path) -> float:
+    """Mean height of the area [m], for air pressure.
+
+    Raises:
+        LoamError: the DEM has no height there.
+    """
+    heights = to_grid(dem.where(dem > LOWEST_M), box.zoom_out(COARSE), "average")
+    require_few_voids(heights, path, 0.999)
+    return float(heights.mean())
 
 
-def derive_weather(raw: xr.Dataset, height_m: float, wind_height_m: float, path: Path) -> xr.Dataset:
+def derive_weather(raw: xr.Dataset, height_m: float, cfg: WeatherCovariates, path: Path) -> xr.Dataset:
     """The five variables that the model sees, from what a source has.
 
     Args:
         raw: variables in the units of `loam.sources.weather.VARIABLES`, `(time, y, x)`.
         height_m: mean elevation, for air pressure [m].
-        wind_height_m: height of the source's wind [m].
+        cfg: section `covariates.weather`.
         path: the source, for messages.
 
     Raises:
         LoamError: precipitation, temperature, wind or every measure of humidity is missing.
     """
-    if "temperature" not in raw and {"temperature_min", "temperature_max"} <= set(raw):
-        raw = raw.assign(temperature=(raw["temperature_min"] + raw["temperature_max"]) / 2)  # FAO-56, equation 9
-    for name in ("precipitation", "temperature", "wind_speed"):
+    raw = with_means(raw, cfg.missing_wind_m_s)
+    for name in ("precipitation", "temperature"):
         if name not in raw:
             msg = f"{path}: no {name}, neither by standard name nor in sources.weather.variables; name it there"
             raise LoamError(msg)
     daily = xr.Dataset({"precipitation": raw["precipitation"], "temperature": raw["temperature"]})
-    daily["humidity"] = relative_humidity(raw, path)
-    daily["wind"] = wind_at_2m(raw["wind_speed"], wind_height_m)
-    daily["evapotranspiration"] = reference_et(raw, daily, height_m, path)
+    vapour = vapour_pressure(raw, path)
+    # The share of what the air could hold: that of the mean temperature, where the source does not say itself.
+    daily["humidity"] = raw.get("relative_humidity", 100 * vapour / saturation_pressure(raw["temperature"])).clip(0, 100)
+    daily["wind"] = wind_of(raw, cfg, path)
+    daily["evapotranspiration"] = reference_et(raw, daily["wind"], vapour, height_m, cfg.evapotranspiration, path)
     for name, (units, long_name) in LONG_NAMES.items():
-        method = daily[name].attrs.get("method")
+        kept = {key: text for key, text in daily[name].attrs.items() if key in KEPT}
         daily[name] = (
-            daily[name].astype("float32").assign_attrs({"units": units, "long_name": long_name} | ({"method": method} if method else {}))
+            daily[name].astype("float32").transpose("time", "y", "x").assign_attrs({"units": units, "long_name": long_name} | kept)
         )
     return daily[list(LONG_NAMES)]
+
+
+def with_means(raw: xr.Dataset, missing_wind_m_s: float | None) -> xr.Dataset:
+    """Add the mean temperature from the extremes (FAO-56, equation 9), and a wind at 2 m where the source has none and one is named."""
+    if "temperature" not in raw and {"temperature_min", "temperature_max"} <= set(raw):
+        raw = raw.assign(temperature=(raw["temperature_min"] + raw["temperature_max"]) / 2)
+    if "wind_speed" not in raw and missing_wind_m_s is not None and "temperature" in raw:
+        raw = raw.assign(wind_2m=xr.full_like(raw["temperature"], missing_wind_m_s).assign_attrs(method="assumed, the source has none"))
+    return raw
+
+
+def wind_of(raw: xr.Dataset, cfg: WeatherCovariates, path: Path) -> xr.DataArray:
+    """Wind at 2 m [m/s].
+
+    Raises:
+        LoamError: the source has none, and none is assumed.
+    """
+    if "wind_2m" in raw:
+        return raw["wind_2m"]
+    if "wind_speed" not in raw:
+        msg = f"{path}: no wind_speed; name it in sources.weather.variables, or set covariates.weather.missing_wind_m_s (FAO-56: 2)"
+        raise LoamError(msg)
+    return wind_at_2m(raw["wind_speed"], cfg.wind_height_m)
 
 
 def saturation_pressure(temperature_degc: xr.DataArray) -> xr.DataArray:
@@ -75,22 +103,34 @@ def saturation_pressure(temperature_degc: xr.DataArray) -> xr.DataArray:
     return 0.6108 * xr.ufuncs.exp(17.27 * temperature_degc / (temperature_degc + 237.3))
 
 
-def relative_humidity(raw: xr.Dataset, path: Path) -> xr.DataArray:
-    """Relative humidity [%], as given, else from dewpoint or vapour pressure and temperature; at most 100.
+def vapour_pressure(raw: xr.Dataset, path: Path) -> xr.DataArray:
+    """Actual vapour pressure [kPa], by the best of what there is (FAO-56, equations 14, 17, 19).
+
+    As given, else from dewpoint, else from the extremes of relative humidity and temperature, else from mean humidity.
 
     Raises:
-        LoamError: the source has none of the three.
+        LoamError: the source has none of them.
     """
-    if "relative_humidity" in raw:
-        return raw["relative_humidity"].clip(0, 100)
+    if "vapour_pressure" in raw:
+        return raw["vapour_pressure"]
     if "dewpoint" in raw:
-        actual = saturation_pressure(raw["dewpoint"])
-    elif "vapour_pressure" in raw:
-        actual = raw["vapour_pressure"]
-    else:
-        msg = f"{path}: no relative_humidity, dewpoint or vapour_pressure; name one in sources.weather.variables"
-        raise LoamError(msg)
-    return (100 * actual / saturation_pressure(raw["temperature"])).clip(0, 100)
+        return saturation_pressure(raw["dewpoint"])
+    extremes = {"temperature_min", "temperature_max"} <= set(raw)
+    if {"relative_humidity_min", "relative_humidity_max"} <= set(raw) and extremes:
+        # The air is dampest when it is coldest.
+        at_night = saturation_pressure(raw["temperature_min"]) * raw["relative_humidity_max"].clip(0, 100)
+        return (at_night + saturation_pressure(raw["temperature_max"]) * raw["relative_humidity_min"].clip(0, 100)) / 200
+    if "relative_humidity" in raw:
+        return raw["relative_humidity"].clip(0, 100) / 100 * mean_saturation(raw)
+    msg = f"{path}: no relative_humidity, dewpoint or vapour_pressure; name one in sources.weather.variables"
+    raise LoamError(msg)
+
+
+def mean_saturation(raw: xr.Dataset) -> xr.DataArray:
+    """Mean saturation vapour pressure of the day [kPa] (FAO-56, equation 12), of the mean temperature where extremes are missing."""
+    if {"temperature_min", "temperature_max"} <= set(raw):
+        return (saturation_pressure(raw["temperature_min"]) + saturation_pressure(raw["temperature_max"])) / 2
+    return saturation_pressure(raw["temperature"])
 
 
 def wind_at_2m(wind: xr.DataArray, height_m: float) -> xr.DataArray:
@@ -100,33 +140,41 @@ def wind_at_2m(wind: xr.DataArray, height_m: float) -> xr.DataArray:
     return wind * 4.87 / np.log(67.8 * height_m - 5.42)
 
 
-def reference_et(raw: xr.Dataset, daily: xr.Dataset, height_m: float, path: Path) -> xr.DataArray:
-    """Reference evapotranspiration [mm/day]: the source's own, else Penman-Monteith, else Hargreaves.
+def reference_et(raw: xr.Dataset, wind: xr.DataArray, vapour: xr.DataArray, height_m: float, which: str, path: Path) -> xr.DataArray:
+    """Reference evapotranspiration [mm/day]: the source's own on request, else Penman-Monteith, else Hargreaves.
 
     Which one it is stands in the attribute `method`.
 
+    Args:
+        raw: what the source has, `(time, y, x)`.
+        wind: at 2 m [m/s].
+        vapour: actual vapour pressure [kPa].
+        height_m: mean elevation [m].
+        which: 'computed' or 'source'.
+        path: the source, for messages.
+
     Raises:
-        LoamError: the source has neither radiation nor both temperature extremes.
+        LoamError: what is asked for is not there.
     """
     import pyet
 
-    if "evapotranspiration" in raw:
+    if which == "source":
+        if "evapotranspiration" not in raw:
+            msg = f"{path}: has no evapotranspiration, which covariates.weather.evapotranspiration = source asks for; set it to computed"
+            raise LoamError(msg)
         return raw["evapotranspiration"].assign_attrs(method="of the source")
-    extremes = {name[-3:]: raw[name] for name in ("temperature_min", "temperature_max") if name in raw}
+    extremes = {f"t{name[-3:]}": raw[name] for name in ("temperature_min", "temperature_max") if name in raw}
     latitude = _latitude(raw)
     if "solar_radiation" in raw:
-        limits = {f"t{end}": values for end, values in extremes.items()} if len(extremes) == 2 else {}
-        et = pyet.pm_fao56(
-            daily["temperature"], daily["wind"], rs=raw["solar_radiation"], elevation=height_m, lat=latitude,
-            rh=daily["humidity"], **limits,
-        )  # fmt: skip
+        limits = extremes if len(extremes) == 2 else {}
+        et = pyet.pm_fao56(raw["temperature"], wind, rs=raw["solar_radiation"], elevation=height_m, lat=latitude, ea=vapour, **limits)
         return et.transpose("time", "y", "x").assign_attrs(method="FAO-56 Penman-Monteith")
     if len(extremes) == 2:
-        et = pyet.hargreaves(daily["temperature"], extremes["max"], extremes["min"], latitude)
+        et = pyet.hargreaves(raw["temperature"], extremes["tmax"], extremes["tmin"], latitude)
         return et.transpose("time", "y", "x").assign_attrs(method="Hargreaves")
+    own = ", or set covariates.weather.evapotranspiration to source" if "evapotranspiration" in raw else ""
     msg = (
-        f"{path}: no evapotranspiration, no solar_radiation, and not both temperature_min and temperature_max; "
-        "name one of them in sources.weather.variables"
+        f"{path}: no solar_radiation, and not both temperature_min and temperature_max; name one of them in sources.weather.variables{own}"
     )
     raise LoamError(msg)
 

@@ -12,9 +12,12 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Config
 from loam.errors import LoamError
-from loam.grid import covered_share, heights_on_grid, target_grid
+from loam.grid import covered_share, require_few_voids, target_grid
 from loam.raster import open_dataset, open_raster, require
 from loam.sources.cube import check_overlap, open_cube
+from loam.sources.dem import mosaic
+from loam.sources.ndvi import first_look
+from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
 
 
@@ -40,13 +43,18 @@ def check_inputs(cfg: Config) -> None:
         raise LoamError(msg)
     if cube is not None and data is not None:
         check_overlap(data, box, cube)
-    checks: dict[str, Callable[[Path, Config, GeoBox], None]] = {
+    checks: dict[str, Callable[[list[Path], Config, GeoBox], None]] = {
         "weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi, "landcover": _check_landcover, "soil": _check_soil,
     }  # fmt: skip
     for name, check in checks.items():
-        path = _present(cfg, name)
-        if path is not None:
-            check(path, cfg, box)
+        if paths := _present_files(cfg, name):
+            check(paths, cfg, box)
+
+
+def _present_files(cfg: Config, name: str) -> list[Path]:
+    """Paths of a source that a user has brought; none if one is not there."""
+    paths = [Path(path) for path in cfg.sources.files(name) if not path.startswith(cfg.made_by_the_twin)]
+    return paths if all(path.exists() for path in paths) else []
 
 
 def _present(cfg: Config, name: str) -> Path | None:
@@ -71,13 +79,17 @@ def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
             logging.getLogger(__name__).warning(text, path, track, count, least)
 
 
-def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
-    weather = read_weather(path, cfg.sources.weather)
+def _check_weather(paths: list[Path], cfg: Config, box: GeoBox) -> None:
+    path = paths[0]
+    dem = _present(cfg, "dem")
+    weather = read_weather(paths, cfg.sources.weather, box, dem, cfg.period)
     require_cover(weather, box, path, "sources.weather", half_cell=True)
-    for name in ("precipitation", "wind_speed"):
-        if name not in weather:
-            msg = f"{path}: no {name}, neither by standard name nor in sources.weather.variables; name it there"
-            raise LoamError(msg)
+    if "precipitation" not in weather:
+        msg = f"{path}: no precipitation, neither by standard name nor in sources.weather.variables; name it there"
+        raise LoamError(msg)
+    if "wind_speed" not in weather and cfg.covariates.weather.missing_wind_m_s is None:
+        msg = f"{path}: no wind_speed; name it in sources.weather.variables, or set covariates.weather.missing_wind_m_s (FAO-56: 2)"
+        raise LoamError(msg)
     first, last = (weather["time"].values[i].astype("datetime64[D]").item() for i in (0, -1))
     needed = cfg.period.start - timedelta(days=cfg.learning.longest_window - 1)
     if first > needed or last < cfg.period.end:
@@ -88,37 +100,48 @@ def _check_weather(path: Path, cfg: Config, box: GeoBox) -> None:
         raise LoamError(msg)
 
 
-def _check_dem(path: Path, cfg: Config, box: GeoBox) -> None:
-    dem = open_raster(path)
+def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     scenes = cfg.sources.backscatter.kind == "scenes"  # terrain beyond the area lays over it
     around = box.pad(math.ceil(cfg.sar.heights.margin_m / box.resolution.x)) if scenes else box
-    require_cover(dem, around, path, "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem")
-    heights_on_grid(dem, box, path)
+    if len(paths) == 1:
+        require_cover(
+            open_raster(paths[0]), around, paths[0], "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem"
+        )
+    heights = mosaic(paths, around)
+    require_few_voids(heights.odc.reproject(box, resampling="bilinear", dst_nodata=np.nan), paths[0], cfg.covariates.static.max_void_share)
 
 
-def _check_landcover(path: Path, cfg: Config, box: GeoBox) -> None:
-    classes = cfg.sources.landcover
+def _check_landcover(paths: list[Path], cfg: Config, box: GeoBox) -> None:
+    classes, path = cfg.sources.landcover, paths[0]
     assert classes is not None
     data = open_raster(path)
     require_cover(data, box, path, "sources.landcover")
     named = (*classes.water, *classes.built_up, *classes.forest)
     if not np.isin(data.values, named).any():
-        text = "%s: none of the codes %s occurs (sources.landcover.water, built_up, forest); nothing will be flagged by land cover"
-        logging.getLogger(__name__).warning(text, path, sorted(named))
+        text = "%s: none of the codes %s of the legend %s occurs (sources.landcover.legend); nothing will be flagged by land cover"
+        logging.getLogger(__name__).warning(text, path, sorted(named), classes.legend)
 
 
-def _check_soil(path: Path, cfg: Config, box: GeoBox) -> None:
-    assert cfg.sources.soil is not None
-    data = open_dataset(path)
-    require(data, cfg.sources.soil.variables, path)
-    require_cover(data, box, path, "sources.soil")
+def _check_soil(paths: list[Path], cfg: Config, box: GeoBox) -> None:
+    source = cfg.sources.soil
+    assert source is not None
+    if source.kind != "netcdf":
+        soil_cover(read_soil(paths, source, box), paths[0], box)
+        return
+    data = open_dataset(paths[0])
+    require(data, source.variables, paths[0])
+    require_cover(data, box, paths[0], "sources.soil")
 
 
-def _check_ndvi(path: Path, cfg: Config, box: GeoBox) -> None:
-    assert cfg.sources.ndvi is not None
-    data = open_dataset(path)
-    require(data, (cfg.sources.ndvi.variable,), path)
-    require_cover(data, box, path, "sources.ndvi")
+def _check_ndvi(paths: list[Path], cfg: Config, box: GeoBox) -> None:
+    source = cfg.sources.ndvi
+    assert source is not None
+    if source.kind != "netcdf":
+        require_cover(first_look(paths, source, box), box, paths[0], "sources.ndvi")
+        return
+    data = open_dataset(paths[0])
+    require(data, (source.variable,), paths[0])
+    require_cover(data, box, paths[0], "sources.ndvi")
 
 
 def require_cover(data: xr.Dataset | xr.DataArray, box: GeoBox, path: Path, key: str, *, half_cell: bool = False) -> None:

@@ -2,12 +2,18 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from loam.errors import LoamError
 
 WATER_DENSITY = "1000 kg m-3"
+# How providers write units that no registry reads.
+SPELLINGS = {
+    "degrees C": "degC", "degree C": "degC", "Degree C": "degC", "Degrees C": "degC", "degree Celsius": "degC", "C": "degC",
+    "degrees Celsius": "degC", "m of water equivalent": "m", "unitless": "1", "fraction": "1", "mm/day": "mm d-1", "W/m2": "W m-2",
+}  # fmt: skip
 
 
 def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
@@ -23,24 +29,53 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
     Raises:
         LoamError: units missing, unknown, or of another kind.
     """
-    # The CF registry redefines some of pint's own units and logs a warning for each.
-    logging.getLogger("pint").setLevel(logging.ERROR)
-    from cf_xarray.units import units as registry
-    from pint.errors import PintError
-
-    text = values.attrs.get("units")
+    registry, text = _registry(), values.attrs.get("units")
     if text is None:
         msg = f"{path}: {values.name} has no units; set the attribute (for example '{target}')"
         raise LoamError(msg)
     try:
-        quantity = registry.Quantity(values.values, registry.Unit(str(text)))
-        if quantity.check("[mass] / [length]**2") or quantity.check("[mass] / [length]**2 / [time]"):
+        quantity = registry.Quantity(values.values, registry.Unit(SPELLINGS.get(str(text), str(text))))
+        if _is_mass_of_water(quantity):
             quantity = quantity / registry.Quantity(WATER_DENSITY)
-        wanted = registry.Unit(target)
-        if quantity.units.dimensionality == (wanted / registry.Unit("s")).dimensionality:
+        if _is_rate_of(quantity, target):
             quantity = quantity * registry.Quantity("1 day")
-        converted = quantity.to(wanted).magnitude
-    except (PintError, ValueError, AttributeError) as error:
+        converted = quantity.to(registry.Unit(target)).magnitude
+    except _faults() as error:
         msg = f"{path}: {values.name} has units '{text}', which are no '{target}' ({str(error).splitlines()[0]}); correct the attribute"
         raise LoamError(msg) from None
     return values.copy(data=converted).assign_attrs(units=target)
+
+
+def is_rate(units: Any, target: str) -> bool:
+    """Whether units are those of a rate, whose total of a time is wanted in `target`."""
+    registry = _registry()
+    try:
+        quantity = registry.Quantity(1.0, registry.Unit(SPELLINGS.get(str(units), str(units))))
+        if _is_mass_of_water(quantity):
+            quantity = quantity / registry.Quantity(WATER_DENSITY)
+        return _is_rate_of(quantity, target)
+    except _faults():
+        return False
+
+
+def _registry() -> Any:
+    # The CF registry redefines some of pint's own units and logs a warning for each.
+    logging.getLogger("pint").setLevel(logging.ERROR)
+    from cf_xarray.units import units as registry
+
+    return registry
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    from pint.errors import PintError
+
+    return (PintError, ValueError, AttributeError)
+
+
+def _is_mass_of_water(quantity: Any) -> bool:
+    return bool(quantity.check("[mass] / [length]**2") or quantity.check("[mass] / [length]**2 / [time]"))
+
+
+def _is_rate_of(quantity: Any, target: str) -> bool:
+    registry = _registry()
+    return bool(quantity.units.dimensionality == (registry.Unit(target) / registry.Unit("s")).dimensionality)

@@ -1,0 +1,113 @@
+"""Days: which one a time stamp belongs to, hours into days, and calendars without a 31 December."""
+
+import numpy as np
+import xarray as xr
+
+DAY = np.timedelta64(1, "D")
+KNOWN_SHARE = 0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
+HOUR_NS = 3_600_000_000_000
+
+
+def step_hours(times: np.ndarray) -> float:
+    """Usual distance of two time stamps [h]; a day where there is only one."""
+    if times.size < 2:
+        return 24.0
+    return float(np.median(np.diff(np.sort(times).astype("datetime64[ns]").astype(np.int64)))) / HOUR_NS
+
+
+def deaccumulated(values: xr.DataArray) -> xr.DataArray:
+    """Totals of each step, stamped at its start, from totals since 00 UTC stamped at their end.
+
+    Where there is one value a day, it is the whole day's and stands at the next day's 00:00.
+
+    Args:
+        values: `(time, …)`, in order of time.
+
+    Returns:
+        The same shape. Where the value of the hour before is missing, NaN.
+    """
+    times = values["time"].values.astype("datetime64[ns]")
+    hours = step_hours(times)
+    step = np.timedelta64(round(hours * HOUR_NS), "ns")
+    shifted = values.assign_coords(time=times - step)
+    if hours > 23:
+        return shifted
+    since_midnight = (times - step).astype("datetime64[D]") == (times - step)  # the first step after 00 UTC
+    previous = values.shift(time=1)
+    follows = np.concatenate([[False], np.diff(times) == step])
+    known = values.copy(data=np.where(_along(follows, values), (values - previous).values, np.nan))
+    out = np.where(_along(since_midnight, values), values.values, known.values)
+    # Packing to 16 bits makes an accumulation fall by its last digit now and then: no rain flows back.
+    return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out))
+
+
+def _along(mask: np.ndarray, values: xr.DataArray) -> np.ndarray:
+    return mask.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def by_day(values: xr.DataArray, how: str, day_ends_utc_h: float) -> xr.DataArray:
+    """Whole days from several values a day; days with less than all their hours are left out.
+
+    Args:
+        values: `(time, …)`, each time the start of what the value covers.
+        how: sum, mean, min or max; a missing value leaves no sum, and a quarter missing no mean.
+        day_ends_utc_h: hour at which a day ends [h, UTC]; what falls after it counts for the next day.
+    """
+    hours = step_hours(values["time"].values)
+    late = np.timedelta64(round((24 - day_ends_utc_h) * HOUR_NS), "ns")
+    day = (values["time"].values.astype("datetime64[ns]") + late).astype("datetime64[D]").astype("datetime64[ns]")
+    starts = np.flatnonzero(np.concatenate([[True], day[1:] != day[:-1]])) if day.size else np.array([], int)
+    counts = np.diff(np.append(starts, day.size))
+    totals = _reduced(values.values, starts, counts, how)
+    coords = {"time": day[starts]} | {name: values[name] for name in values.dims if name != "time"}
+    whole = xr.DataArray(totals, dims=values.dims, coords=coords, attrs=values.attrs)
+    return whole.isel(time=counts >= round(24 / hours))
+
+
+def _reduced(values: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: str) -> np.ndarray:
+    """Sums are of all values of a day; means and extremes of those that are known, if few are not."""
+    if how == "sum":
+        return np.add.reduceat(values, starts, axis=0)
+    known = np.isfinite(values)
+    count = np.add.reduceat(known.astype(np.float32), starts, axis=0)
+    neutral, reduce = {"mean": (0.0, np.add), "min": (np.inf, np.minimum), "max": (-np.inf, np.maximum)}[how]
+    totals = reduce.reduceat(np.where(known, values, neutral), starts, axis=0)
+    enough = count >= KNOWN_SHARE * counts.reshape(-1, *[1] * (values.ndim - 1))
+    return np.where(enough, totals / np.maximum(count, 1) if how == "mean" else totals, np.nan)
+
+
+def starting(values: xr.DataArray, stamp: str) -> xr.DataArray:
+    """Values stamped at the start of what they cover, from ones stamped at 'start' or 'end'."""
+    if stamp == "start":
+        return values
+    step = np.timedelta64(round(step_hours(values["time"].values) * HOUR_NS), "ns")
+    return values.assign_coords(time=values["time"].values.astype("datetime64[ns]") - step)
+
+
+def with_last_days_of_leap_years(values: xr.DataArray) -> xr.DataArray:
+    """Fill 31 December of leap years, which 365-day calendars leave out, with the mean of the days around it.
+
+    At the end of the series it is as the day before.
+
+    Args:
+        values: daily `(time, …)`; only days right after a 30 December of a leap year are filled.
+    """
+    # ASSUME: the mean of its neighbours, for rain too: it keeps the expected total, where a copy would double a storm.
+    days = values["time"].values.astype("datetime64[D]")
+    values = values.assign_coords(time=days.astype("datetime64[ns]"))
+    added = []
+    for index, day in enumerate(days):
+        last = day + DAY
+        month_day = str(day)[5:]
+        if month_day != "12-30" or not _is_leap(day) or last in days:
+            continue
+        around = (
+            values.isel(time=[index, index + 1]) if index + 1 < days.size and days[index + 1] == last + DAY else values.isel(time=[index])
+        )
+        added.append(around.mean("time", keep_attrs=True).expand_dims(time=[last.astype("datetime64[ns]")]))
+    return xr.concat([values, *added], "time").sortby("time").assign_attrs(values.attrs) if added else values
+
+
+def _is_leap(day: np.datetime64) -> bool:
+    year = day.astype("datetime64[Y]")
+    return int(((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")) / DAY) == 366

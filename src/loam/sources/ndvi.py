@@ -1,0 +1,172 @@
+"""NDVI from MODIS composites and Sentinel-2 scenes, clouds taken out.
+
+The next provider is a function from files to looks, and an entry in `READERS`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from loam.config import Grid, Ndvi
+from loam.errors import LoamError
+from loam.grid import coarsened, target_grid, to_grid
+from loam.raster import write_zarr
+from loam.sources.files import RASTERS, date_in_name, listed
+from loam.sources.tiles import joined_tiles
+
+Look = tuple[np.datetime64, xr.DataArray]  # the day from which it is known, and NDVI (y, x), clouds NaN
+# MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)
+MODIS_SCALE, MODIS_LOWEST, MODIS_HIGHEST = 1e-4, -2000, 10_000
+MODIS_USABLE = (0, 1)  # pixel reliability: good, marginal; 2 is snow, 3 is cloud
+ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?!\d)")
+# Sentinel-2 level 2A: vegetation, bare soil, water, unclassified; all else is cloud, shadow, snow or defect.
+CLEAR_SCENE_CLASSES = (4, 5, 6, 7)
+S2_NAME = re.compile(r"_(\d{8})T\d{6}_.*?(B04|B08|SCL)(?:_\d+m)?\.", re.IGNORECASE)
+S2_BASELINE = re.compile(r"_N(\d{4})_")
+S2_OFFSET = 1000  # of digital numbers, since processing baseline 04.00
+S2_OFFSET_SINCE = np.datetime64("2022-01-25")
+CLEAR_SHARE = 0.5  # ASSUME: a cell that is half clear shows its vegetation
+
+
+def import_ndvi(ndvi: list[Path], out: Path, source: Ndvi, grid: Grid, cube: str | None) -> None:
+    """Write NDVI around the area, a look per composite or scene, no finer than it is and no finer than the grid."""
+    box = target_grid(grid, Path(cube) if cube else None)
+    write_zarr(read_ndvi(ndvi, source, box), out)
+
+
+def read_ndvi(paths: list[Path], source: Ndvi, box: GeoBox) -> xr.Dataset:
+    """Read all looks at the area in order of time, `ndvi (time, y, x)` [1].
+
+    Raises:
+        LoamError: there is none.
+    """
+    looks = sorted(READERS[source.kind](paths, source, box), key=lambda look: look[0])
+    first = looks[0][1]
+    values = np.stack([look.values for _, look in looks]).astype(np.float32)
+    coords = {"time": np.array([day for day, _ in looks]).astype("datetime64[ns]"), "y": first["y"], "x": first["x"]}
+    attributes = {"units": "1", "long_name": "NDVI, clouds taken out", "source": source.kind}
+    return (
+        xr.DataArray(values, dims=("time", "y", "x"), coords=coords, attrs=attributes, name="ndvi")
+        .to_dataset()
+        .odc.assign_crs(first.odc.crs)
+    )
+
+
+def first_look(paths: list[Path], source: Ndvi, box: GeoBox) -> xr.DataArray:
+    """One look, to see whether the files can serve.
+
+    Raises:
+        LoamError: they cannot.
+    """
+    return next(iter(READERS[source.kind](paths, source, box)))[1]
+
+
+def mod13q1(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
+    """MODIS composites in tiles: scaled, with the reliability layer where it lies beside, known when their period is over."""
+    by_day: dict[np.datetime64, list[Path]] = {}
+    for path in listed(paths, RASTERS):
+        by_day.setdefault(modis_day(path), []).append(path)
+    for day in sorted(by_day):
+        reliability = [path for path in by_day[day] if "reliability" in path.name.lower()]
+        tiles = [path for path in by_day[day] if "ndvi" in path.name.lower()] or [path for path in by_day[day] if path not in reliability]
+        if not any("ndvi" in path.name.lower() for path in tiles) and len(by_day[day]) > 1:
+            msg = (
+                f"{tiles[0]}: its name does not say that it is NDVI, and there are several files of {str(day)[:10]}; "
+                "keep the provider's names"
+            )
+            raise LoamError(msg)
+        raw = joined_tiles(tiles, box, "nearest")
+        good = (raw >= MODIS_LOWEST) & (raw <= MODIS_HIGHEST)
+        if reliability:
+            good &= np.isin(joined_tiles(reliability, box, "nearest").values, MODIS_USABLE)
+        # A composite holds the best look of its period: on its first day it would show days to come.
+        known = day + np.timedelta64(source.composite_days - 1, "D")
+        yield known, coarsened((raw.where(good) * MODIS_SCALE).astype("float32").odc.assign_crs(raw.odc.crs), box)
+
+
+def modis_day(path: Path) -> np.datetime64:
+    """First day of a composite by its name: `.A2013257`, `doy2013257`, or a date.
+
+    Raises:
+        LoamError: the name tells none.
+    """
+    match = ORDINAL_DAY.search(path.name)
+    if match is None:
+        return date_in_name(path)
+    return np.datetime64(f"{match[1]}-01-01", "ns") + np.timedelta64(int(match[2]) - 1, "D")
+
+
+def sentinel2(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
+    """Sentinel-2 level 2A: bands 4 and 8 under the scene classification, averaged to `resolution_m` over the area.
+
+    Raises:
+        LoamError: no file is a band, or a day lacks one.
+    """
+    cells = GeoBox.from_bbox(box.boundingbox, box.crs, resolution=max(source.resolution_m, abs(box.resolution.x)))
+    days: dict[np.datetime64, dict[str, list[Path]]] = {}
+    for path in listed(paths, RASTERS):
+        if match := S2_NAME.search(path.name):
+            sensed = np.datetime64(f"{match[1][:4]}-{match[1][4:6]}-{match[1][6:]}", "ns")
+            days.setdefault(sensed, {}).setdefault(match[2].upper(), []).append(path)
+    if not days:
+        msg = f"{paths[0]}: holds no band B04, B08 or SCL of a Sentinel-2 level 2A product; keep the names of its files"
+        raise LoamError(msg)
+    for day in sorted(days):
+        yield day, _look_of_day(days[day], day, cells)
+
+
+def _look_of_day(bands: Mapping[str, list[Path]], day: np.datetime64, cells: GeoBox) -> xr.DataArray:
+    for name in ("B04", "B08", "SCL"):
+        if name not in bands:
+            msg = f"{next(iter(bands.values()))[0]}: band {name} of {str(day)[:10]} is missing; bring it, or remove the day's others"
+            raise LoamError(msg)
+    near_infrared = joined_tiles(_finest(bands["B08"]), cells)
+    red = _onto(joined_tiles(_finest(bands["B04"]), cells), near_infrared)
+    classes = _onto(joined_tiles(_finest(bands["SCL"]), cells, "nearest"), near_infrared)
+    clear = np.isin(classes.values, CLEAR_SCENE_CLASSES)
+    values = ndvi_of(red.values, near_infrared.values, clear, _offset(bands["B08"][0], day))
+    share = to_grid(near_infrared.copy(data=np.isfinite(values).astype("float32")), cells, "average")
+    return to_grid(near_infrared.copy(data=values), cells, "average").where(share >= CLEAR_SHARE)
+
+
+def ndvi_of(red: np.ndarray, near_infrared: np.ndarray, clear: np.ndarray, offset: float) -> np.ndarray:
+    """NDVI [1] of digital numbers, NaN where it is not clear or a band has no value.
+
+    Args:
+        red: `(y, x)`, digital numbers; 0 is no data.
+        near_infrared: the same.
+        clear: where the scene classification says so.
+        offset: what the digital numbers are too high by; the difference over the sum needs it taken away.
+    """
+    good = clear & (red > 0) & (near_infrared > 0)
+    total = red + near_infrared - 2 * offset
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (near_infrared - red) / total
+    # Reflectances at or below zero, in deep shadow, have no meaningful ratio.
+    return np.where(good & (total > 0) & (np.abs(ratio) <= 1), ratio, np.nan).astype(np.float32)
+
+
+def _onto(values: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
+    return values if values.shape == grid.shape else to_grid(values, grid.odc.geobox, "nearest")
+
+
+def _finest(paths: list[Path]) -> list[Path]:
+    """A product holds the same band at 10, 20 and 60 m: the finest that is there."""
+    for size in ("_10m", "_20m", "_60m"):
+        if found := [path for path in paths if size in path.name]:
+            return found
+    return paths
+
+
+def _offset(path: Path, day: np.datetime64) -> float:
+    """Offset of digital numbers by the processing baseline that a folder's name tells, else by the day."""
+    match = S2_BASELINE.search(str(path))
+    # ASSUME: without a baseline in its path, a scene was processed when it was taken, and not again.
+    return float(S2_OFFSET) if (int(match[1]) >= 400 if match else day >= S2_OFFSET_SINCE) else 0.0
+
+
+READERS: Mapping[str, Callable[[list[Path], Ndvi, GeoBox], Iterator[Look]]] = {"mod13q1": mod13q1, "sentinel2": sentinel2}

@@ -1,0 +1,92 @@
+"""NDVI of MODIS composites and Sentinel-2 scenes: scaling, clouds, offsets, days."""
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401  (registers .rio)
+
+from loam.errors import LoamError
+from loam.sources.ndvi import first_look, ndvi_of, read_ndvi
+
+
+def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) -> None:
+    coarse = box.pad(16).zoom_out(4)
+    raw = np.full(coarse.shape, 6000, np.int16)
+    raw[3, 3] = -3000  # fill
+    quality = np.zeros(coarse.shape, np.int16)
+    quality[4, 4] = 3  # cloud
+    half = coarse.shape[1] // 2
+    for part, columns in (("h12v10", slice(None, half)), ("h13v10", slice(half, None))):
+        for name, values in (("250m_16_days_NDVI", raw), ("250m_16_days_pixel_reliability", quality)):
+            layer(values[:, columns], on=coarse[:, columns]).rio.to_raster(tmp_path / f"MOD13Q1.A2020033.{part}.061.{name}.tif")
+    looks = read_ndvi([tmp_path], ndvi_source(), box)
+    assert str(looks["time"].values[0])[:10] == "2020-02-17"  # day 33 is 2 February; its looks reach 15 days further
+    at = {(round(float(x)), round(float(y))): None for x, y in [(coarse.transform * (3.5, 3.5)), (coarse.transform * (4.5, 4.5))]}
+    for x, y in at:
+        assert np.isnan(looks["ndvi"].sel(x=x, y=y, method="nearest")).all()
+    known = looks["ndvi"].values[np.isfinite(looks["ndvi"].values)]
+    assert known.size > 10
+    np.testing.assert_allclose(known, 0.6, rtol=1e-6)
+
+
+def test_the_ratio_needs_the_offset_taken_away() -> None:
+    red, infrared = np.array([1500.0, 500, 1600]), np.array([4000.0, 3000, 0])
+    clear = np.array([True, True, True])
+    np.testing.assert_allclose(ndvi_of(red, infrared, clear, 0), [2500 / 5500, 2500 / 3500, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(ndvi_of(red, infrared, clear, 1000)[0], 2500 / 3500, rtol=1e-6)
+    assert np.isnan(ndvi_of(red, infrared, ~clear, 0)).all()
+
+
+@pytest.fixture
+def scenes(tmp_path, box, layer):
+    """Bands of two days; on the first, half is under a cloud."""
+
+    def write(day: str, red: float, infrared: float, folder: str = "", skip: str = ""):
+        fine, coarse = box.zoom_out(0.5), box
+        classes = np.full(coarse.shape, 4, np.uint8)
+        classes[:, :8] = 9 if day == "20200105" else 4
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        for band, values, on, size in (
+            ("B04", np.full(fine.shape, red, np.uint16), fine, "10m"), ("B08", np.full(fine.shape, infrared, np.uint16), fine, "10m"),
+            ("SCL", classes, coarse, "20m"),
+        ):  # fmt: skip
+            if band != skip:
+                layer(values, on=on).rio.to_raster(place / f"T18SUJ_{day}T155901_{band}_{size}.tif")
+
+    return write
+
+
+def test_sentinel2_is_averaged_where_it_is_clear(tmp_path, box, scenes, ndvi_source) -> None:
+    scenes("20200105", 500, 3000)
+    scenes("20200110", 1000, 3000)
+    looks = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=40), box)
+    assert [str(day)[:10] for day in looks["time"].values] == ["2020-01-05", "2020-01-10"]
+    assert looks["ndvi"].shape == (2, 6, 8)
+    assert np.isnan(looks["ndvi"].values[0, :, :4]).all()
+    np.testing.assert_allclose(looks["ndvi"].values[0, :, 4:], 2500 / 3500, rtol=1e-5)
+    np.testing.assert_allclose(looks["ndvi"].values[1], 0.5, rtol=1e-5)
+
+
+def test_newer_processing_has_an_offset(tmp_path, box, scenes, ndvi_source) -> None:
+    scenes("20230110", 1500, 4000)
+    late = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=40), box)
+    np.testing.assert_allclose(late["ndvi"].values, 2500 / 3500, rtol=1e-5)
+    old = tmp_path / "old"
+    scenes("20230110", 1500, 4000, folder="old")
+    named = old / "S2A_MSIL2A_20230110T155901_N0214_R097_T18SUJ_20230110T200000.SAFE"
+    named.mkdir()
+    for path in old.glob("*.tif"):
+        path.rename(named / path.name)
+    before = read_ndvi([old], ndvi_source(kind="sentinel2", resolution_m=40), box)
+    np.testing.assert_allclose(before["ndvi"].values, 2500 / 5500, rtol=1e-5)
+
+
+def test_what_is_missing_is_named(tmp_path, box, scenes, ndvi_source, layer) -> None:
+    scenes("20200110", 1000, 3000, skip="SCL")
+    with pytest.raises(LoamError, match="band SCL of 2020-01-10 is missing"):
+        first_look([tmp_path], ndvi_source(kind="sentinel2"), box)
+    layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "x.tif")
+    with pytest.raises(LoamError, match="holds no band B04, B08 or SCL"):
+        first_look([tmp_path / "x.tif"], ndvi_source(kind="sentinel2"), box)
+    with pytest.raises(LoamError, match="its name tells no day"):
+        first_look([tmp_path / "x.tif"], ndvi_source(), box)
