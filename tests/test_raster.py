@@ -8,7 +8,8 @@ from helpers import days
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
-from loam.raster import Flag, flag_attributes, open_dataset, open_raster, require, write_cog, write_zarr
+from loam.flags import Flag, flag_attributes
+from loam.raster import open_dataset, open_raster, require, write_cog, write_zarr
 
 
 def test_zarr_comes_back_as_it_was(tmp_path, box: GeoBox, layer) -> None:

@@ -17,8 +17,9 @@ import xarray as xr
 import yaml
 from helpers import REPOSITORY, merged
 
+from loam.flags import UNUSABLE
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import UNUSABLE, open_dataset
+from loam.raster import open_dataset
 
 # The demo's catchment, an eighth of its size and short: seconds a job, the same rules.
 SMALL = {

@@ -5,7 +5,6 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from enum import IntFlag
 from pathlib import Path
 from typing import Any
 
@@ -21,64 +20,6 @@ xr.set_options(netcdf_engine_order=["h5netcdf", "scipy", "netcdf4"])
 AXIS_NAMES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x", "valid_time": "time"}
 COMPRESSION_LEVEL = 3
 BLOCK_PX = 256  # tile edge of a COG
-
-
-class Flag(IntFlag):
-    """Bits of `flags`: why a value needs care, or is not there."""
-
-    WATER = 1
-    BUILT_UP = 2
-    FOREST = 4
-    LAYOVER_SHADOW = 8
-    INCIDENCE = 16
-    LOW_SENSITIVITY = 32
-    FROZEN = 64
-    TOO_FEW_DATES = 128
-    CLIPPED_LOW = 256
-    CLIPPED_HIGH = 512
-    NO_OBSERVATION = 1024
-    WET_SNOW = 2048
-    STANDING_WATER = 4096
-    DENSE_VEGETATION = 8192
-    UNKNOWN_PLATFORM = 16384
-
-
-# Bits under which backscatter says nothing about the soil: no label is taken there.
-UNUSABLE = (
-    Flag.WATER
-    | Flag.BUILT_UP
-    | Flag.FOREST
-    | Flag.LAYOVER_SHADOW
-    | Flag.INCIDENCE
-    | Flag.LOW_SENSITIVITY
-    | Flag.FROZEN
-    | Flag.TOO_FEW_DATES
-    | Flag.NO_OBSERVATION
-    | Flag.WET_SNOW
-    | Flag.STANDING_WATER
-    | Flag.DENSE_VEGETATION
-)
-
-
-def usable_labels(ssm: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """SSM where it may serve as a label, NaN elsewhere; float32 of the same shape.
-
-    Args:
-        ssm: soil moisture [1], any shape.
-        flags: bits of `Flag`, of the same shape.
-    """
-    unusable = (flags.astype(np.int64) & int(UNUSABLE)) != 0
-    return np.where(unusable, np.nan, ssm).astype(np.float32)
-
-
-def flag_attributes() -> dict[str, Any]:
-    """CF attributes that explain a `flags` variable."""
-    return {
-        "long_name": "quality flags",
-        "units": "1",
-        "flag_masks": [int(flag) for flag in Flag],
-        "flag_meanings": " ".join(flag.name.lower() for flag in Flag if flag.name),
-    }
 
 
 def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from loam.config import Boosting, Evaluation
 from loam.evaluation.samples import collect_samples
 from loam.features import WEATHER
+from loam.flags import Flag
 from loam.grid import empty_like_grid
-from loam.raster import Flag, write_zarr
+from loam.raster import write_zarr
 
 SHAPE = (48, 40)
 BLOCK_PX = 16

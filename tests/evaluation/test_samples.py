@@ -13,8 +13,9 @@ from loam.errors import LoamError
 from loam.evaluation.baselines import climatology, with_persistence
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
+from loam.flags import UNUSABLE, Flag
 from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
-from loam.raster import UNUSABLE, Flag, open_dataset, write_zarr
+from loam.raster import open_dataset, write_zarr
 
 COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth", "climatology", "persistence", "boosting"]
 EXPERIMENTS = [f"{name}/{member}{sigma}" for name in ("sequence", "two_day") for member in (0, 1, "ensemble") for sigma in ("", "/sigma")]

@@ -10,9 +10,9 @@ from helpers import days
 
 from loam.config import Patches, Splits
 from loam.errors import LoamError
+from loam.flags import Flag
 from loam.learning.patches import COLUMNS, build_index, check_disjoint, window_share
 from loam.learning.splits import build_splits
-from loam.raster import Flag
 
 SHAPE = (48, 64)
 SPLITS = Splits(

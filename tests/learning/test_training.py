@@ -13,11 +13,12 @@ from odc.geo.geobox import GeoBox
 from loam.config import Experiment, Model, Train
 from loam.errors import LoamError
 from loam.features import WEATHER, open_covariates
+from loam.flags import Flag
 from loam.learning import prediction
 from loam.learning.dataset import PatchDataset, channel_statistics, open_labels
 from loam.learning.prediction import load_checkpoint, predict, predict_days
 from loam.learning.training import gaussian_loss, label_weight, train
-from loam.raster import Flag, open_dataset, write_zarr
+from loam.raster import open_dataset, write_zarr
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True, seed=1)

@@ -10,8 +10,9 @@ from helpers import days
 from pytesmo.time_series.filters import exp_filter
 
 from loam.errors import LoamError
+from loam.flags import Flag
 from loam.moisture.derived import contents_of_texture, exponential_filter, soil_water_index, volumetric_moisture, water_contents
-from loam.raster import Flag, open_dataset, write_zarr
+from loam.raster import open_dataset, write_zarr
 from loam.twin.landscape import hydraulic_soil
 
 

@@ -7,8 +7,8 @@ import rasterio
 from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
+from loam.flags import Flag
 from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags
-from loam.raster import Flag
 
 
 def write(path: Path, codes: np.ndarray, box: GeoBox) -> Path:
@@ -23,7 +23,7 @@ def test_land_cover_is_the_commonest_class_of_a_pixel(tmp_path: Path, box: GeoBo
     codes = np.full(fine.shape, 40)
     codes[:2, :2] = [[80, 80], [80, 40]]
     codes[2:4, :2] = 50
-    classes = LandCover(path="x", water=(80,), built_up=(50,), forest=(10,))
+    classes = LandCover(path="x", legend="own", legends={"own": {"water": (80,), "built_up": (50,), "forest": (10,)}})
     flags = land_cover_flags(land_cover_codes(write(tmp_path / "codes.tif", codes, fine), box), classes)
     assert flags[0, 0] == Flag.WATER
     assert flags[1, 0] == Flag.BUILT_UP

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from radar_scene import TRACKS, VV, Seen
 
+from loam.flags import Flag
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.fitting import fit_tracks
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
-from loam.raster import Flag
 
 ONE = np.zeros(1, dtype=np.int64)
 

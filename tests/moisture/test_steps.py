@@ -13,9 +13,9 @@ from odc.geo.geobox import GeoBox
 from radar_scene import TRACKS, VV, Site, see
 
 from loam.errors import LoamError
+from loam.flags import Flag
 from loam.moisture import blocks, change
 from loam.moisture.cluster import slurm_cluster
-from loam.raster import Flag
 
 COUNT, TRAIN = 120, 90
 TIMES = days("2021-01-01T06:00", COUNT, step=6)

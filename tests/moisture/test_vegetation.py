@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from radar_scene import VV, Site, see
 
+from loam.flags import Flag
 from loam.moisture.vegetation import soil_backscatter, vegetation_slope, without_vegetation
-from loam.raster import Flag, write_zarr
+from loam.raster import write_zarr
 from loam.twin import radar
 
 COUNT = 200

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from loam.flags import Flag
 from loam.grid import empty_like_grid
-from loam.raster import Flag, write_zarr
+from loam.raster import write_zarr
 
 SHAPE = (40, 60)
 DAYS = np.array(["2022-01-03", "2022-01-09", "2022-01-15", "2022-01-21"], dtype="datetime64[D]")

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 from loam.errors import LoamError
+from loam.flags import UNUSABLE, Flag
 from loam.products.map_figures import FLAG_COLOURS, draw_maps, flag_classes
 from loam.products.maps import map_of
 from loam.products.moisture_figure import draw_moisture, label_statistics
@@ -17,7 +18,7 @@ from loam.products.scenes_figure import draw_scenes, seen_by
 from loam.products.score_figures import bar_figure, best_members, draw_scores, scatter_figure
 from loam.products.score_table import as_html
 from loam.products.series_figure import area_mean, draw_series, label_means, span_of_tests
-from loam.raster import UNUSABLE, Flag, write_cog, write_zarr
+from loam.raster import write_cog, write_zarr
 
 
 def is_picture(path: Path) -> bool:

@@ -12,10 +12,11 @@ from odc.geo.geobox import GeoBox
 from loam import __version__
 from loam.config import Signal
 from loam.errors import LoamError
+from loam.flags import Flag
 from loam.grid import empty_like_grid
 from loam.products.drawing import SSM_STOPS
 from loam.products.maps import ensemble, map_of, write_maps
-from loam.raster import Flag, open_dataset, write_cog
+from loam.raster import open_dataset, write_cog
 
 DEFAULT = Path(__file__).parents[2] / "config" / "default.yaml"
 

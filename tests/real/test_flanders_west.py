@@ -16,7 +16,8 @@ from helpers import REPOSITORY
 from scipy.ndimage import uniform_filter
 from scipy.stats import spearmanr
 
-from loam.raster import UNUSABLE, open_dataset
+from loam.flags import UNUSABLE
+from loam.raster import open_dataset
 
 
 def run(folder: Path, data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

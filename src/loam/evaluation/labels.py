@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.flags import usable_labels
 from loam.parts import pixel_parts, unit_parts
-from loam.raster import usable_labels
 
 # Values read at once: 128 MB of float32, whatever the length of the file's chunks.
 BLOCK_VALUES = 32_000_000

@@ -10,7 +10,8 @@ from odc.geo.geobox import GeoBox
 from torch.utils.data import Dataset
 
 from loam.features import WEATHER, Covariates
-from loam.raster import open_dataset, usable_labels
+from loam.flags import usable_labels
+from loam.raster import open_dataset
 
 STATISTICS_PATCHES = 512
 

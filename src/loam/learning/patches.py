@@ -10,8 +10,9 @@ import xarray as xr
 
 from loam.config import Patches
 from loam.errors import LoamError
+from loam.flags import UNUSABLE, Flag, usable_labels
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import UNUSABLE, Flag, open_dataset, usable_labels
+from loam.raster import open_dataset
 
 NEEDED = ("train", "validate")
 COLUMNS = ["date", "row", "column", "pass", "weight", "split"]

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from loam.config import Change, Compute, LandCover, Signal, Vegetation
 from loam.errors import LoamError
+from loam.flags import UNUSABLE, Flag, flag_attributes
 from loam.grid import empty_like_grid, require_same_grid
 from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
@@ -22,7 +23,7 @@ from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_fl
 from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
-from loam.raster import UNUSABLE, Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
+from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
 RESULT_BYTES = 28

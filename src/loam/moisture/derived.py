@@ -11,11 +11,12 @@ import xarray as xr
 
 from loam.config import Compute, Derived
 from loam.errors import LoamError
+from loam.flags import usable_labels
 from loam.grid import require_same_grid
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, cut
 from loam.moisture.change import TIME_CHUNK
 from loam.moisture.cluster import for_each
-from loam.raster import open_dataset, usable_labels, write_blocks, zarr_in_blocks
+from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 # ASSUME: organic matter of topsoil where the source has none [%], that of arable mineral soils.
 ORGANIC_PERCENT = 2.5

@@ -6,8 +6,9 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
+from loam.flags import Flag
 from loam.grid import to_grid
-from loam.raster import Flag, open_raster
+from loam.raster import open_raster
 
 MARGIN_PX = 2
 

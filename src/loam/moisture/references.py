@@ -12,6 +12,7 @@ import xarray as xr
 
 from loam.config import Compute, References, Signal, Vegetation
 from loam.errors import LoamError
+from loam.flags import Flag, flag_attributes
 from loam.grid import empty_like_grid
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
@@ -22,7 +23,7 @@ from loam.moisture.masks import land_cover_codes
 from loam.moisture.observed import Observed, Source, observe, open_source
 from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
-from loam.raster import Flag, flag_attributes, open_dataset, write_blocks, zarr_in_blocks
+from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 # Windows from which offsets between satellites are estimated: enough for a median, few enough to read at once.
 SAMPLE_WINDOWS, SAMPLE_PX = 4, 48

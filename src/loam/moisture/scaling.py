@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from loam.flags import Flag
 from loam.moisture.compiled import compiled
 from loam.moisture.kernels import REFERENCE_ANGLE_DEG
-from loam.raster import Flag
 
 _BITS = (Flag.CLIPPED_LOW, Flag.CLIPPED_HIGH, Flag.NO_OBSERVATION, Flag.STANDING_WATER)
 LOW, HIGH, NOTHING, FLOOD = (np.int32(int(bit)) for bit in _BITS)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from loam.errors import LoamError
+from loam.flags import Flag
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map, ssm_colours
-from loam.raster import Flag
 
 # A pixel with several flags shows the first of these.
 FLAG_COLOURS = {

@@ -11,8 +11,9 @@ from loam import __version__
 from loam.config import Signal
 from loam.errors import LoamError
 from loam.features import bilinear
+from loam.flags import Flag, flag_attributes
 from loam.grid import pixel_positions, require_same_grid
-from loam.raster import Flag, flag_attributes, open_dataset, require, write_cog
+from loam.raster import open_dataset, require, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
 LASTING = (

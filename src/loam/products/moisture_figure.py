@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.flags import UNUSABLE, Flag
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map, ssm_colours
-from loam.raster import UNUSABLE, Flag, open_dataset, require
+from loam.raster import open_dataset, require
 
 COLUMNS = 4
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from loam.flags import UNUSABLE
 from loam.products.drawing import COLOURS, LABEL_COLOUR, RAIN_COLOUR, TRUTH_COLOUR, new_figure, save
-from loam.raster import UNUSABLE, open_dataset
+from loam.raster import open_dataset
 
 # An acquisition that shows less of the area than this says little about its mean [1].
 MIN_SHARE = 0.1
