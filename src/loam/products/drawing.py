@@ -110,4 +110,7 @@ def map_figure(count: int, shape: tuple[int, int], most_columns: int) -> tuple[A
 
 def colour_bar(image: Any, below: Any, label: str) -> None:
     """Colour bar in the axes below a map."""
-    below.figure.colorbar(image, cax=below.inset_axes((0.04, 0.72, 0.92, 0.2)), label=label, orientation="horizontal")
+    from matplotlib.ticker import MaxNLocator
+
+    place = below.inset_axes((0.04, 0.72, 0.92, 0.2))
+    below.figure.colorbar(image, cax=place, label=label, orientation="horizontal", ticks=MaxNLocator(6))
