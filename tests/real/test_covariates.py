@@ -264,11 +264,12 @@ def test_a_real_texture_map_has_properties_like_its_own(real_data: Path, tmp_pat
 
 def test_worldcover_becomes_the_masks(real_data: Path, cfg) -> None:
     from loam.flags import Flag
-    from loam.moisture.masks import land_cover_flags
+    from loam.moisture.masks import land_cover_codes, land_cover_flags
 
-    codes = open_raster(real_data / "static/glo30_worldcover_bowvalley/p2/ESA_WorldCover_10m_2021_v200_N51W117_Map.tif")
+    path = real_data / "static/glo30_worldcover_bowvalley/p2/ESA_WorldCover_10m_2021_v200_N51W117_Map.tif"
+    codes = open_raster(path)
     box = codes.odc.output_geobox("EPSG:32611", resolution=20)
-    flags = land_cover_flags(codes, box, cfg.sources.landcover)
+    flags = land_cover_flags(land_cover_codes(path, box), cfg.sources.landcover)
     share = float((codes.values == 10).mean())
     assert share > 0.05
     assert ((flags & Flag.FOREST) > 0).mean() == pytest.approx(share, abs=0.08)
