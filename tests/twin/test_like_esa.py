@@ -7,11 +7,12 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from helpers import REPOSITORY
 from odc.geo.geobox import GeoBox
 
 from loam.twin.safe import Options, look_at, write_pass
 
-REAL = Path(os.environ.get("LOAM_REAL_DATA", "")) / "s1_grd/sarsen"
+REAL = Path(os.environ.get("LOAM_REAL_DATA") or REPOSITORY.parent / "shared/data") / "s1_grd/sarsen"
 TELEMETRY = {"downlinkInformation", "rawDataAnalysis", "replicaInformation", "noise", "fineDce", "rawDataAnalysisQuality",
              "downlinkQuality", "dopplerCentroidQuality", "outputDataMeanOutsideNominalRangeFlag",
              "outputDataStDevOutsideNominalRangeFlag"}  # fmt: skip
@@ -30,7 +31,7 @@ def _elements(path: Path) -> set[tuple[str, ...]]:
     return found
 
 
-@pytest.mark.skipif("LOAM_REAL_DATA" not in os.environ or not REAL.exists(), reason="LOAM_REAL_DATA names no folder with s1_grd/sarsen")
+@pytest.mark.skipif(not REAL.exists(), reason="no real observations; set LOAM_REAL_DATA to a folder with s1_grd/sarsen")
 @pytest.mark.parametrize("pattern", ["manifest.safe", "annotation/*-vv-*.xml", "annotation/calibration/calibration-*-vv-*.xml",
                                      "annotation/calibration/noise-*-vv-*.xml"])  # fmt: skip
 def test_elements_are_those_of_a_real_product(pattern: str, tmp_path: Path) -> None:
