@@ -64,7 +64,7 @@ rule train:
         **step(
             "train",
             "learning.train",
-            model="learning.model",
+            model="learning.networks.{experiment}",
             experiment="learning.experiments.{experiment}",
             size_px="learning.patches.size_px",
         ),
