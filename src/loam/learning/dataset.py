@@ -47,7 +47,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             raise LoamError(msg)
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
         self.where = np.stack([position.loc[index["date"]].to_numpy(), index["row"].to_numpy(), index["column"].to_numpy()], axis=1)
-        self.weight = index["weight"].to_numpy(dtype=np.float32)
+        self.weight = torch.from_numpy(index["weight"].to_numpy(dtype=np.float32, copy=True))
         self.split, self.labels, self.covariates = splits[0], labels, covariates
         self.size, self.days, self.form, self.stride, self.past_days = size, days, form, stride, past_days
 
@@ -77,7 +77,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             "uncertainty": uncertainty,
         }
         sample = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
-        return sample | {"weight": torch.tensor(self.weight[item])}
+        return sample | {"weight": self.weight[item]}
 
 
 def compressed(dynamic: torch.Tensor) -> torch.Tensor:
