@@ -29,7 +29,7 @@ def collected(run: Any, **changes: Any) -> pd.DataFrame:
 
 def parts_of(run: Any) -> np.ndarray:
     splits = json.loads(run.path("splits.json").read_text())
-    return np.stack([pixel_parts(units, 16, (48, 40)) for units in unit_parts(splits, run.times)])
+    return np.stack([pixel_parts(units, 16, (48, 40), 2) for units in unit_parts(splits, run.times)])
 
 
 def rewrite(path: Path, change: Any) -> None:

@@ -4,6 +4,7 @@ PREDICTIONS = expand("<results>/learning/{experiment}/{member}.zarr", experiment
 rule collect_samples:
     input:
         predictions=PREDICTIONS,
+        leaks="<results>/learning/leaks.json",
         ssm="<results>/moisture/ssm.zarr",
         splits="<results>/learning/splits.json",
         static="<results>/covariates/static.zarr",

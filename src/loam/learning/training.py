@@ -124,7 +124,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_float32_matmul_precision("high")  # on GPUs that have it; nothing changes on a CPU
     # Deterministic algorithms would fill all new memory first; nothing here reads what it has not written.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by the module itself
     best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False)
     stop = [] if cfg.patience is None else [EarlyStopping("validation_loss", patience=cfg.patience)]
     rows = Rows()
@@ -138,8 +138,8 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
         msg = f"learning.train.batch_size: {cfg.batch_size} patches cannot be shared by {trainer.world_size} processes; make it a multiple"
         raise LoamError(msg)
     if _on_gpu(cfg):
-        lesson.model.to(memory_format=torch.channels_last)
-    trainer.fit(lesson, datamodule=Parts(data, cfg), ckpt_path=resumable(lesson, scratch), weights_only=True)
+        lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
+    trainer.fit(lesson, datamodule=Parts(data, cfg, lesson.hparams["seed"]), ckpt_path=resumable(lesson, scratch), weights_only=True)
     return trainer, rows.rows
 
 
@@ -182,10 +182,10 @@ def _plain(values: Any) -> str:
 class Parts(lightning.LightningDataModule):
     """Batches of both parts; each process gets its own samples of the same batch."""
 
-    def __init__(self, data: dict[str, PatchDataset], cfg: Train) -> None:
+    def __init__(self, data: dict[str, PatchDataset], cfg: Train, seed: int) -> None:
         """Remember the datasets."""
         super().__init__()
-        self.data, self.cfg = data, cfg
+        self.data, self.cfg, self.seed = data, cfg, seed
 
     def _loader(self, part: str, sampler: DistributedSampler, **more: Any) -> DataLoader:
         assert self.trainer is not None
@@ -196,15 +196,15 @@ class Parts(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Shuffled anew each epoch by seed and epoch alone, so that a run that goes on sees what it would have seen."""
         assert self.trainer is not None
-        share = {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
+        world, rank = self.trainer.world_size, self.trainer.global_rank
         full = len(self.data["train"]) >= self.cfg.batch_size
-        return self._loader("train", DistributedSampler(self.data["train"], **share, seed=self.cfg.seed), drop_last=full)
+        return self._loader("train", DistributedSampler(self.data["train"], world, rank, seed=self.seed), drop_last=full)
 
     def val_dataloader(self) -> DataLoader:
         """Every patch once."""
         assert self.trainer is not None
-        share = {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-        return self._loader("validate", UnrepeatedDistributedSampler(self.data["validate"], **share, shuffle=False))
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        return self._loader("validate", UnrepeatedDistributedSampler(self.data["validate"], num_replicas=world, rank=rank, shuffle=False))
 
 
 class Rows(lightning.Callback):
