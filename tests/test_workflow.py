@@ -37,7 +37,7 @@ SMALL = {
         "train": {"epochs": 24, "patience": 24, "learning_rate": 0.01},
         "experiments": {"sequence": {"form": "sequence", "days": 6}, "two_day": None},
     },
-    "evaluation": {"samples_per_split": 4000, "boosting": {"samples": 5000, "iterations": 30}},
+    "evaluation": {"samples": {"per_split": 4000}, "boosting": {"samples": 5000, "iterations": 30}, "probes": {"patches_per_split": 30}},
     "products": {"maps": {"last_days": 2}},
 }
 QUALITY = {"report_covariates", "draw_covariates"}

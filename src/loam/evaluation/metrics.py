@@ -1,11 +1,12 @@
 """Scores of estimates against labels. Where a score is not defined it is NaN, never an exception."""
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from sklearn import metrics as sk
 
-# Half-width of the central 90 % interval of a Gaussian, in standard deviations.
-Z90 = float(stats.norm.ppf(0.95))
+# Usual in the validation of soil moisture (Gruber et al. 2020, doi 10.1016/j.rse.2020.111806): shorter than a season.
+ANOMALY_WINDOW_DAYS = 35
 
 
 def r2(target: np.ndarray, estimate: np.ndarray) -> float:
@@ -43,6 +44,12 @@ def bias(target: np.ndarray, estimate: np.ndarray) -> float:
     return float(np.mean(estimate - target)) if target.size > 1 else np.nan
 
 
+def ubrmse(target: np.ndarray, estimate: np.ndarray) -> float:
+    """Root mean square error after the bias is taken out [unit of the target]; NaN for fewer than two pairs."""
+    target, estimate = _finite(target, estimate)
+    return float(np.std(estimate - target)) if target.size > 1 else np.nan
+
+
 def skill(target: np.ndarray, estimate: np.ndarray, reference: np.ndarray) -> float:
     """Share of the reference's mean square error that is gone, 1 - MSE/MSE(reference) [1].
 
@@ -63,18 +70,6 @@ def noise_ceiling(label: np.ndarray, uncertainty: np.ndarray) -> float:
     """
     label, uncertainty = _finite(label, uncertainty)
     return float(1 - np.mean(uncertainty**2) / np.var(label)) if _varies(label) else np.nan
-
-
-def coverage90(target: np.ndarray, estimate: np.ndarray, sigma: np.ndarray) -> float:
-    """Share of targets inside the central 90 % interval of a Gaussian [1]: 0.9 when sigma is right.
-
-    Args:
-        target: labels or truth `(n)`.
-        estimate: mean of the Gaussian `(n)`.
-        sigma: its standard deviation `(n)`.
-    """
-    target, estimate, sigma = _finite(target, estimate, sigma)
-    return float(np.mean(np.abs(target - estimate) <= Z90 * sigma)) if target.size > 1 else np.nan
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -112,6 +107,23 @@ def spatial_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, pixel
         pixel: pixel of each `(n)`.
     """
     return r(group_means(_anomaly(target, frame), pixel), group_means(_anomaly(estimate, frame), pixel))
+
+
+def anomaly_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray) -> float:
+    """Correlation of the frame means' anomalies [1]: wetting and drying apart from the seasons, which are easy to know.
+
+    An anomaly is what a frame mean differs from the mean of those within half of `ANOMALY_WINDOW_DAYS` before and after it.
+
+    Args:
+        target: labels or truth `(n)`.
+        estimate: of the same shape.
+        frame: time of each `(n)`, datetime64.
+    """
+    from pytesmo.time_series.anomaly import calc_anomaly
+
+    times = pd.DatetimeIndex(np.unique(frame))
+    means = (pd.Series(group_means(values, frame), index=times) for values in (target, estimate))
+    return r(*(calc_anomaly(mean, window_size=ANOMALY_WINDOW_DAYS).to_numpy() for mean in means)) if len(times) > 1 else np.nan
 
 
 def _anomaly(values: np.ndarray, frame: np.ndarray) -> np.ndarray:
