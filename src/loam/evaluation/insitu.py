@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from loam.config import InSitu
-from loam.evaluation.metrics import ANOMALY_WINDOW_DAYS
+from loam.evaluation.metrics import anomalies
 from loam.evaluation.samples import by_experiment
 from loam.evaluation.stations import Sensor, read_stations
 from loam.flags import usable_labels
@@ -125,13 +125,11 @@ def station_scores(part: pd.DataFrame, min_matches: int) -> dict[str, float]:
         SSM [m3/m3], by pytesmo.
     """
     from pytesmo.metrics import bias, pearson_r, ubrmsd
-    from pytesmo.time_series.anomaly import calc_anomaly
-
     names = ("r", "anomaly_r", "ubrmsd", "bias")
     if len(part) < min_matches:
         return dict.fromkeys(names, np.nan)
     measured, ssm, known = (part.set_index("day")[name].astype(float) for name in ("measured", "ssm", "scaled"))
-    anomalies = [calc_anomaly(values, window_size=ANOMALY_WINDOW_DAYS).to_numpy() for values in (measured, ssm)]
+    apart = [anomalies(values.to_numpy(), part["day"].to_numpy()) for values in (measured, ssm)]
     pairs = (known.to_numpy(), measured.to_numpy())
-    values = (pearson_r(measured.to_numpy(), ssm.to_numpy()), pearson_r(*anomalies), ubrmsd(*pairs), bias(*pairs))
+    values = (pearson_r(measured.to_numpy(), ssm.to_numpy()), pearson_r(*apart), ubrmsd(*pairs), bias(*pairs))
     return dict(zip(names, map(float, values), strict=True))

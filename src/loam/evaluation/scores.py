@@ -19,7 +19,7 @@ from loam.parts import TESTS
 
 TARGETS = ("label", "truth")
 COLUMNS = ("experiment", "member", "model", "split", "target", "stratum_kind", "stratum", "metric", "value", "count")
-NEEDED = ("climatology", "label_uncertainty", "wet_threshold", *STRATA)
+NEEDED = ("climatology", "label", "label_uncertainty", "wet_threshold")
 DEVIATIONS = (metrics.r2, metrics.r, metrics.rmse, metrics.mae, metrics.bias, metrics.ubrmse)
 
 Calibrations = Mapping[str, Mapping[int, float]]
@@ -122,7 +122,9 @@ def _rows(
 ) -> Iterator[tuple[object, ...]]:
     """Rows of all models on one set of samples."""
     shown, target = shown_members(models), place[1]
-    values = {name: part[name].to_numpy() for name in (target, *NEEDED)} | {"time": part["time"].to_numpy(), "pixel": _pixels(part)}
+    values = {name: part[name].to_numpy() for name in (target, *NEEDED)}
+    values["times"], values["frame"] = np.unique(part["time"].to_numpy(), return_inverse=True)
+    values["pixel"] = np.unique(_pixels(part), return_inverse=True)[1]
     for model in models:
         factors = calibrations.get(model.experiment) if shown[model.experiment] == model.member else None
         for scored in _scores(values, part, model, target, factors):
@@ -161,9 +163,9 @@ def _correlations(
     values: Mapping[str, np.ndarray], wanted: np.ndarray, estimate: np.ndarray, name: str
 ) -> Iterator[tuple[str, float, int]]:
     """Agreement over dates, over dates without the seasons, and over places; the count is of dates and of pixels."""
-    frames, pixels = len(np.unique(values["time"])), len(np.unique(values["pixel"]))
-    yield "temporal_r", metrics.temporal_r(wanted, estimate, values["time"]), frames
-    yield "anomaly_r", metrics.anomaly_r(wanted, estimate, values["time"]), frames
+    frame, times, pixel = (values[key] for key in ("frame", "times", "pixel"))
+    yield "temporal_r", metrics.temporal_r(wanted, estimate, frame), len(times)
+    yield "anomaly_r", metrics.anomaly_r(wanted, estimate, frame, times), len(times)
     # The last label and the label share their pixel means by construction; their agreement would say nothing.
     if name != "persistence":
-        yield "spatial_r", metrics.spatial_r(wanted, estimate, values["time"], values["pixel"]), pixels
+        yield "spatial_r", metrics.spatial_r(wanted, estimate, frame, pixel), int(pixel.max(initial=-1)) + 1
