@@ -1,5 +1,10 @@
 """Small synthetic pieces that many tests share."""
 
+import os
+
+# Before any library starts threads: one that spins while it waits takes the core that its neighbour needs.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from typing import Any
 
 import numpy as np

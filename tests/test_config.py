@@ -116,7 +116,7 @@ def test_map_days_are_the_listed_and_the_last(load) -> None:
 
 def test_an_experiment_set_to_null_is_off(load) -> None:
     cfg = load(
-        learning={"experiments": {"sequence": None, "two_day": {"form": "aggregate", "days": 2}}},
+        learning={"experiments": {"sequence": None, "two_day": {"form": "aggregate", "days": 2, "past_labels": False}}},
         products={"maps": {"experiment": "two_day"}},
     )
     assert list(cfg.learning.active) == ["two_day"]

@@ -251,7 +251,7 @@ def test_scored_pixels_are_of_the_part_they_are_scored_in(house: House) -> None:
     samples = pd.read_parquet(results / "evaluation/samples.parquet")
     times = np.unique(samples["time"].to_numpy())
     units = unit_parts(splits, times)
-    maps = np.stack([pixel_parts(each, splits["blocks"]["px"], (64, 64)) for each in units])
+    maps = np.stack([pixel_parts(each, splits["blocks"]["px"], (64, 64), splits["blocks"]["rim_px"]) for each in units])
     part = maps[np.searchsorted(times, samples["time"].to_numpy()), samples["row"], samples["column"]]
     assert (np.array(PARTS)[part] == samples["split"].to_numpy()).all()
 

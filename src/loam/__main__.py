@@ -38,8 +38,10 @@ COMMANDS = {
     "volumetric-moisture": "loam.moisture.derived:volumetric_moisture",
     "soil-water-index": "loam.moisture.derived:soil_water_index",
     "sample-patches": "loam.learning.patches:sample_patches",
+    "check-splits": "loam.learning.leaks:check_splits",
     "train": "loam.learning.training:train",
     "predict": "loam.learning.prediction:predict",
+    "calibrate": "loam.learning.calibration:calibrate",
     "collect-samples": "loam.evaluation.samples:collect_samples",
     "probe-model": "loam.learning.probes:probe_model",
     "score": "loam.evaluation.scores:score",
@@ -51,6 +53,7 @@ COMMANDS = {
     "draw-series": "loam.products.series_figure:draw_series",
     "draw-scenes": "loam.products.scenes_figure:draw_scenes",
     "draw-moisture": "loam.products.moisture_figure:draw_moisture",
+    "draw-sampling": "loam.products.sampling_figure:draw_sampling",
     "draw-covariates": "loam.products.covariates_figure:draw_covariates",
 }
 

@@ -450,8 +450,9 @@ class Splits(Section):
     test_share: Share = Field(description="share of the acquisitions, the latest, that test [1]")
     gap_days: int = Field(ge=0, description="days dropped between training and what follows, and before the test dates [day]")
     block_px: Count = Field(description="edge of a spatial block [pixel]")
+    rim_px: int | None = Field(ge=0, description="held-out pixels so near to training ones are unused [pixel]; null: as speckle needs")
     test_block_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of the blocks that only test [1]")
-    random_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+    random_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="share of the training dates and blocks, drawn at random, that only test [1]"
     )
     seed: int = Field(ge=0, description="seed of the draws")
@@ -474,7 +475,9 @@ class Patches(Section):
     high_ssm: Share = Field(description="SSM above which a pixel counts as wet [1]")
     min_high_share: Share = Field(description="share of wet pixels that a patch of pass 2 needs [1]")
     min_valid_share: Annotated[float, Field(gt=0, le=1)] = Field(description="share of labelled pixels that any patch needs [1]")
-    max_patches: Count = Field(description="most training patches of each pass; more are thinned at random")
+    max_patches: Count = Field(description="most training patches of pass 1; more are thinned at random")
+    max_wet_patches: Count = Field(description="most training patches of pass 2; more are thinned at random")
+    prior_correction: Share = Field(description="power of the weights that undo pass 2: 1 the natural distribution, 0 no weights [1]")
     seed: int = Field(ge=0, description="seed of the thinning")
 
 
@@ -496,6 +499,7 @@ class Train(Section):
     patience: Count = Field(description="epochs without a better validation loss before training stops")
     loss: Literal["nll", "mse"] = Field(description="'nll': Gaussian with predicted variance; 'mse'")
     weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(description="'auto': a GPU where there is one; 'cpu'; 'gpu'")
     seed: int = Field(ge=0, description="seed of member 0; member n adds n")
 
 
@@ -509,6 +513,18 @@ class Experiment(Section):
     past_labels: bool = Field(description="show the model what labels before the day said of the pixel, as persistence uses them")
 
 
+class Predict(Section):
+    """Wall-to-wall prediction."""
+
+    tile_px: int = Field(ge=8, multiple_of=8, description="edge of a tile, without its halo [pixel]; sets the memory")
+
+
+class Calibration(Section):
+    """Conformal calibration of the ensemble's uncertainty by blocks of dates."""
+
+    parts: tuple[Literal["calibrate", "validate"], ...] = Field(min_length=1, description="parts of the splits whose dates calibrate")
+
+
 class Learning(Section):
     """Room `learning`."""
 
@@ -519,6 +535,8 @@ class Learning(Section):
     members: int = Field(ge=1, le=32, description="seeds trained per experiment")
     past_days: int = Field(ge=1, le=366, description="how far back labels are shown where an experiment has past_labels [day]")
     experiments: dict[Name, Experiment | None] = Field(description="name: settings; null switches one off")
+    predict: Predict
+    calibration: Calibration
 
     @model_validator(mode="after")
     def _a_patch_fits_a_block(self) -> Self:
@@ -667,6 +685,17 @@ class Config(Section):
             raise ValueError(msg)
         if self.sources.dem.path and self.sources.dem.geoid is None:
             msg = "sources.dem.geoid: the DEM's vertical datum is not named; set ellipsoid, the geoid's height in metres, or a raster of it"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _a_speckle_filter_mixes_random_units(self) -> Self:
+        images, share = self.sar.speckle.images, self.learning.splits.random_share
+        if images != "none" and share:
+            msg = (
+                f"learning.splits.random_share = {share:g}: sar.speckle.images = '{images}' filters these held-out units with training "
+                "dates; set it to 0, or images to none"
+            )
             raise ValueError(msg)
         return self
 

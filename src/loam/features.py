@@ -14,6 +14,10 @@ from loam.raster import open_dataset
 WEATHER = ("precipitation", "temperature", "humidity", "wind", "evapotranspiration")
 # The paper sums what falls and evaporates over the window, and averages the rest.
 SUMMED = ("precipitation", "evapotranspiration")
+# Past labels as inputs: what the radar said of a pixel before the day.
+PAST = ("last_ssm", "last_ssm_age", "past_ssm_mean", "past_ssm_count")
+# Smallest 1 sigma that weighs a label [1]: one that claims to be without error must not rule alone.
+LEAST_SIGMA = 0.01
 DAY = np.timedelta64(1, "D")
 FEW_CELLS = 64  # up to so many, a matrix product beats gathering corners
 
@@ -171,3 +175,26 @@ def _field(data: xr.Dataset, names: tuple[str, ...], box: GeoBox) -> Field:
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
     max_age = float(data[names[-1]].attrs.get("max_age_days", np.inf))
     return Field(data["time"].values.astype("datetime64[D]"), values.astype(np.float32), rows, columns, max_age)
+
+
+def past_channels(ssm: np.ndarray, uncertainty: np.ndarray, ages: np.ndarray, days: int) -> np.ndarray:
+    """Last label and its age [day], mean weighted by 1 / u², and count, `(4, …)` float32.
+
+    Where there is no label, last and mean are NaN, the age is `days` and the count 0.
+
+    Args:
+        ssm: labels [1] `(time, …)`, in order of time, NaN missing.
+        uncertainty: their 1 sigma [1] `(time, …)`.
+        ages: days from each to the day [day] `(time)`.
+        days: how far back was looked [day].
+    """
+    known = np.isfinite(ssm) & np.isfinite(uncertainty)
+    out = np.stack([np.full(ssm.shape[1:], fill, dtype=np.float32) for fill in (np.nan, days, np.nan, 0)])
+    for index, age in enumerate(ages):
+        out[0][known[index]] = ssm[index][known[index]]
+        out[1][known[index]] = age
+    weight = np.where(known, 1 / np.maximum(np.nan_to_num(uncertainty), LEAST_SIGMA) ** 2, 0)
+    total = weight.sum(axis=0)
+    mean = (weight * np.nan_to_num(ssm)).sum(axis=0) / np.where(total > 0, total, np.nan)
+    out[2], out[3] = mean, known.sum(axis=0)
+    return out

@@ -256,3 +256,8 @@ def _fractional(value: np.ndarray, centres: np.ndarray) -> np.ndarray:
         msg = f"coordinates from {centres[0]:g} to {centres[-1]:g} are not evenly spaced; regrid the file first"
         raise LoamError(msg)
     return (value - centres[0]) / step
+
+
+def support_pixels(label_support_m: float, pixel_m: float) -> int:
+    """Edge of the window that backscatter is averaged over [pixel], odd, so that it is centred on its pixel; at least 1."""
+    return max(1, 2 * round((label_support_m / pixel_m - 1) / 2) + 1)

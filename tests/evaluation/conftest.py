@@ -155,7 +155,7 @@ def build(tmp_path: Path) -> Run:
             write_fields(tmp_path / f"learning/{experiment}/{member}.zarr", box, unique, ssm=mean, ssm_uncertainty=sigma)
     _write_covariates(tmp_path, box)
     random = [[text, 1, 1] for text in date_parts(times)["train"][::4]]
-    splits = {"dates": date_parts(times), "blocks": {"px": BLOCK_PX, "shape": [3, 3], "test": TEST_BLOCKS}, "random": random}
+    splits = {"dates": date_parts(times), "blocks": {"px": BLOCK_PX, "rim_px": 2, "shape": [3, 3], "test": TEST_BLOCKS}, "random": random}
     (tmp_path / "splits.json").write_text(json.dumps(splits))
     return Run(tmp_path, truth, times)
 

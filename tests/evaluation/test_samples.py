@@ -11,10 +11,10 @@ import xarray as xr
 
 from loam.errors import LoamError
 from loam.evaluation.baselines import climatology, usable_windows
-from loam.evaluation.history import PAST, past_of, with_history
+from loam.evaluation.history import with_history
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
-from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
 from loam.evaluation.rivals import BASELINES, PROBES
+from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
 from loam.flags import UNUSABLE, Flag
 from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
 from loam.raster import open_dataset, write_zarr
@@ -32,7 +32,7 @@ def collected(run: Any, **changes: Any) -> pd.DataFrame:
 
 def parts_of(run: Any) -> np.ndarray:
     splits = json.loads(run.path("splits.json").read_text())
-    return np.stack([pixel_parts(units, 16, (48, 40)) for units in unit_parts(splits, run.times)])
+    return np.stack([pixel_parts(units, 16, (48, 40), 2) for units in unit_parts(splits, run.times)])
 
 
 def rewrite(path: Path, change: Any) -> None:
@@ -136,7 +136,6 @@ def test_past_labels_are_those_of_the_days_before_weighted_by_their_certainty() 
     mean = np.average([0.1, 0.2, 0.3], weights=weights)
     expected = [[np.nan, 8, np.nan, 0], [0.1, 4, 0.1, 1], [0.1, 4, 0.1, 1], [0.3, 4, mean, 3], [np.nan, 8, np.nan, 0]]
     np.testing.assert_allclose(seen, expected, rtol=1e-5)
-    assert len(past_of(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), 8)) == len(PAST)
 
 
 def test_persistence_of_the_table_is_the_last_usable_earlier_label(shared_run: Any, table: pd.DataFrame) -> None:

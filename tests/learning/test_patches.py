@@ -11,15 +11,19 @@ from helpers import days
 from loam.config import Patches, Splits
 from loam.errors import LoamError
 from loam.flags import Flag
-from loam.learning.patches import COLUMNS, build_index, check_disjoint, window_share
+from loam.learning.patches import COLUMNS, build_index, check_disjoint, natural_wet_share, window_share, with_weights
 from loam.learning.splits import build_splits
+from loam.parts import PARTS, pixel_parts, unit_parts
 
 SHAPE = (48, 64)
 SPLITS = Splits(
-    train_share=0.55, validate_share=0.1, calibrate_share=0.05, test_share=0.3, gap_days=10, block_px=16,
+    train_share=0.55, validate_share=0.1, calibrate_share=0.05, test_share=0.3, gap_days=10, block_px=16, rim_px=None,
     test_block_share=0.25, random_share=0.15, seed=3,
 )  # fmt: skip
-PATCHES = Patches(size_px=8, stride_px=8, wet_stride_px=4, high_ssm=0.7, min_high_share=0.3, min_valid_share=0.5, max_patches=10**6, seed=5)
+PATCHES = Patches(
+    size_px=8, stride_px=8, wet_stride_px=4, high_ssm=0.7, min_high_share=0.3, min_valid_share=0.5, max_patches=10**6,
+    max_wet_patches=10**6, prior_correction=1.0, seed=5,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def labels() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def splits(labels: xr.Dataset) -> dict:
-    return build_splits(labels["time"].values, SHAPE, SPLITS)
+    return build_splits(labels["time"].values, SHAPE, SPLITS, 3)
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +80,87 @@ def test_pass_one_sees_the_natural_distribution(index: pd.DataFrame) -> None:
 
 def test_weights_restore_the_share_of_wet_patches(index: pd.DataFrame) -> None:
     train = index[index["split"] == "train"]
-    wet_dates = set(pd.DatetimeIndex(train[train["pass"] == 2]["date"]))
-    wet = train["date"].isin(wet_dates)
+    wet = train["date"].isin(set(pd.DatetimeIndex(train[train["pass"] == 2]["date"])))
     natural = wet[train["pass"] == 1].mean()
     assert wet.mean() > natural + 0.1
     assert train.loc[wet, "weight"].sum() / train["weight"].sum() == pytest.approx(natural, abs=1e-9)
+    assert train["weight"].mean() == pytest.approx(1, abs=1e-9)
+    assert (index[index["split"] != "train"]["weight"] == 1).all()
 
 
-def test_thinning_keeps_tests_whole(labels: xr.Dataset, splits: dict, index: pd.DataFrame) -> None:
-    thin = build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30}))
-    counts = thin.groupby(["split", "pass"]).size()
-    assert counts[("train", 1)] == counts[("train", 2)] == 30
-    assert counts[("both", 1)] == len(index[index["split"] == "both"])
+def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
+    """Fields with wet spots of all sizes: weighted, even unevenly thinned passes have the label histogram of all that trains."""
+    from scipy.ndimage import gaussian_filter
+
+    times, rng = days("2022-01-01", 60, 6), np.random.default_rng(4)
+    fields = np.stack([gaussian_filter(rng.normal(size=SHAPE), 4) for _ in times])
+    ssm = np.clip(0.5 + 0.2 * fields / fields.std() + 0.1 * rng.normal(size=(60, 1, 1)), 0, 1).astype(np.float32)
+    dims = ("time", "y", "x")
+    labels = xr.Dataset({"ssm": (dims, ssm), "flags": (dims, np.zeros(ssm.shape, np.int32))}, coords={"time": times})
+    cfg = PATCHES.model_copy(update={"max_patches": 500, "max_wet_patches": 200})
+    units = unit_parts(splits, times)
+    trains = np.stack([pixel_parts(each, 16, SHAPE, 0) == PARTS.index("train") for each in units])
+    natural = np.histogram(ssm[trains], 10, (0, 1))[0] / trains.sum()
+    seen = {}
+    for weighted in (True, False):
+        sums = []
+        for seed in range(4 if weighted else 1):
+            index = build_index(labels, splits, cfg.model_copy(update={"seed": seed, "prior_correction": float(weighted)}))
+            train = index[index["split"] == "train"]
+            assert train.groupby("pass").size().tolist() == [500, 200]
+            at = np.searchsorted(times, train["date"].to_numpy())
+            patches = [ssm[t, r : r + 8, c : c + 8] for t, r, c in zip(at, train["row"], train["column"], strict=True)]
+            sums.append(sum(w * np.histogram(p, 10, (0, 1))[0] for w, p in zip(train["weight"], patches, strict=True)))
+        shares = np.array([each / each.sum() for each in sums])
+        seen[weighted] = np.abs(shares.mean(axis=0) - natural).sum()
+        if weighted:
+            # Every bin within 4 standard errors of the draws, which overlap and so err a little more together.
+            assert (np.abs(shares.mean(axis=0) - natural) < 4 * shares.std(axis=0) / np.sqrt(4) + 0.004).all()
+    assert seen[True] < 0.2 * seen[False]
+
+
+def test_without_correction_all_patches_weigh_alike(labels: xr.Dataset, splits: dict) -> None:
+    index = build_index(labels, splits, PATCHES.model_copy(update={"prior_correction": 0.0}))
+    assert (index["weight"] == 1).all()
+
+
+def test_wet_patches_that_pass_one_missed_still_weigh_by_their_density() -> None:
+    index = pd.DataFrame({"pass": [1] * 100 + [2] * 8, "split": "train", "high_share": [0.0] * 100 + [1.0] * 8})
+    cfg = PATCHES.model_copy(update={"stride_px": 8, "wet_stride_px": 4})
+    assert natural_wet_share(index, cfg) == pytest.approx(2 / 102)  # pass 2 looks at four times the places
+    weighted = with_weights(index, natural_wet_share(index, cfg), cfg)
+    assert weighted["weight"][index["pass"] == 2].sum() / weighted["weight"].sum() == pytest.approx(2 / 102)
+
+
+def test_each_pass_has_its_own_cap_and_tests_stay_whole(labels: xr.Dataset, splits: dict, index: pd.DataFrame) -> None:
+    thin = {most: build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "max_wet_patches": most})) for most in (10, 20)}
+    for most, table in thin.items():
+        counts = table.groupby(["split", "pass"]).size()
+        assert (counts[("train", 1)], counts[("train", 2)]) == (30, most)
+        assert counts[("both", 1)] == len(index[index["split"] == "both"])
+    firsts = [table[(table["split"] == "train") & (table["pass"] == 1)][["date", "row", "column"]] for table in thin.values()]
+    pd.testing.assert_frame_equal(*(first.reset_index(drop=True) for first in firsts))
+
+
+@pytest.mark.parametrize(
+    ("change", "fewer"),
+    [
+        ({"stride_px": 16}, 1),
+        ({"wet_stride_px": 8}, 2),
+        ({"high_ssm": 0.95}, 2),
+        ({"min_high_share": 0.9}, 2),
+        ({"min_valid_share": 1.0}, 2),
+    ],
+)
+def test_every_setting_thins_its_pass(labels: xr.Dataset, splits: dict, index: pd.DataFrame, change: dict, fewer: int) -> None:
+    other = build_index(labels, splits, PATCHES.model_copy(update=change))
+    assert (other["pass"] == fewer).sum() < (index["pass"] == fewer).sum()
+
+
+def test_the_seed_draws(labels: xr.Dataset, splits: dict) -> None:
+    tables = [build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "seed": seed})) for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    assert not tables[0][["date", "row", "column"]].equals(tables[2][["date", "row", "column"]])
 
 
 def test_no_patch_covers_another_part(index: pd.DataFrame, splits: dict) -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from loam.features import WEATHER
 from loam.learning.probes import (
-    Patches, another_date, another_patch, answer, ask, draw, errors, exchanged, more_rain, questions, static_groups,
+    Patches,
+    another_date,
+    another_patch,
+    answer,
+    ask,
+    draw,
+    errors,
+    exchanged,
+    more_rain,
+    questions,
+    static_groups,
 )  # fmt: skip
 
 CHANNELS = ("elevation", "slope", "sand", "ndvi", "ndvi_age", "last_ssm")

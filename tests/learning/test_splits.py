@@ -13,13 +13,13 @@ from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
 
 BASE = {
     "train_share": 0.55, "validate_share": 0.1, "calibrate_share": 0.05, "test_share": 0.3, "gap_days": 30,
-    "block_px": 16, "test_block_share": 0.25, "random_share": 0.15, "seed": 3,
+    "block_px": 16, "rim_px": None, "test_block_share": 0.25, "random_share": 0.15, "seed": 3,
 }  # fmt: skip
 
 
 def split(count: int = 150, step: int = 6, shape: tuple[int, int] = (70, 64), **changes: float) -> tuple[dict, np.ndarray]:
     times = days("2022-01-03T22:50", count, step)
-    return build_splits(times, shape, Splits(**BASE | changes)), times
+    return build_splits(times, shape, Splits(**BASE | changes), 5), times
 
 
 def test_dates_are_in_order_with_gaps() -> None:
@@ -72,7 +72,7 @@ def test_no_date_left_for_a_part_is_named_with_the_remedy() -> None:
 
 
 def test_blocks_become_pixels_up_to_the_edge() -> None:
-    parts = pixel_parts(np.array([[1, 2], [3, 4]]), 3, (5, 4))
+    parts = pixel_parts(np.array([[1, 2], [3, 4]]), 3, (5, 4), 0)
     assert parts.tolist() == [[1, 1, 1, 2]] * 3 + [[3, 3, 3, 4]] * 2
 
 

@@ -1,5 +1,6 @@
 """Training on a tiny task whose answer is known; prediction from its checkpoint."""
 
+import json
 import logging
 
 import numpy as np
@@ -10,20 +11,23 @@ import xarray as xr
 from helpers import days
 from odc.geo.geobox import GeoBox
 
-from loam.config import Experiment, Model, Train
+from loam.config import Experiment, Model, Predict, Train
 from loam.errors import LoamError
 from loam.features import WEATHER, open_covariates
 from loam.flags import Flag
-from loam.learning import prediction
-from loam.learning.dataset import PatchDataset, channel_statistics, open_labels
-from loam.learning.prediction import load_checkpoint, predict, predict_days
+from loam.learning.dataset import PatchDataset, channel_statistics
+from loam.learning.labels import Labels, open_labels
+from loam.learning.prediction import Inputs, device_of, load_checkpoint, predict, predict_day
 from loam.learning.training import gaussian_loss, label_weight, train
 from loam.raster import open_dataset, write_zarr
 
 COUNT, SIZE = 200, 16
-TRAIN = Train(epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True, seed=1)
+TRAIN = Train(
+    epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True,
+    accelerator="cpu", seed=1,
+)  # fmt: skip
 MODEL = Model(hidden_channels=(8,), kernel_size=3, stride=4)
-EXPERIMENT = Experiment(form="sequence", days=3)
+EXPERIMENT = Experiment(form="sequence", days=3, past_labels=False)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,10 @@ def site(tmp_path_factory: pytest.TempPathFactory):
         for row in (0, 16) for column in (0, 16)
     ]  # fmt: skip
     pd.DataFrame(patches).to_parquet(folder / "patches.parquet")
+    texts = [str(time)[:19] for time in times + np.timedelta64(22, "h")]
+    dates = {"train": texts[:150], "validate": texts[150:], "calibrate": [], "test": [], "gap": []}
+    splits = {"dates": dates, "blocks": {"px": 16, "shape": [2, 2], "test": [], "rim_px": 0}, "random": []}
+    (folder / "splits.json").write_text(json.dumps(splits))
     return folder
 
 
@@ -65,10 +73,14 @@ def georeferenced(layers: dict, box: GeoBox, times) -> xr.Dataset:
     return xr.Dataset(data, coords=coords).odc.assign_crs(box.crs)
 
 
+def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
+    return open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts)
+
+
 def learn(folder, out, cfg: Train = TRAIN, member: int = 0) -> pd.DataFrame:
     train(
-        folder / "ssm.zarr", folder / "patches.parquet", folder / "static.zarr", folder / "weather.zarr", None,
-        out / f"{member}.ckpt", out / f"{member}.csv", cfg, MODEL, EXPERIMENT, SIZE, member, 2,
+        folder / "ssm.zarr", folder / "patches.parquet", folder / "splits.json", folder / "static.zarr", folder / "weather.zarr", None,
+        out / f"{member}.ckpt", out / f"{member}.csv", cfg, MODEL, EXPERIMENT, SIZE, 30, member, 2,
     )  # fmt: skip
     return pd.read_csv(out / f"{member}.csv")
 
@@ -88,7 +100,7 @@ def test_it_learns_what_can_be_learnt(trained) -> None:
 def test_the_checkpoint_holds_plain_values_and_only_the_best_is_kept(trained) -> None:
     out, _ = trained
     content = torch.load(out / "0.ckpt", weights_only=True)
-    assert content["hyper_parameters"]["window"] == {"days": 3, "form": "sequence", "channels": ["slope", "flat"]}
+    assert content["hyper_parameters"]["window"] == {"days": 3, "form": "sequence", "channels": ["slope", "flat"], "past_labels": False}
     assert sorted(path.name for path in out.iterdir()) == ["0.ckpt", "0.csv"]
 
 
@@ -107,13 +119,14 @@ def test_mse_is_a_choice(site, tmp_path) -> None:
     assert (history["train_loss"] > 0).all()
     model, window = load_checkpoint(tmp_path / "0.ckpt")
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
-    maps = predict_days(model, covariates, np.array(["2022-07-01", "2022-07-10"], dtype="datetime64[D]"), window["days"], window["form"])
+    inputs = Inputs(covariates, window["days"], window["form"], None, 0)
+    sigma = np.stack([predict_day(model, inputs, np.datetime64(day), 256)[1] for day in ("2022-07-01", "2022-07-10")])
     # The variance learns too, else a map's uncertainty would be noise.
-    assert float(maps["ssm_uncertainty"].mean()) == pytest.approx(history["validation_rmse"].iloc[-1], rel=0.6)
+    assert float(sigma.mean()) == pytest.approx(history["validation_rmse"].iloc[-1], rel=0.6)
 
 
-def test_normalisation_comes_from_the_training_patches_and_travels(site, trained) -> None:
-    labels = open_labels(site / "ssm.zarr")
+def test_normalisation_comes_from_the_training_patches_and_travels(site, trained, tmp_path) -> None:
+    labels = labels_of(site, tmp_path, ("train",))
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     index = pd.read_parquet(site / "patches.parquet")
     dataset = PatchDataset(index[index["split"] == "train"], labels, covariates, size=SIZE, days=3, form="sequence", stride=4)
@@ -123,16 +136,10 @@ def test_normalisation_comes_from_the_training_patches_and_travels(site, trained
     assert expected["static_deviation"][1] == 1.0  # a constant channel is not blown up
 
 
-def test_flagged_pixels_are_no_labels(site) -> None:
-    labels = open_labels(site / "ssm.zarr")
-    assert np.isnan(labels.ssm[:, :4]).all()
-    assert np.isfinite(labels.ssm[:, 4:]).all()
-
-
-def test_a_patch_is_what_lies_at_its_place_and_day(site) -> None:
-    labels = open_labels(site / "ssm.zarr")
+def test_a_patch_is_what_lies_at_its_place_and_day(site, tmp_path) -> None:
+    labels = labels_of(site, tmp_path)
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
-    index = pd.DataFrame({"date": [labels.times[7]], "row": [16], "column": [0]})
+    index = pd.DataFrame({"date": [labels.times[7]], "row": [16], "column": [0], "weight": [0.7], "split": ["train"]})
     sample = PatchDataset(index, labels, covariates, size=SIZE, days=3, form="sequence", stride=1)[0]
     np.testing.assert_array_equal(sample["ssm"], open_dataset(site / "ssm.zarr")["ssm"].values[7, 16:32, 0:16])
     np.testing.assert_array_equal(sample["static"], open_dataset(site / "static.zarr")["static"].values[:, 16:32, 0:16])
@@ -173,8 +180,9 @@ def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, train
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
     predict(
-        trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "static.zarr", site / "weather.zarr", None, tmp_path / "out.zarr", wanted, 2
-    )
+        trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
+        tmp_path / "out.zarr", Predict(tile_px=16), wanted, 30, "cpu", 2,
+    )  # fmt: skip
     maps = open_dataset(tmp_path / "out.zarr")
     assert [str(time)[:10] for time in maps["time"].values] == ["2022-01-06", "2022-01-07", "2022-01-08", "2022-02-28", "2022-03-01"]
     truth = open_dataset(site / "ssm.zarr")["ssm"].values[5:8]
@@ -182,13 +190,11 @@ def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, train
     assert ((maps["ssm_uncertainty"].values > 0) & (maps["ssm_uncertainty"].values < 1)).all()
 
 
-def test_tiles_and_one_frame_agree(site, trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, window = load_checkpoint(trained[0] / "0.ckpt")
-    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
-    day = np.array(["2022-02-20"], dtype="datetime64[D]")
-    whole = predict_days(model, covariates, day, window["days"], window["form"])["ssm"].values
-    monkeypatch.setattr(prediction, "TILE_PX", 8)
-    np.testing.assert_allclose(predict_days(model, covariates, day, window["days"], window["form"])["ssm"].values, whole, atol=1e-5)
+def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_of("auto").type == device_of("cpu").type == "cpu"
+    with pytest.raises(LoamError, match=r"learning.train.accelerator = 'gpu': PyTorch finds no GPU"):
+        device_of("gpu")
 
 
 def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_path) -> None:
@@ -198,7 +204,10 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
     other = open_dataset(site / "static.zarr").isel(channel=[0])
     write_zarr(other.odc.assign_crs("EPSG:32618"), tmp_path / "static.zarr")
     with pytest.raises(LoamError, match=r"was trained on \['slope', 'flat'\], but the covariates are \['slope'\]"):
-        predict(trained[0] / "0.ckpt", site / "ssm.zarr", tmp_path / "static.zarr", site / "weather.zarr", None, tmp_path / "o.zarr", (), 1)
+        predict(
+            trained[0] / "0.ckpt", site / "ssm.zarr", site / "splits.json", tmp_path / "static.zarr", site / "weather.zarr", None,
+            tmp_path / "o.zarr", Predict(tile_px=16), (), 30, "cpu", 1,
+        )  # fmt: skip
 
 
 def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
-from loam.moisture.backscatter import averaged_db, independent_share, normalised, speckle_variance, support_pixels
+from loam.grid import support_pixels
+from loam.moisture.backscatter import averaged_db, independent_share, normalised, speckle_variance
 
 
 @pytest.mark.parametrize(

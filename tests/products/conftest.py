@@ -1,5 +1,6 @@
 """A tiny run on disk: 40 x 60 pixels, two members, four days, flags of every kind."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sensitivity = rng.uniform(2, 6, (2, *SHAPE)).astype(np.float32)
     write_fields(root / "references.zarr", box, {"track": ["4", "106"]}, sensitivity=("track", sensitivity))
     _write_weather(root / "weather.zarr")
+    (root / "calibration.json").write_text(json.dumps({"factor_68": 1.25, "factor_90": 2.0, "factor_95": 2.5, "dates": 9, "count": 900}))
     return root
 
 

@@ -6,6 +6,7 @@ STATIONS = [station.path for station in cfg.evaluation.stations.sources]
 rule collect_samples:
     input:
         predictions=PREDICTIONS,
+        leaks="<results>/learning/leaks.json",
         ssm="<results>/moisture/ssm.zarr",
         splits="<results>/learning/splits.json",
         static="<results>/covariates/static.zarr",
@@ -44,6 +45,7 @@ rule probe_model:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
         ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
         patches="<results>/learning/patches.parquet",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
@@ -61,10 +63,16 @@ rule probe_model:
         mem_mb=lambda wc, attempt: 6000 * attempt,
         runtime=60,
     params:
-        **step("probe_model", "evaluation.probes", size_px="learning.patches.size_px"),
+        **step(
+            "probe_model",
+            "evaluation.probes",
+            size_px="learning.patches.size_px",
+            past_days="learning.past_days",
+            accelerator="learning.train.accelerator",
+        ),
     shell:
-        "python -m loam probe-model --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --patches {input.patches:q}"
-        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        "python -m loam probe-model --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
+        " --patches {input.patches:q} --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 

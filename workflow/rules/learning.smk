@@ -13,7 +13,7 @@ rule make_splits:
         mem_mb=lambda wc, attempt: 1000 * attempt,
         runtime=10,
     params:
-        **step("make_splits", "learning.splits"),
+        **step("make_splits", "learning.splits", signal="moisture.signal", speckle="sar.speckle"),
     shell:
         "python -m loam make-splits --stack {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -40,10 +40,44 @@ rule sample_patches:
         " --params {params.cfg:q} 2> {log:q}"
 
 
-rule train:
+# Nothing is trained or scored before this has passed.
+rule check_splits:
     input:
+        stack=BACKSCATTER,
+        splits="<results>/learning/splits.json",
+        references="<results>/moisture/references.zarr",
         ssm="<results>/moisture/ssm.zarr",
         patches="<results>/learning/patches.parquet",
+    output:
+        "<results>/learning/leaks.json",
+    log:
+        "<logs>/check_splits.log",
+    benchmark:
+        "<benchmarks>/check_splits.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        **step(
+            "check_splits",
+            "learning.splits",
+            sampling="learning.patches",
+            signal="moisture.signal",
+            speckle="sar.speckle",
+        ),
+    shell:
+        "python -m loam check-splits --stack {input.stack:q} --splits {input.splits:q} --references {input.references:q}"
+        " --ssm {input.ssm:q} --patches {input.patches:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule train:
+    input:
+        leaks="<results>/learning/leaks.json",
+        ssm="<results>/moisture/ssm.zarr",
+        patches="<results>/learning/patches.parquet",
+        splits="<results>/learning/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -67,17 +101,19 @@ rule train:
             model="learning.model",
             experiment="learning.experiments.{experiment}",
             size_px="learning.patches.size_px",
+            past_days="learning.past_days",
         ),
     shell:
-        "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --static {input.static:q}"
-        " --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q} --history {output.history:q}"
-        " --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
+        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q}"
+        " --history {output.history:q} --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 
 rule predict:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
         ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -94,8 +130,37 @@ rule predict:
         mem_mb=lambda wc, attempt: 6000 * attempt,
         runtime=120,
     params:
-        **step("predict", days="map_days"),
+        **step(
+            "predict",
+            "learning.predict",
+            days="map_days",
+            past_days="learning.past_days",
+            accelerator="learning.train.accelerator",
+        ),
     shell:
-        "python -m loam predict --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --static {input.static:q}"
-        " --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q} --threads {threads}"
-        " --params {params.cfg:q} 2> {log:q}"
+        "python -m loam predict --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
+        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+rule calibrate:
+    input:
+        predictions=expand("<results>/learning/{{experiment}}/{member}.zarr", member=MEMBERS),
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
+    output:
+        "<results>/learning/{experiment}/calibration.json",
+    log:
+        "<logs>/calibrate/{experiment}.log",
+    benchmark:
+        "<benchmarks>/calibrate/{experiment}.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 3000 * attempt,
+        runtime=30,
+    params:
+        **step("calibrate", "learning.calibration"),
+    shell:
+        "python -m loam calibrate --predictions {input.predictions:q} --ssm {input.ssm:q} --splits {input.splits:q}"
+        " --out {output:q} --params {params.cfg:q} 2> {log:q}"

@@ -19,6 +19,7 @@ rule figures:
         "<results>/figures/series.png",
         *(["<results>/figures/stations.png"] if STATIONS else []),
         "<results>/figures/moisture.png",
+        "<results>/figures/sampling.png",
         "<results>/figures/scenes.png",
         "<results>/figures/covariates.png",
 
@@ -30,6 +31,7 @@ rule write_maps:
             experiment=cfg.products.maps.experiment,
             member=MEMBERS,
         ),
+        calibration=f"<results>/learning/{cfg.products.maps.experiment}/calibration.json",
         ssm="<results>/moisture/ssm.zarr",
         weather="<results>/covariates/weather.zarr",
         style=os.path.relpath(f"{workflow.basedir}/resources/styles/ssm.qml"),
@@ -48,8 +50,8 @@ rule write_maps:
     params:
         **step("write_maps", signal="moisture.signal"),
     shell:
-        "python -m loam write-maps --predictions {input.predictions:q} --ssm {input.ssm:q} --weather {input.weather:q}"
-        " --style {input.style:q} --out {output.maps:q} --params {params.cfg:q} 2> {log:q}"
+        "python -m loam write-maps --predictions {input.predictions:q} --calibration {input.calibration:q}"
+        " --ssm {input.ssm:q} --weather {input.weather:q} --style {input.style:q} --out {output.maps:q} --params {params.cfg:q} 2> {log:q}"
 
 
 rule draw_maps:
@@ -226,6 +228,33 @@ rule draw_moisture:
         **step("draw_moisture"),
     shell:
         "python -m loam draw-moisture --references {input.references:q} --ssm {input.ssm:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_sampling:
+    input:
+        patches="<results>/learning/patches.parquet",
+        ssm="<results>/moisture/ssm.zarr",
+    output:
+        report(
+            "<results>/figures/sampling.png",
+            caption="../report/sampling.rst",
+            category="3 Training",
+            labels={"figure": "labels before and after pass 2"},
+        ),
+    log:
+        "<logs>/draw_sampling.log",
+    benchmark:
+        "<benchmarks>/draw_sampling.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_sampling", size_px="learning.patches.size_px", high_ssm="learning.patches.high_ssm"),
+    shell:
+        "python -m loam draw-sampling --patches {input.patches:q} --ssm {input.ssm:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"
 
 
 rule draw_scenes:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from loam.evaluation.labels import Frame
+from loam.features import PAST, past_channels
 
-PAST = ("last_ssm", "last_ssm_age", "past_ssm_mean", "past_ssm_count")
-# Smallest 1 sigma that weighs a label [1], as in training: one that claims to be without error must not rule alone.
-LEAST_SIGMA = 0.01
 DAY = np.timedelta64(1, "D")
 
 
@@ -31,7 +29,7 @@ class History:
         return History(last, tuple(kept), self.days)
 
     def at(self, day: np.datetime64, row: np.ndarray, column: np.ndarray) -> dict[str, np.ndarray]:
-        """Columns `PAST` of some pixels `(n)` on a day, as `past_of` makes them."""
+        """Columns `PAST` of some pixels `(n)` on a day, as `past_channels` makes them."""
         frames = [frame for frame in self.frames if frame.day >= day - self.days * DAY]
         ages = np.array([(day - frame.day) / DAY for frame in frames], dtype=np.float32)
         size = (len(frames), row.size)
@@ -39,28 +37,7 @@ class History:
             np.array([getattr(frame, name)[row, column] for frame in frames], dtype=np.float32).reshape(size)
             for name in ("label", "uncertainty")
         )
-        return dict(zip(PAST, past_of(label, sigma, ages, self.days), strict=True))
-
-
-def past_of(label: np.ndarray, sigma: np.ndarray, ages: np.ndarray, days: int) -> np.ndarray:
-    """Last label [1], its age [day], mean weighted by 1 / u² [1], and number of all, `(4, n)` float32: what models with past labels see.
-
-    Where there is no label, last and mean are NaN, the age is `days` and the number 0.
-
-    Args:
-        label: in order of time `(time, n)` [1]; NaN missing.
-        sigma: their 1 sigma `(time, n)` [1].
-        ages: days from each to the day `(time)`.
-        days: how far back is looked [day].
-    """
-    known = np.isfinite(label) & np.isfinite(sigma)
-    last, age = np.full(label.shape[1], np.nan, np.float32), np.full(label.shape[1], days, np.float32)
-    for index, old in enumerate(ages):
-        last[known[index]], age[known[index]] = label[index][known[index]], old
-    weight = np.where(known, 1 / np.maximum(np.nan_to_num(sigma), LEAST_SIGMA) ** 2, 0)
-    total = weight.sum(axis=0)
-    mean = (weight * np.nan_to_num(label)).sum(axis=0) / np.where(total > 0, total, np.nan)
-    return np.stack([last, age, mean, known.sum(axis=0)]).astype(np.float32)
+        return dict(zip(PAST, past_channels(label, sigma, ages, self.days), strict=True))
 
 
 def with_history(frames: Iterable[Frame], days: int) -> Iterator[tuple[Frame, History]]:

@@ -125,6 +125,7 @@ def station_scores(part: pd.DataFrame, min_matches: int) -> dict[str, float]:
         SSM [m3/m3], by pytesmo.
     """
     from pytesmo.metrics import bias, pearson_r, ubrmsd
+
     names = ("r", "anomaly_r", "ubrmsd", "bias")
     if len(part) < min_matches:
         return dict.fromkeys(names, np.nan)

@@ -38,6 +38,7 @@ class Labels:
     data: xr.Dataset  # ssm, ssm_uncertainty, flags (time, y, x), sorted by time
     units: np.ndarray  # (time, block_row, block_column) int8, index into PARTS
     block_px: int
+    rim_px: int
 
     @property
     def times(self) -> np.ndarray:
@@ -50,7 +51,7 @@ class Labels:
             values = self.data.isel(time=block).load()
             label = usable_labels(values["ssm"].values, values["flags"].values)
             for index, now in enumerate(range(block.start, block.stop)):
-                part = pixel_parts(self.units[now], self.block_px, label.shape[1:])
+                part = pixel_parts(self.units[now], self.block_px, label.shape[1:], self.rim_px)
                 uncertainty = values["ssm_uncertainty"].values[index]
                 yield Frame(self.times[now], values["track"].values[index], label[index], uncertainty, part)
 
@@ -65,7 +66,7 @@ def open_labels(data: xr.Dataset, splits: Mapping[str, Any]) -> Labels:
     data = data[["ssm", "ssm_uncertainty", "flags"]]
     if not data.indexes["time"].is_monotonic_increasing:
         data = data.sortby("time")
-    return Labels(data, unit_parts(splits, data["time"].values), splits["blocks"]["px"])
+    return Labels(data, unit_parts(splits, data["time"].values), splits["blocks"]["px"], splits["blocks"]["rim_px"])
 
 
 def blocks(data: xr.DataArray) -> Iterator[slice]:

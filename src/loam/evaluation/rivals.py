@@ -7,10 +7,9 @@ import pandas as pd
 
 from loam.config import Boosting
 from loam.evaluation.baselines import boost, stationary_features, weather_features
-from loam.evaluation.history import PAST
 from loam.evaluation.leakage import date_features, pixel_and_season, shuffled_days, shuffled_pixels
 from loam.evaluation.precipitation import fit_antecedent
-from loam.features import Covariates
+from loam.features import PAST, Covariates
 
 BASELINES = ("climatology", "persistence", "antecedent", "boosting", "boosting_past")
 PROBES = ("date_only", "pixel_season", "shuffled_weather", "shuffled_space")

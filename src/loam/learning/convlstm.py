@@ -96,6 +96,10 @@ class ConvLSTM(nn.Module):
         mean, log_variance = self.head(torch.cat([hidden, static], dim=1)).unbind(dim=1)
         return torch.sigmoid(mean), log_variance.clamp(*LOG_VARIANCE_RANGE)
 
+    def receptive_radius(self, steps: int) -> int:
+        """Halo of a tile [pixel] for `steps` weather steps."""
+        return receptive_radius(steps, len(self.cells), self.from_static.kernel_size[0], self.stride)
+
     def _coarsened(self, fields: torch.Tensor) -> torch.Tensor:
         """Means over the pixels of each step of the recurrence's grid `(batch, channel, y, x)`; an edge counts what it has."""
         if self.stride == 1:

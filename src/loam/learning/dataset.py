@@ -1,77 +1,83 @@
 """Patches of covariates and labels as tensors, put together only when asked for."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
-from odc.geo.geobox import GeoBox
 from torch.utils.data import Dataset
 
-from loam.features import WEATHER, Covariates
-from loam.flags import usable_labels
-from loam.raster import open_dataset
+from loam.errors import LoamError
+from loam.features import PAST, WEATHER, Covariates
+from loam.learning.labels import Labels
+from loam.learning.past import past_labels
 
 STATISTICS_PATCHES = 512
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels of a run in memory: NaN where one may not be used."""
-
-    grid: GeoBox
-    times: np.ndarray  # (time) datetime64[ns]
-    ssm: np.ndarray  # (time, y, x) float32
-    uncertainty: np.ndarray  # (time, y, x) float32
-
-
-def open_labels(path: Path) -> Labels:
-    """Read `ssm.zarr`; a value under a flag that makes it unusable becomes NaN."""
-    data = open_dataset(path)
-    flags = data["flags"].values
-    ssm, uncertainty = (usable_labels(data[name].values, flags) for name in ("ssm", "ssm_uncertainty"))
-    return Labels(data.odc.geobox, data["time"].values, ssm, uncertainty)
+# Labels that a sample of each part may be shown: its own part's, and what trained. Never one that tests.
+SHOWN = {"train": ("train",), "validate": ("train", "validate"), "calibrate": ("train", "validate", "calibrate")}
 
 
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):
-    """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`."""
+    """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`, `weight ()`.
+
+    The weight is that of the patch in the index: 1 on the average of the training part. With past labels, `static` ends
+    in the channels of `loam.learning.past`.
+    """
 
     def __init__(
-        self, index: pd.DataFrame, labels: Labels, covariates: Covariates, *, size: int, days: int, form: str, stride: int
-    ) -> None:
+        self, index: pd.DataFrame, labels: Labels, covariates: Covariates, *, size: int, days: int, form: str, stride: int,
+        past_days: int = 0,
+    ) -> None:  # fmt: skip
         """Remember where the patches are.
 
         Args:
-            index: rows of `patches.parquet`, of one split.
-            labels: of the whole run.
+            index: rows of `patches.parquet`, of one split that is no test.
+            labels: acquisitions of the index, and those before that past labels come from.
             covariates: of the whole run.
             size: edge of a patch [pixel].
             days: length of the weather window [day].
             form: 'aggregate' or 'sequence'.
             stride: edge of the cells that the weather is given on [pixel].
+            past_days: show labels of so many days before; 0: none [day].
+
+        Raises:
+            LoamError: the rows are of several splits, or of one that tests.
         """
+        splits = index["split"].unique().tolist()
+        if len(splits) != 1 or splits[0] not in SHOWN:
+            msg = f"learning/patches.parquet: a dataset is of one of {', '.join(SHOWN)}, not of {splits}; remove the file and run again"
+            raise LoamError(msg)
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
         self.where = np.stack([position.loc[index["date"]].to_numpy(), index["row"].to_numpy(), index["column"].to_numpy()], axis=1)
-        self.labels, self.covariates = labels, covariates
-        self.size, self.days, self.form, self.stride = size, days, form, stride
+        self.weight = index["weight"].to_numpy(dtype=np.float32)
+        self.split, self.labels, self.covariates = splits[0], labels, covariates
+        self.size, self.days, self.form, self.stride, self.past_days = size, days, form, stride, past_days
 
     def __len__(self) -> int:
         """Count the patches."""
         return len(self.where)
 
+    @property
+    def static_names(self) -> tuple[str, ...]:
+        """Channels of `static`."""
+        return self.covariates.static_names + (PAST if self.past_days else ())
+
     def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """One patch."""
-        time, row, column = self.where[item]
+        time, row, column = self.where[item].tolist()
         window = (slice(row, row + self.size), slice(column, column + self.size))
         day = self.labels.times[time]
+        static = self.covariates.stationary(day, window)
+        if self.past_days:
+            past = past_labels(self.labels, day, window, self.past_days, SHOWN[self.split])
+            static = np.concatenate([static, past])
+        ssm, uncertainty = np.array(self.labels.values[(time, slice(None), *window)])
         arrays = {
             "dynamic": self.covariates.dynamic(day, self.days, self.form, window, self.stride),
-            "static": self.covariates.stationary(day, window),
-            "ssm": self.labels.ssm[(time, *window)],
-            "uncertainty": self.labels.uncertainty[(time, *window)],
+            "static": static,
+            "ssm": ssm,
+            "uncertainty": uncertainty,
         }
-        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
+        sample = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
+        return sample | {"weight": torch.tensor(self.weight[item])}
 
 
 def compressed(dynamic: torch.Tensor) -> torch.Tensor:
@@ -81,7 +87,14 @@ def compressed(dynamic: torch.Tensor) -> torch.Tensor:
 
 
 def channel_statistics(dataset: PatchDataset, seed: int) -> dict[str, list[float]]:
-    """Mean and standard deviation of every channel over some training patches; a constant channel gets 1."""
+    """Mean and standard deviation of every channel over some training patches; a constant channel gets 1.
+
+    Raises:
+        LoamError: the dataset is not the training part: no other may shape the normalisation.
+    """
+    if dataset.split != "train":
+        msg = f"learning: the normalisation would be fitted on split '{dataset.split}'; fit it on 'train'"
+        raise LoamError(msg)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(dataset))[:STATISTICS_PATCHES]
     samples = [dataset[int(item)] for item in chosen]

@@ -12,9 +12,10 @@ from loam.config import Patches
 from loam.errors import LoamError
 from loam.flags import UNUSABLE, Flag, usable_labels
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import open_dataset
+from loam.raster import frames, open_dataset
 
 NEEDED = ("train", "validate")
+FLAGS_DATES = 16  # dates looked at to say which flags are common
 COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
 
 
@@ -43,15 +44,14 @@ def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
     """
     units = unit_parts(splits, labels["time"].values)
     found = []
-    for position, time in enumerate(labels["time"].values):
-        ssm = labels["ssm"].isel(time=position).values
-        flags = labels["flags"].isel(time=position).values
-        usable = np.isfinite(usable_labels(ssm, flags))
-        parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape)
-        found.append(_of_date(time, ssm, usable, parts, cfg))
+    for position, frame in enumerate(frames(labels, ("ssm", "flags"))):
+        ssm = usable_labels(frame["ssm"].values, frame["flags"].values)
+        parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape, 0)
+        found.append(_of_date(labels["time"].values[position], ssm, np.isfinite(ssm), parts, cfg))
     index = pd.concat(found, ignore_index=True)
     _require_parts(index, units, cfg, labels["flags"])
-    return with_weights(_thinned(index, cfg), cfg.min_high_share)[COLUMNS]
+    natural = natural_wet_share(index, cfg)
+    return with_weights(_thinned(index, cfg), natural, cfg)[COLUMNS]
 
 
 def _of_date(time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np.ndarray, cfg: Patches) -> pd.DataFrame:
@@ -73,8 +73,8 @@ def _of_date(time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np
             })
         )  # fmt: skip
     first, second = passes
-    doubled = second.merge(first[["row", "column"]], on=["row", "column"], how="left", indicator=True)["_merge"] == "both"
-    return pd.concat([first, second[~doubled.to_numpy()]], ignore_index=True)
+    places = [each["row"].to_numpy() * ssm.shape[1] + each["column"].to_numpy() for each in passes]
+    return pd.concat([first, second[~np.isin(places[1], places[0])]], ignore_index=True)
 
 
 def _corners(shape: tuple[int, ...], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,21 +101,46 @@ def _part_of_patches(parts: np.ndarray, rows: np.ndarray, columns: np.ndarray, s
 
 
 def _thinned(index: pd.DataFrame, cfg: Patches) -> pd.DataFrame:
-    """At most `max_patches` training patches of each pass, drawn at random; the other parts whole."""
-    rng = np.random.default_rng(cfg.seed)
-    kept = []
-    for (_, split), group in index.groupby(["pass", "split"], sort=True):
-        surplus = split == "train" and len(group) > cfg.max_patches
-        kept.append(group.iloc[np.sort(rng.permutation(len(group))[: cfg.max_patches])] if surplus else group)
+    """At most `max_patches` training patches of pass 1 and `max_wet_patches` of pass 2, drawn at random; the other parts whole."""
+    train = index["split"] == "train"
+    kept = [index[~train]]
+    for number, most in ((1, cfg.max_patches), (2, cfg.max_wet_patches)):
+        group = index[train & (index["pass"] == number)]
+        # A stream of its own for each pass: the cap of one does not change what is drawn of the other.
+        drawn = np.random.default_rng([cfg.seed, number]).permutation(len(group))[:most]
+        kept.append(group.iloc[np.sort(drawn)])
     return pd.concat(kept).sort_index()
 
 
-def with_weights(index: pd.DataFrame, min_high_share: float) -> pd.DataFrame:
-    """Weights that undo pass 2: summed over the training patches they restore the share of wet ones that pass 1 saw."""
-    train = index["split"] == "train"
-    wet = train & (index["high_share"] >= min_high_share)
-    natural, all_wet = int((wet & (index["pass"] == 1)).sum()), int(wet.sum())
-    weight = np.where(wet & (natural > 0), natural / max(all_wet, 1), 1.0)
+def natural_wet_share(index: pd.DataFrame, cfg: Patches) -> float:
+    """Share of wet patches among those of training under natural conditions [1]: that of pass 1 before any is thinned.
+
+    Where pass 1 met none, the density of pass 2's finer walk tells it.
+    """
+    train = index[index["split"] == "train"]
+    first, wet = train["pass"] == 1, train["high_share"] >= cfg.min_high_share
+    count, met = int(first.sum()), int((first & wet).sum())
+    expected = met or int(wet.sum()) * (cfg.wet_stride_px / cfg.stride_px) ** 2
+    return expected / max(count - met + expected, 1)
+
+
+def with_weights(index: pd.DataFrame, natural: float, cfg: Patches) -> pd.DataFrame:
+    """Weights that undo pass 2: the weighted share of wet training patches is the natural one.
+
+    Pass 2 changes how often wet patches are drawn, not what wet ones look like; so one factor for the wet and one for the
+    others is the exact ratio of the natural to the sampled density (importance weights for a shifted prior). They are 1 on
+    the average of the training part, and 1 in the others, which pass 2 does not touch. A power below 1 undoes less.
+
+    Args:
+        index: thinned patches, with `high_share`.
+        natural: share of wet patches under natural conditions [1].
+        cfg: section `learning.patches`.
+    """
+    train = (index["split"] == "train").to_numpy()
+    wet = train & (index["high_share"] >= cfg.min_high_share).to_numpy()
+    drawn = wet.sum() / max(train.sum(), 1)
+    ratio = np.where(wet, natural / max(drawn, 1e-9), (1 - natural) / max(1 - drawn, 1e-9)) ** cfg.prior_correction
+    weight = np.where(train, ratio / max(ratio[train].mean() if train.any() else 1.0, 1e-9), 1.0)
     return index.assign(weight=weight)
 
 
@@ -131,10 +156,13 @@ def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: 
         if (index["split"] == part).any():
             continue
         count = int((units == PARTS.index(part)).sum())
+        if not count and part not in NEEDED:
+            continue  # the splits have said so
+        common = commonest_flags(flags[:: max(1, len(flags) // FLAGS_DATES)].values)
         msg = (
             f"learning.patches: no patch of split '{part}': of its {count} blocks on dates none has "
             f"{cfg.size_px} x {cfg.size_px} pixels with {cfg.min_valid_share:.0%} labelled; "
-            f"the commonest flags are {commonest_flags(flags.values)}: mend what sets them (moisture.change), or lower min_valid_share"
+            f"the commonest flags are {common}: mend what sets them (moisture.change), or lower min_valid_share"
         )
         if part in NEEDED:
             raise LoamError(msg)
@@ -151,7 +179,7 @@ def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[in
     """
     for date, patches in index.groupby("date"):
         units = unit_parts(splits, np.array([date], dtype="datetime64[ns]"))[0]
-        parts = pixel_parts(units, splits["blocks"]["px"], shape)
+        parts = pixel_parts(units, splits["blocks"]["px"], shape, 0)
         for row, column, split in zip(patches["row"], patches["column"], patches["split"], strict=True):
             covered = np.unique(parts[row : row + size, column : column + size])
             if covered.tolist() != [PARTS.index(split)]:

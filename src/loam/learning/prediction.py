@@ -1,40 +1,73 @@
 """Wall-to-wall maps from a checkpoint."""
 
+import json
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
+import dask.array as da
 import numpy as np
 import torch
 import xarray as xr
 from tqdm import tqdm
 
+from loam.config import Predict
 from loam.errors import LoamError
 from loam.features import Covariates, open_covariates
 from loam.grid import empty_like_grid, require_same_grid
-from loam.learning.convlstm import ConvLSTM, receptive_radius
-from loam.raster import open_dataset, write_zarr
+from loam.learning.convlstm import ConvLSTM
+from loam.learning.labels import Labels, Window, open_labels
+from loam.learning.past import past_labels
+from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
-# A multiple of every stride, so that a tile's recurrence runs on the whole frame's grid.
-TILE_PX = 256
+CHUNK_PX = 1024
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is shown of a day and a window of pixels."""
+
+    covariates: Covariates
+    days: int  # length of the weather window
+    form: str  # 'aggregate' or 'sequence'
+    labels: Labels | None  # past labels, where the model was trained with them
+    past_days: int
+
+    @property
+    def steps(self) -> int:
+        """Steps that the recurrence takes."""
+        return self.days if self.form == "sequence" else 1
+
+    def of(self, day: np.datetime64, window: Window, stride: int) -> tuple[np.ndarray, np.ndarray]:
+        """Weather `(time, channel, y / stride, x / stride)` and static channels `(channel, y, x)`."""
+        static = self.covariates.stationary(day, window)
+        if self.labels is not None:
+            static = np.concatenate([static, past_labels(self.labels, day, window, self.past_days, ())])
+        return self.covariates.dynamic(day, self.days, self.form, window, stride), static
 
 
 def predict(
-    checkpoint: Path, ssm: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, days: tuple[date, ...], threads: int
-) -> None:
-    """Map every day with an acquisition, and the days asked for; write mean and 1 sigma."""
+    checkpoint: Path, ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Predict,
+    days: tuple[date, ...], past_days: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
+) -> None:  # fmt: skip
+    """Map every day with an acquisition, and the days asked for; write mean and 1 sigma, a day at a time."""
     torch.set_num_threads(threads)
     model, window = load_checkpoint(checkpoint)
     covariates = open_covariates(static, weather, ndvi)
     if list(covariates.static_names) != window["channels"]:
         msg = f"{checkpoint}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
         raise LoamError(msg)
-    labels = open_dataset(ssm)
-    require_same_grid(static, covariates.grid, ssm, labels.odc.geobox)
-    acquired = labels["time"].values.astype("datetime64[D]")
+    data = open_dataset(ssm)
+    require_same_grid(static, covariates.grid, ssm, data.odc.geobox)
+    acquired = data["time"].values.astype("datetime64[D]")
     wanted = np.unique(np.concatenate([acquired, np.array(days, dtype="datetime64[D]")]))
-    maps = predict_days(model, covariates, wanted, window["days"], window["form"])
-    write_zarr(maps.odc.assign_crs(covariates.grid.crs), out, {"time": 16})
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        labels = open_labels(ssm, json.loads(splits.read_text()), Path(scratch)) if window["past_labels"] else None
+        inputs = Inputs(covariates, window["days"], window["form"], labels, past_days)
+        write_days(model.to(device_of(accelerator)), inputs, wanted, out, cfg.tile_px)
 
 
 def load_checkpoint(path: Path) -> tuple[ConvLSTM, dict]:
@@ -54,45 +87,71 @@ def load_checkpoint(path: Path) -> tuple[ConvLSTM, dict]:
     return model.eval(), settings["window"]
 
 
-def predict_days(model: ConvLSTM, covariates: Covariates, days: np.ndarray, length: int, form: str) -> xr.Dataset:
-    """Mean and 1 sigma of SSM on every day, `(time, y, x)`.
+def device_of(accelerator: str) -> torch.device:
+    """Where to compute.
 
     Args:
-        model: in evaluation mode.
-        covariates: of the whole grid.
-        days: `(time)` datetime64[D].
-        length: of the weather window [day].
-        form: 'aggregate' or 'sequence'.
+        accelerator: 'auto': a GPU where there is one; 'cpu'; 'gpu'.
+
+    Raises:
+        LoamError: a GPU is asked for and there is none.
     """
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        msg = "learning.train.accelerator = 'gpu': PyTorch finds no GPU; set it to auto or cpu, or install a CUDA build (envs/gpu.yaml)"
+        raise LoamError(msg)
+    return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def write_days(model: ConvLSTM, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:
+    """Predict days one after the other and write each as soon as it is there: one day is in memory.
+
+    Args:
+        model: in evaluation mode, on its device.
+        inputs: what it is shown.
+        days: `(time)` datetime64[D].
+        out: Zarr to write: `ssm`, `ssm_uncertainty` `(time, y, x)`.
+        tile_px: edge of a tile [pixel].
+    """
+    with zarr_in_blocks(_template(inputs.covariates, days), out, {"time": 1, "y": CHUNK_PX, "x": CHUNK_PX}) as partial:
+        for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
+            mean, sigma = predict_day(model, inputs, day, tile_px)
+            write_blocks(partial, {"ssm": mean, "ssm_uncertainty": sigma}, index)
+
+
+def _template(covariates: Covariates, days: np.ndarray) -> xr.Dataset:
+    """The file's variables, lazy and empty."""
+    texts = {"ssm": "surface soil moisture, 0 dry to 1 wet, predicted", "ssm_uncertainty": "1 sigma of predicted ssm"}
     shape = (len(days), *covariates.grid.shape)
-    mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
-    halo = receptive_radius(length if form == "sequence" else 1, len(model.cells), model.from_static.kernel_size[0], model.stride)
-    for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
-        for inner, outer, core in tiles((covariates.grid.shape.y, covariates.grid.shape.x), TILE_PX, halo):
-            mean[(index, *inner)], sigma[(index, *inner)] = (
-                part[core] for part in predict_window(model, covariates, day, length, form, outer)
-            )  # fmt: skip
+    empty = da.zeros(shape, dtype="f4", chunks=(1, CHUNK_PX, CHUNK_PX))
+    layers = {name: (("time", "y", "x"), empty, {"units": "1", "long_name": text}) for name, text in texts.items()}
     coords = empty_like_grid(covariates.grid) | {"time": days.astype("datetime64[ns]")}
-    attributes = {
-        "ssm": {"units": "1", "long_name": "surface soil moisture, 0 dry to 1 wet, predicted"},
-        "ssm_uncertainty": {"units": "1", "long_name": "1 sigma of predicted ssm"},
-    }
-    layers = {name: (("time", "y", "x"), values, attributes[name]) for name, values in (("ssm", mean), ("ssm_uncertainty", sigma))}
-    return xr.Dataset(layers, coords=coords)
+    return xr.Dataset(layers, coords=coords).odc.assign_crs(covariates.grid.crs)
+
+
+def predict_day(model: ConvLSTM, inputs: Inputs, day: np.datetime64, tile_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and 1 sigma of SSM on one day, `(y, x)` each, tile by tile.
+
+    Args:
+        model: in evaluation mode, on its device.
+        inputs: what it is shown.
+        day: the day.
+        tile_px: edge of a tile [pixel], a multiple of the model's stride, so that every tile's recurrence runs on the
+            cells of the whole frame.
+    """
+    shape = (int(inputs.covariates.grid.shape.y), int(inputs.covariates.grid.shape.x))
+    mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+    for inner, outer, core in tiles(shape, tile_px, model.receptive_radius(inputs.steps)):
+        mean[inner], sigma[inner] = (part[core] for part in predict_window(model, inputs, day, outer))
+    return mean, sigma
 
 
 @torch.inference_mode()
-def predict_window(
-    model: ConvLSTM, covariates: Covariates, day: np.datetime64, length: int, form: str, window: tuple[slice, slice]
-) -> tuple[np.ndarray, np.ndarray]:
+def predict_window(model: ConvLSTM, inputs: Inputs, day: np.datetime64, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
-    dynamic = torch.from_numpy(np.ascontiguousarray(covariates.dynamic(day, length, form, window, model.stride)))
-    static = torch.from_numpy(np.ascontiguousarray(covariates.stationary(day, window)))
-    mean, log_variance = model(dynamic[None], static[None])
-    return mean[0].numpy(), (log_variance[0] / 2).exp().numpy()
-
-
-Window = tuple[slice, slice]
+    device = next(model.parameters()).device
+    shown = (torch.from_numpy(np.ascontiguousarray(part))[None].to(device) for part in inputs.of(day, window, model.stride))
+    mean, log_variance = model(*shown)
+    return mean[0].float().cpu().numpy(), (log_variance[0].float() / 2).exp().cpu().numpy()
 
 
 def tiles(shape: tuple[int, int], size: int, halo: int) -> Iterator[tuple[Window, Window, Window]]:

@@ -1,19 +1,22 @@
 """Questions to a trained model: what it makes of the weather of other dates, of other places, and of more rain."""
 
+import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
 from loam.config import Probes
-from loam.features import WEATHER, Covariates, open_covariates
+from loam.features import PAST, WEATHER, open_covariates
 from loam.grid import require_same_grid
 from loam.learning.convlstm import ConvLSTM
-from loam.learning.dataset import Labels, open_labels
-from loam.learning.prediction import load_checkpoint
+from loam.learning.labels import Labels, open_labels
+from loam.learning.prediction import Inputs, device_of, load_checkpoint
 from loam.parts import TESTS
 
 # Groups of covariates that are shuffled together: what goes together in nature would give the others away.
@@ -24,7 +27,6 @@ WEATHER_GROUPS = {
 }
 TERRAIN = ("elevation", "slope", "northness", "eastness", "curvature", "wetness_index")
 VEGETATION = ("ndvi", "ndvi_age")
-PAST = ("last_ssm", "last_ssm_age", "past_ssm_mean", "past_ssm_count")
 BATCH = 32
 
 
@@ -39,24 +41,33 @@ class Patches:
 
 
 def probe_model(
-    checkpoint: Path, ssm: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Probes,
-    size_px: int, threads: int,
+    checkpoint: Path, ssm: Path, splits: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Probes,
+    size_px: int, past_days: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
 ) -> None:  # fmt: skip
     """Ask one member, and write sums of its errors per split, date and question, as Parquet."""
     torch.set_num_threads(threads)
     model, window = load_checkpoint(checkpoint)
-    labels, covariates = open_labels(ssm), open_covariates(static, weather, ndvi)
-    require_same_grid(static, covariates.grid, ssm, labels.grid)
-    index = pd.read_parquet(patches)
-    answers = []
+    covariates = open_covariates(static, weather, ndvi)
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        labels = open_labels(ssm, json.loads(splits.read_text()), Path(scratch))
+        require_same_grid(static, covariates.grid, ssm, labels.grid)
+        inputs = Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, past_days)
+        index = pd.read_parquet(patches)
+        answers = list(_answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg))
+    pd.concat(answers, ignore_index=True).to_parquet(out, index=False)
+
+
+def _answers(model: ConvLSTM, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:
+    """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
+    channels = [*inputs.covariates.static_names, *(PAST if inputs.labels else ())]
+    # An aggregated window has one step for all its days.
+    rain = (cfg.rain_factor, cfg.rain_mm * inputs.days / inputs.steps, cfg.tolerance)
     for number, split in enumerate(TESTS):
         rng = np.random.default_rng([cfg.seed, number])
         chosen = draw(index[(index["split"] == split) & (index["pass"] == 1)], cfg.patches_per_split, rng)
         if len(chosen):
-            shown = read_patches(chosen, labels, covariates, size_px, window, model.stride)
-            wet = float(cfg.rain_mm * (1 if window["form"] == "sequence" else window["days"]))
-            answers.append(ask(model, shown, window["channels"], (cfg.rain_factor, wet, cfg.tolerance), rng).assign(split=split))
-    pd.concat(answers, ignore_index=True).to_parquet(out, index=False)
+            shown = read_patches(chosen, labels, inputs, size, model.stride)
+            yield ask(model, shown, channels, rain, rng).assign(split=split)
 
 
 def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -131,7 +142,7 @@ def another_patch(count: int, rng: np.random.Generator) -> torch.Tensor:
 def exchanged(values: torch.Tensor, channels: Sequence[int], other: torch.Tensor) -> torch.Tensor:
     """A copy in which some channels of every patch are those of another `(patch, …, channel, y, x)`."""
     out = values.clone()
-    chosen = torch.tensor(list(channels))
+    chosen = torch.tensor(list(channels), dtype=torch.long)
     out[..., chosen, :, :] = values[other][..., chosen, :, :]
     return out
 
@@ -147,8 +158,9 @@ def more_rain(dynamic: torch.Tensor, factor: float, plus_mm: float) -> torch.Ten
 @torch.inference_mode()
 def answer(model: ConvLSTM, dynamic: torch.Tensor, static: torch.Tensor) -> np.ndarray:
     """Mean of SSM that a model predicts `(patch, y, x)`."""
-    parts = [model(dynamic[start : start + BATCH], static[start : start + BATCH])[0] for start in range(0, len(dynamic), BATCH)]
-    return torch.cat(parts).numpy()
+    device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
+    batches = zip(dynamic.split(BATCH), static.split(BATCH), strict=True)
+    return torch.cat([model(weather.to(device), maps.to(device))[0].float().cpu() for weather, maps in batches]).numpy()
 
 
 def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
@@ -164,14 +176,14 @@ def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
     return table.assign(case=case)
 
 
-def read_patches(index: pd.DataFrame, labels: Labels, covariates: Covariates, size: int, window: dict, stride: int) -> Patches:
+def read_patches(index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int) -> Patches:
     """What a model is shown of some patches, and their labels."""
     position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
     dynamic, static, ssm = [], [], []
     for date, row, column in zip(index["date"], index["row"], index["column"], strict=True):
-        place = (slice(row, row + size), slice(column, column + size))
-        day = np.datetime64(date)
-        dynamic.append(covariates.dynamic(day, window["days"], window["form"], place, stride))
-        static.append(covariates.stationary(day, place))
-        ssm.append(labels.ssm[(position.loc[date], *place)])
+        window = (slice(row, row + size), slice(column, column + size))
+        weather, maps = inputs.of(np.datetime64(date), window, stride)
+        dynamic.append(weather)
+        static.append(maps)
+        ssm.append(np.array(labels.values[(position.loc[date], 0, *window)]))
     return Patches(index["date"].to_numpy(), torch.from_numpy(np.stack(dynamic)), torch.from_numpy(np.stack(static)), np.stack(ssm))

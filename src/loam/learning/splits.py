@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from loam.config import Splits
+from loam.config import Signal, Speckle, Splits
 from loam.errors import LoamError
-from loam.parts import PARTS, TESTS, unit_parts
+from loam.grid import support_pixels
+from loam.parts import PARTS, TESTS, speckle_reach_px, unit_parts
 from loam.raster import open_dataset
 
 SCHEMES = {
@@ -20,20 +21,28 @@ SCHEMES = {
 }
 
 
-def make_splits(stack: Path, out: Path, cfg: Splits) -> None:
+def make_splits(stack: Path, out: Path, cfg: Splits, signal: Signal, speckle: Speckle) -> None:
     """Write `splits.json`: one training part, and four tests of it from lenient to honest."""
     data = open_dataset(stack)
-    splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg)
+    reach = reach_of_labels(abs(data.odc.geobox.resolution.x), signal, speckle)
+    splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg, reach)
     out.write_text(json.dumps(splits, indent=1))
 
 
-def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits) -> dict[str, Any]:
+def reach_of_labels(pixel_m: float, signal: Signal, speckle: Speckle) -> int:
+    """How far apart two labels of one date can be and still share speckle [pixel], on a grid of `pixel_m` [m]."""
+    window = 1 if speckle.images == "none" else speckle.window_px
+    return speckle_reach_px(support_pixels(signal.label_support_m, pixel_m), window, signal.speckle_cell_m / pixel_m)
+
+
+def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_px: int) -> dict[str, Any]:
     """Dates by time with gaps, blocks and random units by a seeded draw.
 
     Args:
         times: acquisition times `(time)`, in order.
         shape: rows and columns of the grid.
         cfg: section `learning.splits`.
+        reach_px: how far labels share speckle: the rim, where the settings name none [pixel].
 
     Raises:
         LoamError: too few dates to fill training, validation and test.
@@ -41,9 +50,10 @@ def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits) -> dict
     rng = np.random.default_rng(cfg.seed)
     dates = split_dates(times, cfg)
     test_blocks, block_shape = _draw_blocks(shape, cfg, rng)
+    rim = reach_px if cfg.rim_px is None else cfg.rim_px
     splits: dict[str, Any] = {
         "dates": dates,
-        "blocks": {"px": cfg.block_px, "shape": list(block_shape), "test": test_blocks},
+        "blocks": {"px": cfg.block_px, "shape": list(block_shape), "test": test_blocks, "rim_px": rim},
         "random": _draw_units(dates["train"], test_blocks, block_shape, cfg.random_share, rng),
         "schemes": SCHEMES,
     }

@@ -1,5 +1,6 @@
 """Training of one ensemble member."""
 
+import json
 import logging
 import tempfile
 import warnings
@@ -18,7 +19,8 @@ from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.grid import require_same_grid
 from loam.learning.convlstm import ConvLSTM
-from loam.learning.dataset import PatchDataset, channel_statistics, open_labels
+from loam.learning.dataset import PatchDataset, channel_statistics
+from loam.learning.labels import open_labels
 
 # Exponent of the variance that weighs the Gaussian loss (Seitzer et al. 2022): plain likelihood lets the variance
 # explain away what the mean should learn.
@@ -26,37 +28,41 @@ BETA_NLL = 0.5
 
 
 def train(
-    ssm: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, history: Path,
-    cfg: Train, model: Model, experiment: Experiment, size_px: float, member: int, threads: int,
+    ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, history: Path,
+    cfg: Train, model: Model, experiment: Experiment, size_px: float, past_days: int, member: int, threads: int,
 ) -> None:  # fmt: skip
     """Train one ConvLSTM with early stopping; write its best checkpoint and its history."""
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)
-    data = _datasets(ssm, patches, static, weather, ndvi, int(size_px), experiment, model.stride)
-    lesson = Lesson(
-        model={
-            "dynamic_channels": data["train"][0]["dynamic"].shape[1],
-            "static_channels": data["train"][0]["static"].shape[0],
-            "hidden_channels": list(model.hidden_channels),
-            "kernel_size": model.kernel_size,
-            "stride": model.stride,
-            "statistics": channel_statistics(data["train"], cfg.seed),
-        },
-        window={"days": experiment.days, "form": experiment.form, "channels": list(data["train"].covariates.static_names)},
-        loss=cfg.loss, weigh=cfg.weight_by_uncertainty, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
-    )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        past = past_days if experiment.past_labels else 0
+        data = _datasets(ssm, patches, splits, static, weather, ndvi, Path(scratch), int(size_px), experiment, model.stride, past)
+        channels = list(data["train"].covariates.static_names)
+        lesson = Lesson(
+            model={
+                "dynamic_channels": data["train"][0]["dynamic"].shape[1],
+                "static_channels": data["train"][0]["static"].shape[0],
+                "hidden_channels": list(model.hidden_channels),
+                "kernel_size": model.kernel_size,
+                "stride": model.stride,
+                "statistics": channel_statistics(data["train"], cfg.seed),
+            },
+            window={"days": experiment.days, "form": experiment.form, "channels": channels, "past_labels": experiment.past_labels},
+            loss=cfg.loss, weigh=cfg.weight_by_uncertainty, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
+        )  # fmt: skip
         best, log = _fit(lesson, data, cfg, cfg.seed + member, Path(scratch))
         log.to_csv(history, index=False)
         best.replace(out)
 
 
 def _datasets(
-    ssm: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, size: int, experiment: Experiment, stride: int
-) -> dict[str, PatchDataset]:
+    ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, scratch: Path, size: int,
+    experiment: Experiment, stride: int, past_days: int,
+) -> dict[str, PatchDataset]:  # fmt: skip
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
-    labels, covariates = open_labels(ssm), open_covariates(static, weather, ndvi)
+    labels = open_labels(ssm, json.loads(splits.read_text()), scratch, ("train", "validate"))
+    covariates = open_covariates(static, weather, ndvi)
     require_same_grid(static, covariates.grid, ssm, labels.grid)
     parts = {name: index[index["split"] == name] for name in ("train", "validate")}
     for name, part in parts.items():
@@ -64,7 +70,9 @@ def _datasets(
             msg = f"{patches}: no patch of split '{name}'; remove the file and run again"
             raise LoamError(msg)
     return {
-        name: PatchDataset(part, labels, covariates, size=size, days=experiment.days, form=experiment.form, stride=stride)
+        name: PatchDataset(
+            part, labels, covariates, size=size, days=experiment.days, form=experiment.form, stride=stride, past_days=past_days
+        )
         for name, part in parts.items()
     }
 

@@ -12,11 +12,6 @@ ALL_TRACKS = "all"
 NO_ANGLE = np.empty((0, 0, 0), dtype=np.float32)
 
 
-def support_pixels(label_support_m: float, pixel_m: float) -> int:
-    """Edge of the averaging window [pixel], odd, so that it is centred on its pixel; at least 1."""
-    return max(1, 2 * round((label_support_m / pixel_m - 1) / 2) + 1)
-
-
 def averaged_db(power: np.ndarray, size: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Backscatter over the label's support.
 

@@ -10,8 +10,8 @@ from odc.geo.geobox import GeoBox
 from loam.config import Signal, Vegetation
 from loam.errors import LoamError
 from loam.features import Field, bilinear
-from loam.grid import pixel_positions
-from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
+from loam.grid import pixel_positions, support_pixels
+from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
 from loam.moisture.frost import Frost, frost_of
 from loam.moisture.vegetation import soil_backscatter

@@ -243,7 +243,11 @@ def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset
         layers[name] = xr.DataArray(values, dims=("platform",), attrs=_attributes(name))
     coords = empty_like_grid(plan.source.box) | {"track": list(plan.names), "platform": list(offsets)}
     percentiles = [plan.cfg.dry_percentile, plan.cfg.wet_percentile]
-    attributes = {"effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles}
+    attributes = {
+        "effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles,
+        # What the leak check compares with the splits.
+        "fitted_dates": [str(time) for time in plan.source.times[plan.dates].astype("datetime64[s]")],
+    }  # fmt: skip
     return xr.Dataset(layers, coords=coords, attrs=attributes).odc.assign_crs(plan.source.box.crs)
 
 

@@ -24,8 +24,10 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, th
         groups = np.char.add(np.char.add(groups, " "), parts)
     filtered = {name: _filtered(data[name], groups, cfg) for name in ("vv", "vh") if name in data}
     note = {"speckle_filter": f"Quegan & Yu 2001, {cfg.images}, {cfg.window_px} pixels"}
+    # What the leak check compares with the splits.
+    together = {"speckle_group": ("time", groups, {"long_name": "acquisitions with the same text were filtered together"})}
     with dask.config.set(scheduler="threads", num_workers=threads):
-        write_zarr(data.assign(filtered).assign_attrs(note), out, CHUNKS)
+        write_zarr(data.assign(filtered).assign_coords(together).assign_attrs(note), out, CHUNKS)
 
 
 def _filtered(power: xr.DataArray, groups: np.ndarray, cfg: Speckle) -> xr.DataArray:

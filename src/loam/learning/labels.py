@@ -1,0 +1,86 @@
+"""Labels as a flat file of floats: any patch of any date is read from it without the rest, by every process alike."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from loam.flags import usable_labels
+from loam.parts import unit_parts
+from loam.raster import open_dataset
+
+# Values that are unpacked at once while the file is made: 64 MB of each variable.
+BLOCK_VALUES = 16_000_000
+LAYERS = ("ssm", "ssm_uncertainty")
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of some acquisitions, in order of time, with the part that every block of every one belongs to."""
+
+    grid: GeoBox
+    times: np.ndarray  # (time) datetime64[ns]
+    file: Path  # float32 (time, layer, y, x); NaN where a label may not be used
+    units: np.ndarray  # (time, block_row, block_column) int8, index into PARTS
+    block_px: int
+
+    @cached_property
+    def values(self) -> np.memmap:
+        """SSM and its 1 sigma `(time, layer, y, x)`, mapped: only what is asked for is read."""
+        return np.memmap(self.file, np.float32, "r", shape=(len(self.times), len(LAYERS), *self.grid.shape))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the mapping: each worker maps the file for itself, else its whole content would be sent to it."""
+        return {name: value for name, value in self.__dict__.items() if name != "values"}
+
+    def before(self, day: np.datetime64, days: int) -> slice:
+        """Places of the acquisitions of the `days` days before a day; the day's own are not among them."""
+        dates = self.times.astype("datetime64[D]")
+        last = day.astype("datetime64[D]")
+        return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
+
+    def parts_of(self, times: slice, window: Window) -> np.ndarray:
+        """Parts of the pixels of a window `(time, y, x)`; a rim counts to the held-out block that it lies in."""
+        rows, columns = (np.arange(part.start, part.stop) // self.block_px for part in window)
+        return self.units[times][:, rows[:, None], columns]
+
+
+def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = ()) -> Labels:
+    """Unpack `ssm.zarr` into a file of a folder, a few dates at a time.
+
+    Args:
+        path: `ssm.zarr`. A value under a flag that makes it unusable becomes NaN.
+        splits: content of `splits.json`.
+        folder: where the file goes; it must outlive the labels. 8 byte a pixel and date.
+        parts: acquisitions of these parts of the dates alone ('train', 'validate', …); all where none is named.
+    """
+    data = open_dataset(path)[[*LAYERS, "flags"]]
+    data = data if data.indexes["time"].is_monotonic_increasing else data.sortby("time")
+    if parts:
+        wanted = np.array([text for part in parts for text in splits["dates"][part]], dtype="datetime64[s]")
+        data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))
+    times = data["time"].values
+    labels = Labels(data.odc.geobox, times, folder / "labels.f32", unit_parts(splits, times), splits["blocks"]["px"])
+    _unpack(data, labels)
+    return labels
+
+
+def _unpack(data: Any, labels: Labels) -> None:
+    """Fill the labels' file, a range of dates and rows at a time."""
+    shape = tuple(data["ssm"].shape)
+    out = np.memmap(labels.file, np.float32, "w+", shape=(shape[0], len(LAYERS), *shape[1:])) if shape[0] else None
+    chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
+    rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
+    for first in range(0, shape[0], chunk_dates):
+        for row in range(0, shape[1], rows):
+            where = (slice(first, first + chunk_dates), slice(row, row + rows))
+            part = data.isel(time=where[0], y=where[1]).load()
+            for layer, name in enumerate(LAYERS):
+                assert out is not None
+                out[where[0], layer, where[1]] = usable_labels(part[name].values, part["flags"].values)
+    if out is not None:
+        out.flush()
