@@ -115,10 +115,8 @@ def test_map_days_are_the_listed_and_the_last(load) -> None:
 
 
 def test_an_experiment_set_to_null_is_off(load) -> None:
-    cfg = load(
-        learning={"experiments": {"sequence": None, "two_day": {"form": "aggregate", "days": 2, "past_labels": False}}},
-        products={"maps": {"experiment": "two_day"}},
-    )
+    two_day = {"architecture": "convlstm", "form": "aggregate", "days": 2, "past_labels": False}
+    cfg = load(learning={"experiments": {"sequence": None, "two_day": two_day}}, products={"maps": {"experiment": "two_day"}})
     assert list(cfg.learning.active) == ["two_day"]
     assert cfg.learning.longest_window == 2
 

@@ -36,14 +36,16 @@ SMALL = {
         "train": {"epochs": 16, "learning_rate": 0.01},
         "experiments": {"sequence": {"days": 30}, "two_day": None},
     },
-    "evaluation": {"samples_per_split": 4000, "boosting": {"samples": 5000, "iterations": 30}},
+    "evaluation": {"samples": {"per_split": 4000}, "boosting": {"samples": 5000, "iterations": 30}, "probes": {"patches_per_split": 30}},
     "products": {"maps": {"last_days": 2}},
 }
 QUALITY = {"report_covariates", "draw_covariates"}
 COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"} | QUALITY
 SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
-LEARNING = {"train", "predict", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
+PATCHES = {"sample_patches", "check_splits", "draw_sampling"}
+LEARNING = {"train", "predict", "calibrate", "write_maps", "draw_maps", "draw_series"}
+LEARNING |= {"collect_samples", "probe_model", "score", "draw_scores"}
 
 
 class House:
@@ -177,11 +179,18 @@ def test_results_are_all_there(house: House) -> None:
         assert (results / f"maps/{day}.tif").exists()
         assert (results / f"figures/map_{day}.png").stat().st_size > 10_000
     scores = pd.read_parquet(results / "evaluation/scores.parquet")
-    assert list(scores.columns) == ["experiment", "member", "model", "split", "stratum", "metric", "value", "count"]
+    place = ["experiment", "member", "model", "split", "target", "stratum_kind", "stratum"]
+    assert list(scores.columns) == [*place, "metric", "value", "count"]
     assert set(scores["split"]) == {"random", "time", "space", "both"}
-    assert {"convlstm", "climatology", "persistence", "boosting", "ceiling"} == set(scores["model"])
+    baselines, probes = (
+        {"climatology", "persistence", "antecedent", "boosting"},
+        {"date_only", "pixel_season", "shuffled_weather", "shuffled_space"},
+    )
+    assert {"sequence", "ceiling"} | baselines | probes == set(scores["model"]) - {"boosting_past"}
     assert {"r2", "r", "rmse", "mae", "bias"} <= set(scores["metric"])
-    assert {"all", "truth"} == set(scores["stratum"])
+    assert {"label", "truth"} == set(scores["target"])
+    kinds = {"land_cover", "slope", "season", "decile", "permuted", "permuted_on_date", "sanity", "check"}
+    assert kinds | {"all"} == set(scores["stratum_kind"])
     assert all(path.stat().st_size for path in (results / "benchmarks").rglob("*.tsv"))
 
 
@@ -201,9 +210,10 @@ def test_labels_follow_the_truth(house: House) -> None:
 
 def test_predictions_know_days_they_have_not_seen(house: House) -> None:
     scores = pd.read_parquet(house.folder / "results/small/evaluation/scores.parquet")
-    truth = scores[(scores["stratum"] == "truth") & (scores["split"] == "both")].set_index(["model", "metric"])["value"]
-    assert truth["convlstm", "r"] > 0.4
-    assert truth["convlstm", "rmse"] < truth["persistence", "rmse"]
+    whole = scores[(scores["target"] == "truth") & (scores["stratum_kind"] == "all") & (scores["split"] == "both")]
+    truth = whole.set_index(["model", "metric"])["value"]
+    assert truth["sequence", "r"] > 0.4
+    assert truth["sequence", "rmse"] < truth["persistence", "rmse"]
 
 
 def test_maps_are_on_the_grid_in_range_and_explained(house: House) -> None:
@@ -275,12 +285,23 @@ def test_training_settings_rerun_training_and_what_follows(house: House) -> None
 
 
 def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
-    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | PATCHES
 
 
 def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
     planned = house.planned(moisture={"change": {"min_sensitivity_db": 1.2}})
-    assert planned == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+    assert planned == {"detect_change", "draw_moisture"} | PATCHES | LEARNING
+
+
+def test_a_question_more_reruns_the_probes_and_the_scores_alone(house: House) -> None:
+    planned = house.planned(evaluation={"probes": {"rain_mm": 9}})
+    assert planned == {"probe_model", "score", "draw_scores"}
+
+
+def test_stations_are_validated_where_there_are_some(house: House) -> None:
+    (house.folder / "station.txt").write_text("")
+    planned = house.planned(evaluation={"stations": {"sources": [{"kind": "uscrn", "path": "station.txt"}]}})
+    assert planned == {"validate_stations", "draw_stations"}
 
 
 def test_derived_products_are_made_on_request_alone(house: House) -> None:
@@ -322,7 +343,7 @@ def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
     copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
     copied.edit(path, "np.float32(0))", "np.float32(0.1))")
-    assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+    assert copied.planned() == {"detect_change", "draw_moisture"} | PATCHES | LEARNING
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> Counter[str]:
@@ -356,7 +377,7 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
-    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "draw_scenes", "sample_patches"} | LABELS | LEARNING
+    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "draw_scenes"} | PATCHES | LABELS | LEARNING
 
 
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:

@@ -14,7 +14,9 @@ from pyproj import Geod, Transformer
 
 from loam.config import Grid
 from loam.errors import LoamError
-from loam.raster import open_dataset
+from loam.raster import open_dataset, open_raster
+
+MARGIN_PX = 2  # read around a window, so that its edge is resampled like its middle
 
 
 def target_grid(grid: Grid, source: Path | None) -> GeoBox:
@@ -193,6 +195,18 @@ def coarsened(values: Any, box: GeoBox, resampling: str = "average") -> Any:
     in_target = values.odc.output_geobox(box.crs) if values.odc.crs != box.crs else values.odc.geobox
     finer = abs(in_target.resolution.x) < abs(box.resolution.x) * 0.999
     return to_grid(values, box, resampling) if finer else values
+
+
+def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
+    """Commonest class in each pixel of a window, `(y, x)`, NaN where the map does not reach. Only the window's part is read."""
+    whole = open_raster(landcover)
+    edges = box.pad(MARGIN_PX).extent.to_crs(whole.rio.crs).boundingbox
+    south_first = whole["y"].size > 1 and whole["y"].values[0] < whole["y"].values[-1]
+    rows = slice(edges.bottom, edges.top) if south_first else slice(edges.top, edges.bottom)
+    part = whole.sel(x=slice(edges.left, edges.right), y=rows)
+    if min(part.shape) < 2:
+        return np.full(tuple(box.shape), np.nan)
+    return np.asarray(to_grid(part, box, "mode").values)
 
 
 def require_few_voids(heights: Any, path: Path, max_share: float) -> float:

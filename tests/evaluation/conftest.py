@@ -14,7 +14,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from threadpoolctl import threadpool_limits
 
-from loam.config import Boosting, Evaluation
+from loam.config import Boosting, LandCover, Legend, Samples
 from loam.evaluation.samples import collect_samples
 from loam.features import WEATHER
 from loam.flags import Flag
@@ -23,6 +23,8 @@ from loam.raster import write_zarr
 
 SHAPE = (48, 40)
 BLOCK_PX = 16
+BOOSTING = Boosting(samples=400, iterations=8, learning_rate=0.1, min_leaf=20, windows_days=(1, 3, 30))
+CLASSES = LandCover(path=None, legend="own", legends={"own": Legend(water=(80,), built_up=(50,), forest=(10,))})
 TEST_BLOCKS = [[0, 0], [2, 1]]
 DAYS = 10
 
@@ -47,14 +49,18 @@ class Run:
             "static": self.path("static.zarr"),
             "weather": self.path("weather.zarr"),
             "ndvi": None,
+            "landcover": self.path("landcover.tif"),
             "truth": self.path("truth.zarr"),
-            "cfg": evaluation(),
+            "cfg": sampling(),
+            "boosting": BOOSTING,
+            "classes": CLASSES,
             "days": DAYS,
+            "past_days": 60,
         }
 
 
-def evaluation(samples: int = 300, seed: int = 3) -> Evaluation:
-    return Evaluation(truth=None, samples_per_split=samples, boosting=Boosting(samples=400, iterations=8), seed=seed)
+def sampling(per_split: int = 300, seed: int = 3) -> Samples:
+    return Samples(per_split=per_split, wet_quantile=0.9, slope_classes_deg=(2, 5), seed=seed)
 
 
 def attributes(name: str) -> dict[str, str]:
@@ -161,6 +167,9 @@ def _write_covariates(folder: Path, box: GeoBox) -> None:
         coords={**empty_like_grid(box), "channel": ["elevation", "slope"]},
     )
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
+    codes = np.where(np.arange(SHAPE[1]) < 20, 30, 40) * np.ones((SHAPE[0], 1))
+    cover = xr.DataArray(codes.astype(np.uint8), dims=("y", "x"), coords=empty_like_grid(box)).odc.assign_crs(box.crs)
+    cover.odc.write_cog(folder / "landcover.tif")
     days = pd.date_range("2021-12-01", "2023-01-05").values
     coarse = GeoBox.from_bbox((329000, 4289000, 332000, 4292000), "EPSG:32618", resolution=1000)
     write_fields(folder / "weather.zarr", coarse, days, **{name: rng.gamma(1, 2, (len(days), 3, 3)).astype(np.float32) for name in WEATHER})

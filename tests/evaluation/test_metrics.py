@@ -44,12 +44,44 @@ def test_noise_ceiling_is_what_a_perfect_model_of_the_truth_reaches() -> None:
     assert metrics.r2(label, truth) == pytest.approx(ceiling, abs=0.005)
 
 
-def test_coverage_of_a_right_and_a_boastful_sigma() -> None:
+def test_scores_agree_with_pytesmo() -> None:
+    from pytesmo import metrics as reference
+
     rng = np.random.default_rng(2)
-    target = rng.normal(0, 0.3, 50_000)
-    sigma = np.full(target.size, 0.3)
-    assert metrics.coverage90(target, np.zeros(target.size), sigma) == pytest.approx(0.9, abs=0.01)
-    assert metrics.coverage90(target, np.zeros(target.size), sigma / 3) < 0.5
+    target = rng.uniform(size=300)
+    estimate = 0.2 + 0.7 * target + rng.normal(0, 0.1, 300)
+    assert metrics.ubrmse(target, estimate) == pytest.approx(reference.ubrmsd(estimate, target))
+    assert metrics.rmse(target, estimate) == pytest.approx(reference.rmsd(estimate, target))
+    assert metrics.bias(target, estimate) == pytest.approx(reference.bias(estimate, target))
+    assert metrics.r(target, estimate) == pytest.approx(reference.pearson_r(estimate, target))
+    assert metrics.r2(target, estimate) == pytest.approx(reference.nash_sutcliffe(target, estimate))
+
+
+def test_error_splits_into_bias_and_the_rest() -> None:
+    total, part, rest = (score(TARGET, ESTIMATE) for score in (metrics.rmse, metrics.bias, metrics.ubrmse))
+    assert total**2 == pytest.approx(part**2 + rest**2)
+
+
+def test_anomaly_correlation_does_not_pay_for_knowing_the_season() -> None:
+    rng = np.random.default_rng(5)
+    day = np.arange(0, 720, 6)
+    frame = np.datetime64("2022-01-01", "ns") + day * np.timedelta64(1, "D")
+    season, weather = np.sin(2 * np.pi * day / 360), 0.2 * rng.normal(size=day.size)
+    knows_season = season + 0.2 * rng.normal(size=day.size)
+    assert metrics.r(season + weather, knows_season) > 0.9
+    assert abs(metrics.anomaly_r(season + weather, knows_season, np.arange(day.size), frame)) < 0.25
+    assert metrics.anomaly_r(season + weather, weather - season, np.arange(day.size), frame) > 0.9
+
+
+def test_anomalies_are_those_of_pytesmo() -> None:
+    import pandas as pd
+    from pytesmo.time_series.anomaly import calc_anomaly
+
+    rng = np.random.default_rng(6)
+    days = np.sort(rng.choice(400, 90, replace=False))
+    values = pd.Series(rng.normal(size=90), index=pd.Timestamp("2022-01-01") + pd.to_timedelta(days, "D"))
+    ours = metrics.anomalies(values.to_numpy(), values.index.to_numpy())
+    np.testing.assert_allclose(ours, calc_anomaly(values, window_size=35), atol=1e-12)
 
 
 def test_temporal_and_spatial_correlation_know_their_axis() -> None:
@@ -77,7 +109,7 @@ def test_undefined_scores_are_nan_and_never_an_exception(size: int, value: float
     assert np.isnan(metrics.r2(constant, varied))
     assert np.isnan(metrics.r(constant, varied))
     assert np.isnan(metrics.noise_ceiling(constant, varied))
-    assert np.isnan(metrics.spatial_r(constant, varied, varied, varied))
+    assert np.isnan(metrics.spatial_r(constant, varied, np.arange(size), np.arange(size)))
     for score in (metrics.rmse, metrics.mae, metrics.bias):
         assert np.isnan(score(constant, varied)) == (size < 2 or np.isnan(value))
 

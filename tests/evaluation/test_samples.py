@@ -10,14 +10,17 @@ import pytest
 import xarray as xr
 
 from loam.errors import LoamError
-from loam.evaluation.baselines import climatology, with_persistence
+from loam.evaluation.baselines import climatology, usable_windows
+from loam.evaluation.history import with_history
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
+from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
 from loam.flags import UNUSABLE, Flag
 from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
 from loam.raster import open_dataset, write_zarr
 
-COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth", "climatology", "persistence", "boosting"]
+COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth"]
+COLUMNS += ["land_cover", "slope", "season", "decile", "wet_threshold", *BASELINES, *PROBES]
 EXPERIMENTS = [f"{name}/{member}{sigma}" for name in ("sequence", "two_day") for member in (0, 1, "ensemble") for sigma in ("", "/sigma")]
 
 
@@ -56,7 +59,7 @@ def test_columns_labels_and_truth_are_exact(shared_run: Any, table: pd.DataFrame
 
 
 def test_all_samples_are_taken_where_there_are_fewer_than_wanted(run: Any) -> None:
-    cfg = run.inputs()["cfg"].model_copy(update={"samples_per_split": 10**6})
+    cfg = run.inputs()["cfg"].model_copy(update={"per_split": 10**6})
     table = collected(run, cfg=cfg, truth=None)
     data = open_dataset(run.path("ssm.zarr")).load()
     usable = np.isfinite(usable_labels(data["ssm"].values, data["flags"].values))
@@ -95,7 +98,7 @@ def test_changing_test_labels_changes_no_baseline_fit(run: Any, table: pd.DataFr
     rewrite(run.path("ssm.zarr"), spoil)
     after = collected(run)
     assert not np.array_equal(table["label"], after["label"])
-    for name in ("time", "row", "column", "climatology", "boosting"):
+    for name in ("time", "row", "column", "wet_threshold", "climatology", "antecedent", "boosting", *PROBES):
         np.testing.assert_array_equal(table[name], after[name])
 
 
@@ -119,8 +122,20 @@ def frames_of(days: list[str], values: list[float]) -> list[Frame]:
 def test_persistence_never_sees_the_same_day_or_the_future() -> None:
     days = ["2022-01-01T05", "2022-01-05T05", "2022-01-05T17", "2022-01-09T05", "2022-01-20T05"]
     frames = frames_of(days, [0.1, 0.2, 0.3, np.nan, 0.5])
-    last = [float(values[0, 0]) for _, values in with_persistence(frames, np.full((1, 1), 0.9, dtype=np.float32))]
-    np.testing.assert_allclose(last, [0.9, 0.1, 0.1, 0.3, 0.3], rtol=1e-6)
+    last = [float(history.last[0, 0]) for _, history in with_history(frames, 0)]
+    np.testing.assert_allclose(last, [np.nan, 0.1, 0.1, 0.3, 0.3], rtol=1e-6)
+
+
+def test_past_labels_are_those_of_the_days_before_weighted_by_their_certainty() -> None:
+    days = ["2022-01-01T05", "2022-01-05T05", "2022-01-05T17", "2022-01-09T05", "2022-01-20T05"]
+    walk = with_history(frames_of(days, [0.1, 0.2, 0.3, np.nan, 0.5]), 8)
+    none, one = (np.zeros(1, dtype=int), np.zeros(1, dtype=int))
+    seen = [[float(values[0]) for values in history.at(frame.day, none, one).values()] for frame, history in walk]
+    # The uncertainty of these frames is their label: 1 / u² weighs the dry more.
+    weights = 1 / np.array([0.1, 0.2, 0.3]) ** 2
+    mean = np.average([0.1, 0.2, 0.3], weights=weights)
+    expected = [[np.nan, 8, np.nan, 0], [0.1, 4, 0.1, 1], [0.1, 4, 0.1, 1], [0.3, 4, mean, 3], [np.nan, 8, np.nan, 0]]
+    np.testing.assert_allclose(seen, expected, rtol=1e-5)
 
 
 def test_persistence_of_the_table_is_the_last_usable_earlier_label(shared_run: Any, table: pd.DataFrame) -> None:
@@ -189,3 +204,29 @@ def test_blocks_cover_every_date_once_whatever_the_chunks(monkeypatch: pytest.Mo
     assert [(one.start, one.stop) for one in blocks(data)] == [(0, 4), (4, 8), (8, 10)]
     monkeypatch.setattr("loam.evaluation.labels.BLOCK_VALUES", 60)
     assert [(one.start, one.stop) for one in blocks(data)] == [(0, 3), (3, 4), (4, 7), (7, 8), (8, 10)]
+
+
+def test_strata_and_threshold_are_those_of_place_and_training(shared_run: Any, table: pd.DataFrame) -> None:
+    assert (table["land_cover"] == np.where(table["column"] < 20, "class 30", "class 40")).all()
+    slope = open_dataset(shared_run.path("static.zarr"))["static"].values[1, table["row"], table["column"]]
+    assert set(table["slope"]) == {"0–2°", "2–5°"}  # noqa: RUF001
+    assert ((slope >= 2) == (table["slope"] == "2–5°")).all()  # noqa: RUF001
+    months = table["time"].dt.month
+    assert (months.isin([6, 7, 8]) == (table["season"] == "June to August")).all()
+    assert table["wet_threshold"].nunique() == 1
+    top = table["label"] >= table["wet_threshold"]
+    assert (top == (table["decile"] == "10")).all() and 0 < top.mean() < 0.5
+
+
+def test_without_land_cover_the_class_is_unknown(run: Any) -> None:
+    assert set(collected(run, landcover=None)["land_cover"]) == {"unknown"}
+
+
+def test_past_labels_give_boosting_a_second_column_only_when_asked(run: Any) -> None:
+    assert "boosting_past" not in collected(run, past_days=0)
+
+
+def test_boosting_sees_no_longer_window_than_the_experiments() -> None:
+    assert usable_windows((1, 3, 30), 10) == (1, 3, 10)
+    assert usable_windows((1, 3, 30), 30) == (1, 3, 30)
+    assert usable_windows((20,), 2) == (2,)

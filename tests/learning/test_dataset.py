@@ -16,8 +16,8 @@ from loam.features import WEATHER, open_covariates
 from loam.flags import Flag, usable_labels
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.labels import open_labels
-from loam.learning.past import PAST, summarise
 from loam.parts import PARTS, pixel_parts, unit_parts
+from loam.past import PAST, summarise
 from loam.raster import open_dataset, write_zarr
 
 SHAPE, BLOCK, SIZE = (32, 48), 16, 8

@@ -8,7 +8,8 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
 from loam.flags import Flag
-from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags
+from loam.grid import land_cover_codes
+from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags
 
 
 def write(path: Path, codes: np.ndarray, box: GeoBox) -> Path:

@@ -80,21 +80,37 @@ def samples() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     parts = np.repeat(["random", "time", "both"], 150)  # space is empty
     truth = rng.uniform(size=parts.size)
-    noisy = {
-        name: (truth + rng.normal(0, 0.1, parts.size)).astype(np.float32) for name in ("label", "persistence", "boosting", "a/0", "a/1")
-    }
-    return pd.DataFrame({"split": parts, "truth": truth, "climatology": 0.5, **noisy, "a/ensemble": noisy["a/0"]})
+    noisy = {name: (truth + rng.normal(0, 0.1, parts.size)).astype(np.float32) for name in ("label", "a/0", "a/1")}
+    return pd.DataFrame({"split": parts, "truth": truth, **noisy, "a/ensemble": noisy["a/0"]})
 
 
 @pytest.fixture(scope="session")
 def scores() -> pd.DataFrame:
-    rows = []
-    models = [("a", "0", "convlstm"), ("a", "1", "convlstm"), ("a", "ensemble", "convlstm")]
-    models += [("baseline", "-", name) for name in ("climatology", "persistence", "boosting", "ceiling")]
+    """Scores of one experiment of two members, all baselines and probes, two strata; nothing in the split `space`."""
+    rows: list[tuple] = []
+    models = [("a", "0", "a"), ("a", "1", "a"), ("a", "ensemble", "a")]
+    models += [("baseline", "-", name) for name in ("climatology", "persistence", "antecedent", "boosting", "ceiling")]
+    models += [("probe", "-", name) for name in ("date_only", "pixel_season", "shuffled_weather", "shuffled_space")]
+    strata = [
+        ("all", "all"),
+        ("land_cover", "class 30"),
+        ("slope", "0–2°"),  # noqa: RUF001
+        ("slope", "from 15°"),
+        ("season", "March to May"),
+        ("decile", "01"),
+    ]
+    intervals = [f"{name}{level}{suffix}" for name in ("coverage", "width") for level in (68, 90, 95) for suffix in ("", "_calibrated")]
     for place, model in enumerate(models):
         for split in ("random", "time", "space", "both"):
-            for stratum in ("all", "truth"):
-                for metric in ("r2", "r", "rmse", "mae", "bias"):
-                    value, count = (np.nan, 0) if split == "space" else (place / 10 - (1.7 if split == "both" else 0), 150)
-                    rows.append((*model, split, stratum, metric, value, count))
-    return pd.DataFrame(rows, columns=["experiment", "member", "model", "split", "stratum", "metric", "value", "count"])
+            for target in ("label", "truth"):
+                for stratum in strata:
+                    for metric in ("r2", "r", "rmse", "mae", "bias", *intervals):
+                        value, count = (np.nan, 0) if split == "space" else (place / 10 - (1.7 if split == "both" else 0), 150)
+                        rows.append((*model, split, target, *stratum, metric, value, count))
+    for member in ("0", "1"):
+        one = ("a", member, "a", "both", "label")
+        rows += [(*one, "permuted", group, "r2_fall", 0.3 + 0.1 * int(member), 150) for group in ("precipitation", "soil")]
+        rows += [(*one, "sanity", "more_rain", "not_drier", 0.97 + 0.01 * int(member), 150)]
+        rows += [(*one, "check", "more_rain", metric, value, 150) for metric, value in (("measured", 0.97), ("bar", 0.99), ("passed", 0.0))]
+    names = ["experiment", "member", "model", "split", "target", "stratum_kind", "stratum", "metric", "value", "count"]
+    return pd.DataFrame(rows, columns=names)

@@ -11,13 +11,18 @@ from matplotlib import pyplot as plt
 
 from loam.errors import LoamError
 from loam.flags import UNUSABLE, Flag
+from loam.products.interval_figure import interval_figure
 from loam.products.map_figures import FLAG_COLOURS, draw_maps, flag_classes
 from loam.products.maps import map_of
 from loam.products.moisture_figure import draw_moisture, label_statistics
+from loam.products.probe_figure import importance
 from loam.products.scenes_figure import draw_scenes, seen_by
-from loam.products.score_figures import bar_figure, best_members, draw_scores, scatter_figure
+from loam.products.score_figures import bar_figure, draw_scores, scatter_figure
+from loam.products.score_lookup import Scores
 from loam.products.score_table import as_html
 from loam.products.series_figure import area_mean, draw_series, label_means, span_of_tests
+from loam.products.station_figure import draw_stations
+from loam.products.strata_figure import strata_figure, strata_of
 from loam.raster import write_cog, write_zarr
 
 
@@ -56,42 +61,88 @@ def test_scores_are_drawn_with_an_empty_split(samples: pd.DataFrame, scores: pd.
     history = tmp_path / "a" / "0.csv"
     history.parent.mkdir()
     history.write_text("epoch,train_loss,validation_loss,validation_rmse\n0,1.0,1.2,0.3\n1,0.8,1.1,0.2\n")
-    pictures = [tmp_path / f"{name}.png" for name in ("scatter", "bars", "curves")]
+    pictures = [tmp_path / f"{name}.png" for name in ("scatter", "bars", "strata", "intervals", "probes", "curves")]
     draw_scores(tmp_path / "samples.parquet", tmp_path / "scores.parquet", [history], *pictures, tmp_path / "table.html")
     assert all(is_picture(path) for path in pictures)
     assert (tmp_path / "table.html").read_text().startswith("<!DOCTYPE html>")
 
 
 def test_bars_have_the_height_of_their_scores(scores: pd.DataFrame) -> None:
-    axes = bar_figure(scores).axes[0]
+    axes = bar_figure(Scores(scores)).axes[0]
     heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axes.containers}
-    assert list(heights) == ["a", "climatology", "persistence", "boosting"]
+    assert list(heights) == ["a", "climatology of the pixel", "persistence", "antecedent precipitation", "gradient boosting"]
     np.testing.assert_allclose(heights["a"], [0.2, 0.2, np.nan, -1.0])  # -1.5 is cut at -1
-    np.testing.assert_allclose(heights["boosting"], [0.5, 0.5, np.nan, -1.0])
+    np.testing.assert_allclose(heights["gradient boosting"], [0.6, 0.6, np.nan, -1.0])
     lines = [line.get_segments()[0] for line in axes.collections]
     ceilings = [line[0][1] for line in lines if len(line)]
-    np.testing.assert_allclose(ceilings, [0.6, 0.6, -1.1])
+    np.testing.assert_allclose(ceilings, [0.7, 0.7, -1.0])
     plt.close("all")
 
 
 def test_an_experiment_is_shown_by_its_ensemble_or_only_member(scores: pd.DataFrame) -> None:
-    assert best_members(scores) == {"a": "ensemble"}
-    assert best_members(scores[scores["member"].isin(["1", "-"])]) == {"a": "1"}
+    assert [(shown.experiment, shown.member) for shown in Scores(scores).ours()] == [("a", "ensemble")]
+    alone = scores[scores["member"].isin(["1", "-"])]
+    assert [(shown.experiment, shown.member) for shown in Scores(alone).ours()] == [("a", "1")]
 
 
 def test_scatter_has_a_row_for_the_truth_only_where_it_is_known(samples: pd.DataFrame, scores: pd.DataFrame) -> None:
-    panels = {len(scatter_figure(table, scores).axes) for table in (samples, samples.assign(truth=np.nan))}
-    assert panels == {9, 5}  # four splits a row, and the colour bar
+    known, unknown = (Scores(table) for table in (scores, without_truth(scores)))
+    assert len(scatter_figure(samples, known).axes) == 9  # four splits a row, and the colour bar
+    assert len(scatter_figure(samples.assign(truth=np.nan), unknown).axes) == 5
     plt.close("all")
 
 
-def test_the_table_holds_every_model_and_both_targets(scores: pd.DataFrame) -> None:
-    page = as_html(scores)
-    for text in ("Against the labels", "Against the truth", "a, ensemble", "a, member 0", "persistence", "noise ceiling"):
+def without_truth(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.assign(count=np.where(scores["target"] == "truth", 0, scores["count"]))
+
+
+def test_strata_are_in_their_order_and_hold_their_errors(scores: pd.DataFrame) -> None:
+    known = Scores(scores)
+    assert strata_of(known, "slope") == ["0–2°", "from 15°"]  # noqa: RUF001
+    assert strata_of(known, "season") == ["March to May"]
+    panel = strata_figure(known).axes[1]
+    np.testing.assert_allclose(panel.lines[0].get_ydata(), [-1.5, -1.5])
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["0–2°", "from\n15°"]  # noqa: RUF001
+    plt.close("all")
+
+
+def test_intervals_show_what_holds_as_predicted_and_calibrated(scores: pd.DataFrame) -> None:
+    panel = interval_figure(Scores(scores)).axes[0]
+    texts = [line.get_label() for line in panel.lines[1:]]
+    assert texts == ["a, as predicted", "a, calibrated"]
+    np.testing.assert_allclose(panel.lines[1].get_ydata(), [20, 20, 20])
+    plt.close("all")
+
+
+def test_importance_is_the_mean_over_members_with_their_range(scores: pd.DataFrame) -> None:
+    np.testing.assert_allclose(importance(scores).loc[("a", "precipitation")], [0.35, 0.3, 0.4])
+
+
+def test_the_table_holds_every_model_both_targets_and_what_failed(scores: pd.DataFrame) -> None:
+    page = as_html(Scores(scores))
+    for text in ("Against the labels", "Against the truth", "a, ensemble", "a, member 0", "persistence", "noise ceiling", "Leak probes"):
         assert text in page
-    assert page.count("<tr") == 2 * (2 + 7)
+    assert "pixels that more rain does not make drier" in page and '<td class="failed">no</td>' in page
     assert "−1.500" in page and "nan" not in page  # noqa: RUF001
-    assert "Against the truth" not in as_html(scores.assign(count=np.where(scores["stratum"] == "truth", 0, scores["count"])))
+    assert "Against the truth" not in as_html(Scores(without_truth(scores)))
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_stations_are_drawn(tmp_path: Path, empty: bool) -> None:
+    day = pd.date_range("2022-01-01", periods=40, freq="6D")
+    place = {"network": "USCRN", "station": "Hill", "latitude": 39.0, "longitude": -96.0, "row": 1, "column": 2}
+    wet = 0.2 + 0.1 * np.sin(np.arange(40) / 5)
+    parts = [
+        pd.DataFrame({**place, "depth_m": depth, "model": model, "day": day, "measured": wet, "ssm": wet * 3, "scaled": wet + shift})
+        for depth in (0.05, 0.1) for model, shift in (("label", 0.03), ("sequence", 0.01))
+    ]  # fmt: skip
+    series = pd.concat(parts).iloc[: 0 if empty else None]
+    scores = pd.DataFrame({**place, "depth_m": 0.05, "model": ["sequence"], "period": "test", "metric": "r", "value": 0.8, "count": 9})
+    series.to_parquet(tmp_path / "series.parquet")
+    scores.iloc[: 0 if empty else None].to_parquet(tmp_path / "scores.parquet")
+    draw_stations(tmp_path / "scores.parquet", tmp_path / "series.parquet", tmp_path / "stations.png")
+    assert (tmp_path / "stations.png").stat().st_size > 3000
+    assert empty or is_picture(tmp_path / "stations.png")
 
 
 @pytest.mark.parametrize("truth", [True, False])

@@ -93,11 +93,11 @@ def plain_percentiles(site: Path, track: str) -> pd.Series:
 
 def test_scores_are_complete_and_honest(site: Path) -> None:
     scores = pd.read_parquet(site / "evaluation/scores.parquet")
-    r2 = scores[(scores["metric"] == "r2") & (scores["stratum"] == "all")]
+    r2 = scores[(scores["metric"] == "r2") & (scores["stratum_kind"] == "all") & (scores["target"] == "label")]
     assert set(r2["split"]) == {"random", "time", "space", "both"}
-    assert {"sequence", "two_day", "baseline"} == set(r2["experiment"])
+    assert {"sequence", "two_day", "baseline", "probe"} == set(r2["experiment"])
     assert {"0", "1", "ensemble"} <= set(r2["member"])
-    assert np.isfinite(r2.loc[r2["model"] == "convlstm", "value"]).all()
+    assert np.isfinite(r2.loc[r2["model"].isin(["sequence", "two_day"]), "value"]).all()
     assert (r2.loc[r2["model"] != "ceiling", "value"] < r2.loc[r2["model"] == "ceiling", "value"].max()).all()
 
 

@@ -1,4 +1,6 @@
 PREDICTIONS = expand("<results>/learning/{experiment}/{member}.zarr", experiment=EXPERIMENTS, member=MEMBERS)
+# Where soil moisture is measured in the ground; none by default.
+STATIONS = [station.path for station in cfg.evaluation.stations.sources]
 
 
 rule collect_samples:
@@ -10,6 +12,7 @@ rule collect_samples:
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        landcover=source("landcover"),
         truth=cfg.evaluation.truth or [],
     output:
         "<results>/evaluation/samples.parquet",
@@ -24,16 +27,62 @@ rule collect_samples:
         mem_mb=lambda wc, attempt: 6000 * attempt,
         runtime=60,
     params:
-        **step("collect_samples", "evaluation", days="learning.longest_window"),
+        **step(
+            "collect_samples",
+            "evaluation.samples",
+            boosting="evaluation.boosting",
+            classes="sources.landcover",
+            days="learning.longest_window",
+            past_days="learning.past_days_shown",
+        ),
     shell:
         "python -m loam collect-samples --predictions {input.predictions:q} --ssm {input.ssm:q}"
         " --splits {input.splits:q} --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q}"
-        " --truth {input.truth:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+        " --landcover {input.landcover:q} --truth {input.truth:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule probe_model:
+    input:
+        checkpoint="<results>/learning/{experiment}/{member}.ckpt",
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
+        patches="<results>/learning/patches.parquet",
+        static="<results>/covariates/static.zarr",
+        weather="<results>/covariates/weather.zarr",
+        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+    output:
+        "<results>/evaluation/probes/{experiment}/{member}.parquet",
+    log:
+        "<logs>/probe_model/{experiment}_{member}.log",
+    benchmark:
+        "<benchmarks>/probe_model/{experiment}_{member}.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wc, attempt: 6000 * attempt,
+        runtime=60,
+    params:
+        **step(
+            "probe_model",
+            "evaluation.probes",
+            size_px="learning.patches.size_px",
+            past_days="learning.past_days",
+            accelerator="learning.train.accelerator",
+        ),
+    shell:
+        "python -m loam probe-model --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
+        " --patches {input.patches:q} --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 
 rule score:
     input:
-        "<results>/evaluation/samples.parquet",
+        samples="<results>/evaluation/samples.parquet",
+        probes=expand(
+            "<results>/evaluation/probes/{experiment}/{member}.parquet", experiment=EXPERIMENTS, member=MEMBERS
+        ),
+        calibrations=expand("<results>/learning/{experiment}/calibration.json", experiment=EXPERIMENTS),
     output:
         "<results>/evaluation/scores.parquet",
     log:
@@ -48,4 +97,31 @@ rule score:
     params:
         **step("score"),
     shell:
-        "python -m loam score --samples {input:q} --out {output:q} 2> {log:q}"
+        "python -m loam score --samples {input.samples:q} --probes {input.probes:q}"
+        " --calibrations {input.calibrations:q} --out {output:q} 2> {log:q}"
+
+
+rule validate_stations:
+    input:
+        predictions=PREDICTIONS,
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
+        stations=STATIONS,
+    output:
+        scores="<results>/evaluation/stations.parquet",
+        series="<results>/evaluation/station_series.parquet",
+    log:
+        "<logs>/validate_stations.log",
+    benchmark:
+        "<benchmarks>/validate_stations.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        **step("validate_stations", "evaluation.stations"),
+    shell:
+        "python -m loam validate-stations --predictions {input.predictions:q} --ssm {input.ssm:q}"
+        " --splits {input.splits:q} --stations {input.stations:q} --out {output.scores:q}"
+        " --series {output.series:q} --params {params.cfg:q} 2> {log:q}"

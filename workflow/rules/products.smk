@@ -11,9 +11,13 @@ rule figures:
     input:
         "<results>/figures/scatter.png",
         "<results>/figures/bars.png",
+        "<results>/figures/strata.png",
+        "<results>/figures/intervals.png",
+        "<results>/figures/probes.png",
         "<results>/figures/curves.png",
         "<results>/figures/scores.html",
         "<results>/figures/series.png",
+        *(["<results>/figures/stations.png"] if STATIONS else []),
         "<results>/figures/moisture.png",
         "<results>/figures/sampling.png",
         "<results>/figures/scenes.png",
@@ -96,6 +100,24 @@ rule draw_scores:
             category="2 Scores",
             labels={"figure": "R² of all models"},
         ),
+        strata=report(
+            "<results>/figures/strata.png",
+            caption="../report/strata.rst",
+            category="2 Scores",
+            labels={"figure": "RMSE by land cover, slope, season and wetness"},
+        ),
+        intervals=report(
+            "<results>/figures/intervals.png",
+            caption="../report/intervals.rst",
+            category="2 Scores",
+            labels={"figure": "how often the intervals hold"},
+        ),
+        probes=report(
+            "<results>/figures/probes.png",
+            caption="../report/probes.rst",
+            category="2 Scores",
+            labels={"figure": "leak probes and importance of covariates"},
+        ),
         curves=report(
             "<results>/figures/curves.png",
             caption="../report/curves.rst",
@@ -122,6 +144,7 @@ rule draw_scores:
     shell:
         "python -m loam draw-scores --samples {input.samples:q} --scores {input.scores:q}"
         " --histories {input.histories:q} --scatter {output.scatter:q} --bars {output.bars:q}"
+        " --strata {output.strata:q} --intervals {output.intervals:q} --probes {output.probes:q}"
         " --curves {output.curves:q} --table {output.table:q} 2> {log:q}"
 
 
@@ -153,6 +176,32 @@ rule draw_series:
     shell:
         "python -m loam draw-series --predictions {input.predictions:q} --ssm {input.ssm:q}"
         " --weather {input.weather:q} --splits {input.splits:q} --truth {input.truth:q} --out {output:q} 2> {log:q}"
+
+
+rule draw_stations:
+    input:
+        scores="<results>/evaluation/stations.parquet",
+        series="<results>/evaluation/station_series.parquet",
+    output:
+        report(
+            "<results>/figures/stations.png",
+            caption="../report/stations.rst",
+            category="2 Scores",
+            labels={"figure": "stations in the ground"},
+        ),
+    log:
+        "<logs>/draw_stations.log",
+    benchmark:
+        "<benchmarks>/draw_stations.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    resources:
+        mem_mb=lambda wc, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        **step("draw_stations"),
+    shell:
+        "python -m loam draw-stations --scores {input.scores:q} --series {input.series:q} --out {output:q} 2> {log:q}"
 
 
 rule draw_moisture:

@@ -1,16 +1,12 @@
-"""What a model has to beat: climatology, persistence, gradient boosting. All are fitted on the training part only."""
+"""What a model has to beat: climatology, persistence, antecedent precipitation, boosting. All are fitted on training alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from loam.evaluation.labels import Frame
+from loam.config import Boosting
 from loam.features import Covariates
-
-# Days that rain and drying are summed over, besides the longest window of the experiments [day].
-WINDOWS_DAYS = (1, 2, 3, 5)
-EVERYWHERE = (slice(None), slice(None))
 
 
 def climatology(total: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -25,52 +21,41 @@ def climatology(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.where(count > 0, mean, known.mean() if known.size else np.nan).astype(np.float32)
 
 
-def with_persistence(frames: Iterable[Frame], first_guess: np.ndarray) -> Iterator[tuple[Frame, np.ndarray]]:
-    """Every acquisition with the last usable label of each pixel from a day strictly before its own.
-
-    Labels of all tracks and parts count, test dates too: an observation of yesterday is known to whoever maps today.
+def stationary_features(covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Terrain, soil and NDVI of pixel-dates `(n, feature)` float32, features in the order of `static_names`.
 
     Args:
-        frames: acquisitions in order of time.
-        first_guess: taken where a pixel was never seen before `(y, x)`.
+        covariates: of the run.
+        day: day of each `(n)`.
+        row: its row `(n)`.
+        column: its column `(n)`.
     """
-    last, latest, day = first_guess, first_guess, None
-    for frame in frames:
-        if frame.day != day:
-            last, day = latest, frame.day
-        yield frame, last
-        latest = np.where(np.isfinite(frame.label), frame.label, latest)
+    return _by_day(day, lambda one, here: covariates.stationary(one, _pixels(row[here], column[here])))
 
 
-def boosting_features(covariates: Covariates, day: np.datetime64, row: np.ndarray, column: np.ndarray, days: int) -> np.ndarray:
-    """What gradient boosting sees of pixels of one day: terrain, soil, NDVI, weather of several windows.
+def weather_features(
+    covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray, windows_days: Sequence[int]
+) -> np.ndarray:
+    """Weather of several windows up to the day of pixel-dates `(n, feature)` float32: per window the channels of `WEATHER`.
 
     Args:
-        covariates: covariates of the run.
-        day: the day.
-        row: rows of the pixels `(n)`.
-        column: their columns `(n)`.
-        days: longest window [day].
-
-    Returns:
-        `(n, feature)` float32: `static_names`, then per window the channels of `WEATHER`.
+        covariates: of the run.
+        day: last day of the windows `(n)`.
+        row: row of each `(n)`.
+        column: its column `(n)`.
+        windows_days: lengths of the windows [day].
     """
-    pixels: Any = (row, column)  # numpy takes index arrays where it takes slices
-    windows = sorted({length for length in WINDOWS_DAYS if length < days} | {days})
-    weather = [covariates.dynamic(day, length, "aggregate", pixels)[0] for length in windows]
-    stationary = covariates.stationary(day, EVERYWHERE)[:, row, column]
-    return np.concatenate([stationary, *weather]).T
+
+    def of_day(one: np.datetime64, here: np.ndarray) -> np.ndarray:
+        pixels = _pixels(row[here], column[here])
+        return np.concatenate([covariates.dynamic(one, days, "aggregate", pixels)[0] for days in windows_days])
+
+    return _by_day(day, of_day)
 
 
-def all_features(covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray, days: int) -> np.ndarray:
-    """Features of pixel-dates `(n, feature)`, put together day by day; arguments as in `boosting_features`."""
-    out: np.ndarray | None = None
-    for one in np.unique(day):
-        here = np.flatnonzero(day == one)
-        features = boosting_features(covariates, one, row[here], column[here], days)
-        out = np.empty((day.size, features.shape[1]), dtype=np.float32) if out is None else out
-        out[here] = features
-    return np.empty((0, 0), dtype=np.float32) if out is None else out
+def usable_windows(windows_days: Sequence[int], longest: int) -> tuple[int, ...]:
+    """Windows of boosting [day]: those no longer than the experiments', and their longest, so that all see the same days."""
+    return tuple(sorted({length for length in windows_days if length < longest} | {longest}))
 
 
 def covered(covariates: Covariates, times: np.ndarray, days: int) -> np.ndarray:
@@ -80,14 +65,14 @@ def covered(covariates: Covariates, times: np.ndarray, days: int) -> np.ndarray:
     return (day - np.timedelta64(days - 1, "D") >= first) & (day <= last)
 
 
-def boost(features: np.ndarray, label: np.ndarray, wanted: np.ndarray, iterations: int, seed: int) -> np.ndarray:
+def boost(features: np.ndarray, label: np.ndarray, wanted: np.ndarray, cfg: Boosting, seed: int) -> np.ndarray:
     """Fit gradient boosting and predict `(m)` float32; NaN where there is too little to learn from.
 
     Args:
         features: of the training pixel-dates `(n, feature)`.
         label: their labels `(n)`.
         wanted: features to predict from `(m, feature)`.
-        iterations: number of trees.
+        cfg: section `evaluation.boosting`.
         seed: of the binning.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -95,5 +80,22 @@ def boost(features: np.ndarray, label: np.ndarray, wanted: np.ndarray, iteration
     if len(label) < 2 or len(wanted) == 0:
         return np.full(len(wanted), np.nan, dtype=np.float32)
     # Early stopping would hold out random pixels of the same dates, which it then knows; the trees are few enough.
-    model = HistGradientBoostingRegressor(max_iter=iterations, early_stopping=False, random_state=seed)
+    model = HistGradientBoostingRegressor(
+        max_iter=cfg.iterations, learning_rate=cfg.learning_rate, min_samples_leaf=cfg.min_leaf, early_stopping=False, random_state=seed
+    )
     return model.fit(features, label).predict(wanted).astype(np.float32)
+
+
+def _pixels(row: np.ndarray, column: np.ndarray) -> Any:
+    return (row, column)  # numpy takes index arrays where it takes slices
+
+
+def _by_day(day: np.ndarray, of_day: Callable[[np.datetime64, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Features of pixel-dates `(n, feature)`, put together day by day from `(feature, pixel)`."""
+    out: np.ndarray | None = None
+    for one in np.unique(day):
+        here = np.flatnonzero(day == one)
+        features = of_day(one, here)
+        out = np.empty((day.size, features.shape[0]), dtype=np.float32) if out is None else out
+        out[here] = features.T
+    return np.empty((0, 0), dtype=np.float32) if out is None else out

@@ -1,4 +1,4 @@
-"""The pixel-dates that every model is scored on: one table with labels, baselines and predictions side by side."""
+"""The pixel-dates that every model is scored on: one table with labels, baselines, probes and predictions side by side."""
 
 import json
 from collections.abc import Iterable
@@ -9,11 +9,14 @@ import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Evaluation
+from loam.config import Boosting, LandCover, Samples
 from loam.errors import LoamError
-from loam.evaluation.baselines import all_features, boost, climatology, covered, with_persistence
+from loam.evaluation.baselines import climatology, covered, usable_windows
+from loam.evaluation.history import History, with_history
 from loam.evaluation.labels import Frame, Labels, open_labels, values_at
-from loam.features import Covariates, open_covariates
+from loam.evaluation.rivals import days_of, rivals
+from loam.evaluation.strata import with_strata
+from loam.features import open_covariates
 from loam.grid import require_same_grid
 from loam.parts import PARTS, TESTS
 from loam.raster import open_dataset, require
@@ -23,44 +26,41 @@ COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertaint
 
 
 def collect_samples(
-    predictions: list[Path],
-    ssm: Path,
-    splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
-    truth: Path | None,
-    out: Path,
-    cfg: Evaluation,
-    days: int,
-) -> None:
+    predictions: list[Path], ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, landcover: Path | None,
+    truth: Path | None, out: Path, cfg: Samples, boosting: Boosting, classes: LandCover | None, days: int, past_days: int,
+) -> None:  # fmt: skip
     """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
     labels = open_labels(open_dataset(ssm), json.loads(splits.read_text()))
     covariates = open_covariates(static, weather, ndvi)
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
-    most = dict.fromkeys(TESTS, cfg.samples_per_split) | {"train": cfg.boosting.samples}
-    table = draw_samples(labels, covered(covariates, labels.times, days), most, cfg.seed)
-    tests = table[table["split"] != "train"].reset_index(drop=True)
+    most = dict.fromkeys(TESTS, cfg.per_split) | {"train": boosting.samples}
+    table = draw_samples(labels, covered(covariates, labels.times, days), most, cfg.seed, past_days)
+    train, tests = (part.reset_index(drop=True) for part in (table[table["split"] == "train"], table[table["split"] != "train"]))
     if tests.empty:
         msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
-    tests.insert(len(COLUMNS), "truth", _truth(truth, tests, covariates.grid))
-    tests["boosting"] = _boosting(covariates, table, tests, days, cfg)
-    tests = pd.concat([tests, *(predicted(name, paths, tests) for name, paths in _experiments(predictions).items())], axis=1)
-    tests.to_parquet(out, index=False)
+    known = train["label"].to_numpy()
+    whole = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, covariates.grid))
+    whole = with_strata(whole, known, covariates, landcover, classes, cfg.slope_classes_deg)
+    whole["wet_threshold"] = np.float32(np.quantile(known, cfg.wet_quantile) if known.size else np.nan)
+    windows = usable_windows(boosting.windows_days, days)
+    columns = rivals(covariates, train, tests, boosting, windows, cfg.seed)
+    said = [predicted(name, paths, tests) for name, paths in by_experiment(predictions).items()]
+    pd.concat([whole, columns, *said], axis=1).to_parquet(out, index=False)
 
 
-def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int) -> pd.DataFrame:
-    """Draw usable pixel-dates of the wanted parts, with climatology and persistence.
+def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0) -> pd.DataFrame:
+    """Draw usable pixel-dates of the wanted parts, with climatology, persistence and what was seen before.
 
     Args:
         labels: labels and parts.
         allowed: acquisitions that may be drawn from, bool `(time)`.
         most: largest number of pixel-dates by part; every one has the same chance.
         seed: of the draws; each part has its own stream, so that the draws of one do not depend on another.
+        past_days: look back so far for `PAST`; 0: not at all [day].
 
     Returns:
-        `COLUMNS`, climatology, persistence; in order of time.
+        `COLUMNS`, climatology, persistence, and `PAST` where asked for; in order of time.
     """
     counts, mean = survey(labels)
     ordinals = {
@@ -68,12 +68,12 @@ def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed
         for part, number in most.items()
     }
     drawn = [
-        pick(frame, part, ordinals[part][index], mean, last)
-        for index, (frame, last) in enumerate(with_persistence(labels, mean))
+        pick(frame, part, ordinals[part][index], mean, history)
+        for index, (frame, history) in enumerate(with_history(labels, past_days))
         for part in most
         if ordinals[part][index].size
     ]
-    return pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=[*COLUMNS, "climatology", "persistence"])
+    return pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=[*COLUMNS])
 
 
 def survey(frames: Iterable[Frame]) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +104,7 @@ def draw_ordinals(counts: np.ndarray, most: int, generator: np.random.Generator)
     return [chosen[begin:end] - start for begin, end, start in zip(edges[:-1], edges[1:], starts, strict=True)]
 
 
-def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, last: np.ndarray) -> pd.DataFrame:
+def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, history: History) -> pd.DataFrame:
     """Rows of the table for some usable pixels of one acquisition.
 
     Args:
@@ -112,10 +112,12 @@ def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, last: 
         part: part that the pixels belong to.
         ordinals: which of its usable pixels, in reading order `(n)`.
         mean: climatology `(y, x)`.
-        last: persistence `(y, x)`.
+        history: what was seen before the day. Persistence is its last label, or climatology where there was none.
     """
     usable = np.isfinite(frame.label) & (frame.part == PARTS.index(part))
     row, column = (index[ordinals].astype(np.int32) for index in np.nonzero(usable))
+    last = history.last[row, column]
+    past = history.at(frame.day, row, column) if history.days else {}
     return pd.DataFrame(
         {
             "time": frame.time,
@@ -126,7 +128,8 @@ def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, last: 
             "label": frame.label[row, column],
             "label_uncertainty": frame.uncertainty[row, column].astype(np.float32),
             "climatology": mean[row, column],
-            "persistence": last[row, column],
+            "persistence": np.where(np.isfinite(last), last, mean[row, column]),
+            **past,
         }
     )
 
@@ -156,7 +159,7 @@ def ensemble(means: np.ndarray, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndar
     return means.mean(axis=0), np.sqrt((sigmas**2).mean(axis=0) + means.var(axis=0))
 
 
-def _experiments(predictions: list[Path]) -> dict[str, list[Path]]:
+def by_experiment(predictions: list[Path]) -> dict[str, list[Path]]:
     """Files of the members by the name of their experiment, the folder they are in."""
     names = sorted({path.parent.name for path in predictions})
     return {name: sorted((path for path in predictions if path.parent.name == name), key=_member) for name in names}
@@ -177,7 +180,7 @@ def _predicted_by(path: Path, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
 
 
 def _column(data: xr.DataArray, table: pd.DataFrame) -> np.ndarray:
-    return values_at(data, _days(table), table["row"].to_numpy(), table["column"].to_numpy())
+    return values_at(data, days_of(table), table["row"].to_numpy(), table["column"].to_numpy())
 
 
 def _truth(path: Path | None, table: pd.DataFrame, grid: GeoBox) -> np.ndarray:
@@ -189,15 +192,3 @@ def _truth(path: Path | None, table: pd.DataFrame, grid: GeoBox) -> np.ndarray:
         msg = f"{path}: its grid is not that of the run (evaluation.truth); bring the truth on the run's grid, or set the key to null"
         raise LoamError(msg)
     return _column(data["ssm"], table)
-
-
-def _days(table: pd.DataFrame) -> np.ndarray:
-    return table["time"].to_numpy().astype("datetime64[D]")
-
-
-def _boosting(covariates: Covariates, table: pd.DataFrame, tests: pd.DataFrame, days: int, cfg: Evaluation) -> np.ndarray:
-    train = table[table["split"] == "train"]
-    known, wanted = (
-        all_features(covariates, _days(part), part["row"].to_numpy(), part["column"].to_numpy(), days) for part in (train, tests)
-    )
-    return boost(known, train["label"].to_numpy(), wanted, cfg.boosting.iterations, cfg.seed)

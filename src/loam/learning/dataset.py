@@ -8,7 +8,8 @@ from torch.utils.data import Dataset
 from loam.errors import LoamError
 from loam.features import WEATHER, Covariates
 from loam.learning.labels import Labels
-from loam.learning.past import PAST, past_labels
+from loam.learning.past import past_labels
+from loam.past import PAST
 
 STATISTICS_PATCHES = 512
 # Labels that a sample of each part may be shown: its own part's, and what trained. Never one that tests.

@@ -13,13 +13,13 @@ from scipy.special import ndtri
 from loam.config import Change, Compute, LandCover, Signal, Vegetation
 from loam.errors import LoamError
 from loam.flags import UNUSABLE, Flag, flag_attributes
-from loam.grid import empty_like_grid, require_same_grid
+from loam.grid import empty_like_grid, land_cover_codes, require_same_grid
 from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
-from loam.moisture.masks import incidence_flags, land_cover_codes, land_cover_flags, sensitivity_flags, where
+from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
 from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation

@@ -1,28 +1,9 @@
 """Flags: what makes a value of change detection unusable, or in need of care."""
 
-from pathlib import Path
-
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from loam.config import LandCover
 from loam.flags import Flag
-from loam.grid import to_grid
-from loam.raster import open_raster
-
-MARGIN_PX = 2
-
-
-def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
-    """Commonest class in each pixel of a window, `(y, x)`, NaN where the map does not reach. Only the window's part is read."""
-    whole = open_raster(landcover)
-    edges = box.pad(MARGIN_PX).extent.to_crs(whole.rio.crs).boundingbox
-    south_first = whole["y"].size > 1 and whole["y"].values[0] < whole["y"].values[-1]
-    rows = slice(edges.bottom, edges.top) if south_first else slice(edges.top, edges.bottom)
-    part = whole.sel(x=slice(edges.left, edges.right), y=rows)
-    if min(part.shape) < 2:
-        return np.full(tuple(box.shape), np.nan)
-    return np.asarray(to_grid(part, box, "mode").values)
 
 
 def land_cover_flags(code: np.ndarray, classes: LandCover) -> np.ndarray:

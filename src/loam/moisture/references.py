@@ -13,13 +13,12 @@ import xarray as xr
 from loam.config import Compute, References, Signal, Vegetation
 from loam.errors import LoamError
 from loam.flags import Flag, flag_attributes
-from loam.grid import empty_like_grid
+from loam.grid import empty_like_grid, land_cover_codes
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
-from loam.moisture.masks import land_cover_codes
 from loam.moisture.observed import Observed, Source, observe, open_source
 from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
 from loam.moisture.vegetation import vegetation_slope, without_vegetation

@@ -15,7 +15,10 @@ STYLE: dict[Any, Any] = {
 }
 # Colour-blind safe (Okabe and Ito 2008), dark enough for thin lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-BASELINE_COLOURS = {"climatology": "#BDBDBD", "persistence": "#8C8C8C", "boosting": "#4D4D4D"}
+BASELINE_COLOURS = {
+    "climatology": "#D4D4D4", "persistence": "#B0B0B0", "antecedent": "#8C8C8C", "boosting": "#636363", "boosting_past": "#333333",
+}  # fmt: skip
+PROBE_COLOURS = {"date_only": "#5B3A8C", "pixel_season": "#8E73B5", "shuffled_weather": "#B9A6D3", "shuffled_space": "#DCD2EA"}
 LABEL_COLOUR, TRUTH_COLOUR, RAIN_COLOUR = "#6B6B6B", "#000000", "#56B4E9"
 # Dry brown to wet blue, as in resources/styles/ssm.qml.
 SSM_STOPS = ("#8C510A", "#D8B365", "#F5EBC8", "#8CC5E3", "#2C7FB8", "#08306B")

@@ -97,7 +97,7 @@ def tags_of(day: np.datetime64, members: int, support_m: float, factor: float) -
         "date": str(day),
         "title": f"Surface soil moisture, {day}",
         "units": "1 (relative: 0 dry reference, 1 wet reference)",
-        "source": f"Sentinel-1 change detection, extended in time and space by a ConvLSTM ensemble of {members}",
+        "source": f"Sentinel-1 change detection, extended in time and space by a recurrent network, an ensemble of {members}",
         "effective_resolution": f"{support_m:g} m: backscatter was averaged over this; the pixels are finer",
         "uncertainty": f"ensemble's 1 sigma times {factor:.3f}: ± ssm_uncertainty covers 68 % of labels of dates that did not train",
         "software": f"Loam {__version__}",

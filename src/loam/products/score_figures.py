@@ -7,57 +7,59 @@ import numpy as np
 import pandas as pd
 
 from loam.parts import TESTS
-from loam.products.drawing import BASELINE_COLOURS, COLOURS, SPLIT_TITLES, new_figure, save
+from loam.products.drawing import COLOURS, SPLIT_TITLES, new_figure, save
+from loam.products.interval_figure import interval_figure
+from loam.products.probe_figure import probe_figure
+from loam.products.score_lookup import CEILING, Scores, Shown
 from loam.products.score_table import as_html
+from loam.products.strata_figure import strata_figure
 
 # The bars stop here: far below zero, how far says nothing more.
 WORST_R2 = -1.0
 
 
-def draw_scores(samples: Path, scores: Path, histories: list[Path], scatter: Path, bars: Path, curves: Path, table: Path) -> None:
-    """Draw predictions against labels, R² of all models, learning curves; write the main scores as HTML."""
-    drawn, scored = pd.read_parquet(samples), pd.read_parquet(scores)
+def draw_scores(
+    samples: Path, scores: Path, histories: list[Path], scatter: Path, bars: Path, strata: Path, intervals: Path, probes: Path,
+    curves: Path, table: Path,
+) -> None:  # fmt: skip
+    """Draw predictions against labels, scores of all models, of strata, intervals and probes, learning curves; write a table as HTML."""
+    drawn, scored = pd.read_parquet(samples), Scores(pd.read_parquet(scores))
     save(scatter_figure(drawn, scored), scatter)
     save(bar_figure(scored), bars)
+    save(strata_figure(scored), strata)
+    save(interval_figure(scored), intervals)
+    save(probe_figure(scored), probes)
     save(curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}), curves)
     table.write_text(as_html(scored), encoding="utf-8")
 
 
-def best_members(scores: pd.DataFrame) -> dict[str, str]:
-    """Member that stands for each experiment: its ensemble, or the only one."""
-    ours = scores[scores["model"] == "convlstm"]
-    members = {name: sorted(group["member"].unique()) for name, group in ours.groupby("experiment")}
-    return {str(name): "ensemble" if "ensemble" in found else str(found[0]) for name, found in members.items()}
-
-
-def scatter_figure(samples: pd.DataFrame, scores: pd.DataFrame) -> Any:
+def scatter_figure(samples: pd.DataFrame, scores: Scores) -> Any:
     """Density of predictions against labels, and against the truth where it is known; a column per split.
 
     Args:
         samples: table of `collect_samples`.
-        scores: table of `score`.
+        scores: of the same run.
     """
-    targets = {"label": "label"} | ({"truth": "truth"} if samples["truth"].notna().any() else {})
-    rows = [(name, member, target) for name, member in best_members(scores).items() for target in targets]
+    rows = [(shown, target) for shown in scores.ours() for target in scores.targets()]
     figure, axes = new_figure(
         len(rows), len(TESTS), (3.1 * len(TESTS) + 0.7, 3.2 * len(rows) + 0.8), "compressed", sharex=True, sharey=True
     )
     images = []
-    for line, (name, member, target) in zip(axes, rows, strict=True):
+    for line, (shown, target) in zip(axes, rows, strict=True):
         for panel, split in zip(line, TESTS, strict=True):
-            part = samples[samples["split"] == split][[target, f"{name}/{member}"]].dropna()
-            images.append(_density(panel, part[target].to_numpy(), part[f"{name}/{member}"].to_numpy()))
-            r2 = _value(scores, name, member, split, "all" if target == "label" else "truth")
-            panel.text(0.04, 0.96, f"R² {_number(r2)}\nn = {len(part)}", transform=panel.transAxes, va="top", fontsize=8.5)
+            column = f"{shown.experiment}/{shown.member}"
+            part = samples[samples["split"] == split][[target, column]].dropna()
+            images.append(_density(panel, part[target].to_numpy(), part[column].to_numpy()))
+            text = f"R² {_number(scores.value(shown, split, target))}\nn = {len(part)}"
+            panel.text(0.04, 0.96, text, transform=panel.transAxes, va="top", fontsize=8.5)
             panel.set_xlabel(f"{target} [1]")
             panel.tick_params(labelbottom=True)
-        line[0].set_ylabel(f"{name}: prediction [1]")
+        line[0].set_ylabel(f"{shown.name}: prediction [1]")
     for panel, split in zip(axes[0], TESTS, strict=True):
         panel.set_title(_title(split))
-    if any(image is not None for image in images):
-        figure.colorbar(
-            next(image for image in images if image is not None), ax=axes, label="share of the panel's densest cell [1]", aspect=40
-        )
+    known = [image for image in images if image is not None]
+    if known:
+        figure.colorbar(known[0], ax=axes, label="share of the panel's densest cell [1]", aspect=40)
     return figure
 
 
@@ -77,42 +79,31 @@ def _density(axes: Any, target: np.ndarray, estimate: np.ndarray) -> Any:
     return axes.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="viridis_r", norm=scale, interpolation="nearest")
 
 
-def bar_figure(scores: pd.DataFrame) -> Any:
-    """R² against labels of every model under each split, with the labels' noise ceiling; a second row for the truth.
-
-    Args:
-        scores: table of `score`.
-    """
-    known = scores[(scores["stratum"] == "truth") & (scores["count"] > 0)]
-    strata = {"all": "labels", **({"truth": "truth"} if len(known) else {})}
-    figure, axes = new_figure(len(strata), 1, (10.5, 3.3 * len(strata) + 0.5), sharex=True)
-    for panel, (stratum, target) in zip(axes[:, 0], strata.items(), strict=True):
-        _bars(panel, scores, stratum)
-        panel.set_ylabel(f"R² against {target} [1]")
-    if len(strata) == 2:
-        axes[0, 0].tick_params(labelbottom=True)
+def bar_figure(scores: Scores) -> Any:
+    """R² against labels of every model under each split, with the labels' noise ceiling; a second row for the truth."""
+    targets = scores.targets()
+    figure, axes = new_figure(len(targets), 1, (11.5, 3.3 * len(targets) + 0.7), sharex=True)
+    for panel, (target, name) in zip(axes[:, 0], targets.items(), strict=True):
+        _bars(panel, scores, [*scores.ours(), *scores.baselines()], target)
+        panel.set_ylabel(f"R² against {name} [1]")
+        panel.tick_params(labelbottom=True)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=9)
+    figure.legend(handles, names, loc="outside upper center", ncols=4, fontsize=9)
     return figure
 
 
-def _bars(axes: Any, scores: pd.DataFrame, stratum: str) -> None:
-    models = [(name, member, name, COLOURS[place % len(COLOURS)]) for place, (name, member) in enumerate(best_members(scores).items())]
-    models += [("baseline", "-", name, colour) for name, colour in BASELINE_COLOURS.items()]
-    width = 0.84 / len(models)
-    for place, (experiment, member, model, colour) in enumerate(models):
-        kind = model if experiment == "baseline" else "convlstm"
-        values = np.array([_value(scores, experiment, member, split, stratum, model=kind) for split in TESTS])
-        left = np.arange(len(TESTS)) - 0.42 + (place + 0.5) * width
-        axes.bar(left, np.maximum(values, WORST_R2), width * 0.92, color=colour, label=model)
+def _bars(axes: Any, scores: Scores, models: list[Shown], target: str) -> None:
+    width = 0.86 / len(models)
+    for place, shown in enumerate(models):
+        values = np.array([scores.value(shown, split, target) for split in TESTS])
+        left = np.arange(len(TESTS)) - 0.43 + (place + 0.5) * width
+        axes.bar(left, np.maximum(values, WORST_R2), width * 0.92, color=shown.colour, label=shown.name)
         for x, value in zip(left, values, strict=True):
             _write_value(axes, x, value)
-    if stratum == "all":
+    if target == "label":
         for index, split in enumerate(TESTS):
-            ceiling = _value(scores, "baseline", "-", split, "all", model="ceiling")
-            axes.hlines(
-                ceiling, index - 0.45, index + 0.45, color="black", lw=1.2, ls="--", label="" if index else "noise ceiling of the labels"
-            )
+            label = "" if index else CEILING.name
+            axes.hlines(scores.value(CEILING, split), index - 0.45, index + 0.45, color="black", lw=1.2, ls="--", label=label)
     axes.axhline(0, color="black", lw=0.8)
     axes.set_ylim(bottom=max(WORST_R2, axes.get_ylim()[0]) - 0.16, top=1.05)
     axes.set_xticks(range(len(TESTS)), [_title(split) for split in TESTS])
@@ -166,12 +157,3 @@ def _title(split: str) -> str:
 
 def _number(value: float) -> str:
     return "n/a" if np.isnan(value) else f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")  # noqa: RUF001  (a true minus sign)
-
-
-def _value(
-    scores: pd.DataFrame, experiment: str, member: str, split: str, stratum: str, model: str = "convlstm", metric: str = "r2"
-) -> float:
-    """One score, NaN where the table does not have it."""
-    wanted = {"experiment": experiment, "member": member, "model": model, "split": split, "stratum": stratum, "metric": metric}
-    found = scores[np.logical_and.reduce([scores[key] == value for key, value in wanted.items()])]["value"]
-    return float(found.iloc[0]) if len(found) else np.nan

@@ -1,0 +1,190 @@
+"""Questions to a trained model: what it makes of the weather of other dates, of other places, and of more rain."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from loam.config import Probes
+from loam.features import WEATHER, open_covariates
+from loam.grid import require_same_grid
+from loam.learning.labels import Labels, open_labels
+from loam.learning.network import Network
+from loam.learning.prediction import Inputs, device_of, load_checkpoint
+from loam.parts import TESTS
+from loam.past import PAST
+
+# Groups of covariates that are shuffled together: what goes together in nature would give the others away.
+WEATHER_GROUPS = {
+    "precipitation": ("precipitation",),
+    "air": ("temperature", "humidity", "wind"),
+    "evapotranspiration": ("evapotranspiration",),
+}
+TERRAIN = ("elevation", "slope", "northness", "eastness", "curvature", "wetness_index")
+VEGETATION = ("ndvi", "ndvi_age")
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Test patches of one split as a model is shown them."""
+
+    date: np.ndarray  # (patch) datetime64[ns]
+    dynamic: torch.Tensor  # (patch, time, channel, row, column), units of WEATHER
+    static: torch.Tensor  # (patch, channel, y, x)
+    ssm: np.ndarray  # labels (patch, y, x), NaN missing
+
+
+def probe_model(
+    checkpoint: Path, ssm: Path, splits: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Probes,
+    size_px: int, past_days: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
+) -> None:  # fmt: skip
+    """Ask one member, and write sums of its errors per split, date and question, as Parquet."""
+    torch.set_num_threads(threads)
+    model, window = load_checkpoint(checkpoint)
+    covariates = open_covariates(static, weather, ndvi)
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        labels = open_labels(ssm, json.loads(splits.read_text()), Path(scratch))
+        require_same_grid(static, covariates.grid, ssm, labels.grid)
+        inputs = Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, past_days)
+        index = pd.read_parquet(patches)
+        answers = list(_answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg))
+    pd.concat(answers, ignore_index=True).to_parquet(out, index=False)
+
+
+def _answers(model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:
+    """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
+    channels = [*inputs.covariates.static_names, *(PAST if inputs.labels else ())]
+    # An aggregated window has one step for all its days.
+    rain = (cfg.rain_factor, cfg.rain_mm * inputs.days / inputs.steps, cfg.tolerance)
+    for number, split in enumerate(TESTS):
+        rng = np.random.default_rng([cfg.seed, number])
+        chosen = draw(index[(index["split"] == split) & (index["pass"] == 1)], cfg.patches_per_split, rng)
+        if len(chosen):
+            shown = read_patches(chosen, labels, inputs, size, model.stride)
+            yield ask(model, shown, channels, rain, rng).assign(split=split)
+
+
+def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
+    """At most so many rows of the index of patches, each with the same chance, in their order."""
+    return index.iloc[np.sort(rng.permutation(len(index))[:most])]
+
+
+def ask(
+    model: Network, patches: Patches, channels: Sequence[str], rain: tuple[float, float, float], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Answers to all questions, summed per date: columns `date`, `case`, and those of `errors`; `not_drier` where more rain fell.
+
+    Args:
+        model: in evaluation mode.
+        patches: of one split.
+        channels: names of the static channels.
+        rain: factor of precipitation, precipitation added to every step [mm], and the fall of SSM that counts as none [1].
+        rng: of the shuffles.
+    """
+    unchanged = answer(model, patches.dynamic, patches.static)
+    tables = [errors(patches, unchanged, "unchanged")]
+    for case, dynamic, static in questions(patches, channels, rng):
+        tables.append(errors(patches, answer(model, dynamic, static), case))
+    factor, plus_mm, tolerance = rain
+    wetter = answer(model, more_rain(patches.dynamic, factor, plus_mm), patches.static)
+    not_drier = (wetter >= unchanged - tolerance).sum(axis=(1, 2))
+    fallen = pd.Series(not_drier).groupby(patches.date).sum()
+    tables.append(errors(patches, wetter, "more_rain").assign(not_drier=lambda table: fallen.loc[table["date"]].to_numpy()))
+    return pd.concat(tables, ignore_index=True)
+
+
+def questions(patches: Patches, channels: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Name, weather and static maps of every question in which something is shuffled among the patches.
+
+    Weather comes from a patch of another date, static maps from another place, of what varies in both from another patch.
+    """
+    other_date, other = another_date(patches.date, rng), another_patch(len(patches.date), rng)
+    for name, members in {**WEATHER_GROUPS, "weather": WEATHER}.items():
+        chosen = [WEATHER.index(member) for member in members]
+        yield name, exchanged(patches.dynamic, chosen, other_date), patches.static
+    for name, chosen in {**static_groups(channels), "static": list(range(len(channels)))}.items():
+        yield name, patches.dynamic, exchanged(patches.static, chosen, other)
+
+
+def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
+    """Places of the channels by group; what is neither terrain, vegetation nor a past label comes from the soil map."""
+    named = {"terrain": TERRAIN, "vegetation": VEGETATION, "past_labels": PAST}
+    group = {member: name for name, members in named.items() for member in members}
+    out: dict[str, list[int]] = {}
+    for place, channel in enumerate(channels):
+        out.setdefault(group.get(channel, "soil"), []).append(place)
+    return out
+
+
+def another_date(date: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+    """For every patch one of another date, each patch used once `(patch)`; not wholly where one date has more than half of them."""
+    dates, index, counts = np.unique(date, return_inverse=True, return_counts=True)
+    order = np.argsort(rng.permutation(dates.size)[index], kind="stable")  # dates in no order, the patches of each together
+    other = np.empty(date.size, dtype=np.int64)
+    other[order] = np.roll(order, int(counts.max()))
+    return torch.from_numpy(other)
+
+
+def another_patch(count: int, rng: np.random.Generator) -> torch.Tensor:
+    """For every patch another one, each used once `(patch)`."""
+    order = rng.permutation(count)
+    other = np.empty(count, dtype=np.int64)
+    other[order] = np.roll(order, 1)
+    return torch.from_numpy(other)
+
+
+def exchanged(values: torch.Tensor, channels: Sequence[int], other: torch.Tensor) -> torch.Tensor:
+    """A copy in which some channels of every patch are those of another `(patch, …, channel, y, x)`."""
+    out = values.clone()
+    chosen = torch.tensor(list(channels), dtype=torch.long)
+    out[..., chosen, :, :] = values[other][..., chosen, :, :]
+    return out
+
+
+def more_rain(dynamic: torch.Tensor, factor: float, plus_mm: float) -> torch.Tensor:
+    """Weather with more precipitation on every step; `plus_mm` per step [mm]."""
+    out = dynamic.clone()
+    rain = WEATHER.index("precipitation")
+    out[..., rain, :, :] = out[..., rain, :, :] * factor + plus_mm
+    return out
+
+
+@torch.inference_mode()
+def answer(model: Network, dynamic: torch.Tensor, static: torch.Tensor) -> np.ndarray:
+    """Mean of SSM that a model predicts `(patch, y, x)`."""
+    device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
+    batches = zip(dynamic.split(BATCH), static.split(BATCH), strict=True)
+    return torch.cat([model(weather.to(device), maps.to(device))[0].float().cpu() for weather, maps in batches]).numpy()
+
+
+def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
+    """Per date: labelled pixels and sums over them of squared error, label and its square; all pixels asked."""
+    known = np.isfinite(patches.ssm)
+    label = np.where(known, patches.ssm, 0).astype(np.float64)
+    squared = np.where(known, (estimate - label) ** 2, 0)
+    sums = {
+        "count": known.sum(axis=(1, 2)), "squared_error": squared.sum(axis=(1, 2)), "label": label.sum(axis=(1, 2)),
+        "label_squared": (label**2).sum(axis=(1, 2)), "pixels": np.full(len(label), label[0].size),
+    }  # fmt: skip
+    table = pd.DataFrame(sums).groupby(patches.date).sum().rename_axis("date").reset_index()
+    return table.assign(case=case)
+
+
+def read_patches(index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int) -> Patches:
+    """What a model is shown of some patches, and their labels."""
+    position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
+    dynamic, static, ssm = [], [], []
+    for date, row, column in zip(index["date"], index["row"], index["column"], strict=True):
+        window = (slice(row, row + size), slice(column, column + size))
+        weather, maps = inputs.of(np.datetime64(date), window, stride)
+        dynamic.append(weather)
+        static.append(maps)
+        ssm.append(np.array(labels.values[(position.loc[date], 0, *window)]))
+    return Patches(index["date"].to_numpy(), torch.from_numpy(np.stack(dynamic)), torch.from_numpy(np.stack(static)), np.stack(ssm))

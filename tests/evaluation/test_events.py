@@ -1,0 +1,30 @@
+"""Wet events against a confusion matrix."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix
+
+from loam.evaluation.events import event_scores
+
+
+def test_hand_worked_values() -> None:
+    target, estimate = np.array([0.9, 0.8, 0.7, 0.1, 0.2]), np.array([0.8, 0.1, 0.9, 0.9, 0.0])
+    assert dict(event_scores(target, estimate, 0.7)) == pytest.approx({"pod": 2 / 3, "far": 1 / 3, "csi": 2 / 4})
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=60), st.floats(0.05, 0.95))
+def test_they_follow_from_the_confusion_matrix(pairs: list[tuple[float, float]], threshold: float) -> None:
+    target, estimate = np.array(pairs).T
+    (_, alarms), (misses, hits) = confusion_matrix(target >= threshold, estimate >= threshold, labels=[False, True])
+    scores = dict(event_scores(target, estimate, threshold))
+    for name, part, whole in (("pod", hits, hits + misses), ("far", alarms, hits + alarms), ("csi", hits, hits + misses + alarms)):
+        assert (np.isnan(scores[name]) and whole == 0) or scores[name] == part / whole
+
+
+def test_a_perfect_model_finds_all_without_alarm_and_one_that_never_warns_nothing() -> None:
+    target = np.linspace(0, 1, 50)
+    assert dict(event_scores(target, target, 0.9)) == {"pod": 1, "far": 0, "csi": 1}
+    dry = dict(event_scores(target, np.zeros(50), 0.9))
+    assert dry["pod"] == dry["csi"] == 0 and np.isnan(dry["far"])
