@@ -497,6 +497,12 @@ class Train(Section):
     loss: Literal["nll", "mse"] = Field(description="'nll': Gaussian with predicted variance; 'mse'")
     weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
     seed: int = Field(ge=0, description="seed of member 0; member n adds n")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        description="'auto': a GPU where the job has one; 'cpu': none is asked for; 'gpu': stop without one"
+    )
+    devices: Count = Field(description="GPUs, or processes on CPUs, of each node")
+    nodes: Count = Field(description="nodes that train one member together; above 1 only under Slurm")
+    strategy: Literal["auto", "ddp"] = Field(description="'auto': DDP where there are several devices; 'ddp': always")
 
 
 class Experiment(Section):
@@ -569,6 +575,13 @@ class Products(Section):
     maps: Maps
 
 
+class Requests(Section):
+    """What the size of jobs follows from, before anything is known of the data."""
+
+    extent_km2: float = Field(gt=0, description="of the grid, where grid.aoi is no list of bounds [km²]")
+    passes_per_year: float = Field(gt=0, description="acquisitions of the area a year")
+
+
 class Config(Section):
     """A whole configuration."""
 
@@ -584,6 +597,7 @@ class Config(Section):
     learning: Learning
     evaluation: Evaluation
     products: Products
+    requests: Requests
 
     @model_validator(mode="after")
     def _maps_can_be_made(self) -> Self:

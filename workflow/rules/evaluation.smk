@@ -18,10 +18,9 @@ rule collect_samples:
         "<benchmarks>/collect_samples.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["collect_samples"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=60,
+        **asked("collect_samples"),
     params:
         **step("collect_samples", "evaluation", days="learning.longest_window"),
     shell:
@@ -41,9 +40,9 @@ rule score:
         "<benchmarks>/score.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["score"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=30,
+        **asked("score"),
     params:
         **step("score"),
     shell:

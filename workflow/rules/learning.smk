@@ -9,9 +9,9 @@ rule make_splits:
         "<benchmarks>/make_splits.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["make_splits"].threads
     resources:
-        mem_mb=lambda wc, attempt: 1000 * attempt,
-        runtime=10,
+        **asked("make_splits"),
     params:
         **step("make_splits", "learning.splits"),
     shell:
@@ -30,9 +30,9 @@ rule sample_patches:
         "<benchmarks>/sample_patches.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["sample_patches"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("sample_patches"),
     params:
         **step("sample_patches", "learning.patches"),
     shell:
@@ -56,10 +56,9 @@ rule train:
         "<benchmarks>/train/{experiment}_{member}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 4
+    threads: needs.NEEDS["train"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=240,
+        **asked("train"),
     params:
         **step(
             "train",
@@ -68,8 +67,10 @@ rule train:
             experiment="learning.experiments.{experiment}",
             size_px="learning.patches.size_px",
         ),
+        launch=launcher("train"),
     shell:
-        "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --static {input.static:q}"
+        # Under Slurm a task for every process that trains; elsewhere Lightning starts them.
+        "{params.launch} python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --static {input.static:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q} --history {output.history:q}"
         " --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
@@ -89,10 +90,9 @@ rule predict:
         "<benchmarks>/predict/{experiment}_{member}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 4
+    threads: needs.NEEDS["predict"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=120,
+        **asked("predict"),
     params:
         **step("predict", days="map_days"),
     shell:

@@ -16,7 +16,7 @@ from loam.evaluation.labels import Frame, Labels, open_labels, values_at
 from loam.features import Covariates, open_covariates
 from loam.grid import require_same_grid
 from loam.parts import PARTS, TESTS
-from loam.raster import open_dataset, require
+from loam.raster import open_dataset, require, whole
 
 TRAIN = PARTS.index("train")
 COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertainty")
@@ -47,7 +47,8 @@ def collect_samples(
     tests.insert(len(COLUMNS), "truth", _truth(truth, tests, covariates.grid))
     tests["boosting"] = _boosting(covariates, table, tests, days, cfg)
     tests = pd.concat([tests, *(predicted(name, paths, tests) for name, paths in _experiments(predictions).items())], axis=1)
-    tests.to_parquet(out, index=False)
+    with whole(out) as partial:
+        tests.to_parquet(partial, index=False)
 
 
 def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from loam.evaluation import metrics
 from loam.parts import TESTS
+from loam.raster import whole
 
 BASELINES = ("climatology", "persistence", "boosting")
 # Stratum of the scores: the column that is the target.
@@ -29,7 +30,8 @@ class Model:
 
 def score(samples: Path, out: Path) -> None:
     """Score every model on the same samples and write one row per model, split, stratum and metric, as Parquet."""
-    score_table(pd.read_parquet(samples)).to_parquet(out, index=False)
+    with whole(out) as partial:
+        score_table(pd.read_parquet(samples)).to_parquet(partial, index=False)
 
 
 def score_table(samples: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 from loam.config import Splits
 from loam.errors import LoamError
 from loam.parts import PARTS, TESTS, unit_parts
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 SCHEMES = {
     "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
@@ -24,7 +24,8 @@ def make_splits(stack: Path, out: Path, cfg: Splits) -> None:
     """Write `splits.json`: one training part, and four tests of it from lenient to honest."""
     data = open_dataset(stack)
     splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg)
-    out.write_text(json.dumps(splits, indent=1))
+    with whole(out) as partial:
+        partial.write_text(json.dumps(splits, indent=1))
 
 
 def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits) -> dict[str, Any]:

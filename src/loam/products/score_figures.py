@@ -9,6 +9,7 @@ import pandas as pd
 from loam.parts import TESTS
 from loam.products.drawing import BASELINE_COLOURS, COLOURS, SPLIT_TITLES, new_figure, save
 from loam.products.score_table import as_html
+from loam.raster import whole
 
 # The bars stop here: far below zero, how far says nothing more.
 WORST_R2 = -1.0
@@ -20,7 +21,8 @@ def draw_scores(samples: Path, scores: Path, histories: list[Path], scatter: Pat
     save(scatter_figure(drawn, scored), scatter)
     save(bar_figure(scored), bars)
     save(curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}), curves)
-    table.write_text(as_html(scored), encoding="utf-8")
+    with whole(table) as partial:
+        partial.write_text(as_html(scored), encoding="utf-8")
 
 
 def best_members(scores: pd.DataFrame) -> dict[str, str]:

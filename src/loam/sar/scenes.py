@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Backscatter, Grid, Period, Scenes
 from loam.errors import LoamError
 from loam.grid import target_grid
+from loam.raster import whole
 from loam.sar.orbit import find_orbit_file
 from loam.sar.product import Product, read_product, require_whole
 from loam.sar.safe import Safe
@@ -185,9 +186,7 @@ def _row(slices: Sequence[Product], orbits: Path | None) -> tuple[str, ...]:
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV table, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
+    with whole(path) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
         table.writerows(rows)
-    partial.rename(path)
