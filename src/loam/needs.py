@@ -1,8 +1,8 @@
 """What jobs need: memory, time, disk and threads as functions of area and dates, for rules and for `loam plan` alike.
 
 Every function is a constant, a part per megapixel and a part per megapixel and date, fitted to what Snakemake measured
-in `benchmarks/*.tsv` of finished runs of three sizes (docs/performance.md has them); `benchmarks/needs.py` compares
-them with any other run. No data are opened: the size of the area and the number of dates come from the configuration.
+in `benchmarks/*.tsv` of the demo, of the small scene of the tests and of the runs in docs/performance.md; `benchmarks/needs.py`
+compares them with any other run. No data are opened: the size of the area and the number of dates come from the configuration.
 """
 
 import math
@@ -65,44 +65,44 @@ class Request:
 
 
 NEEDS = {
-    "make_twin": Need(2, Cost(650, 500), Cost(10, 0, 6.6), Cost(0, 50, 30)),
+    "make_twin": Need(2, Cost(470, 0, 19), Cost(6, 0, 7), Cost(0, 0, 38)),
     "import_cube": Need(1, Cost(400, 0, 2), Cost(4, 0, 0.3), Cost(0, 0, 10)),
     "find_scenes": Need(4, Cost(300), Cost(4), Cost(1)),
-    "prepare_heights": Need(1, Cost(260, 120), Cost(2, 5), Cost(0, 20)),
-    "flatten_scenes": Need(1, Cost(420, 50), Cost(2.5, 0, 6.5), Cost(0, 0, 11)),
-    "stack_scenes": Need(2, Cost(400, 60), Cost(3, 0, 0.4), Cost(0, 0, 9)),
+    "prepare_heights": Need(1, Cost(260, 120), Cost(1.5, 5), Cost(0, 20)),
+    "flatten_scenes": Need(1, Cost(380, 55), Cost(3, 0, 6.5), Cost(0, 0, 14)),
+    "stack_scenes": Need(2, Cost(360, 60), Cost(3.5, 0, 0.3), Cost(0, 0, 8)),
     "filter_speckle": Need(2, Cost(600, 100), Cost(4, 0, 1), Cost(0, 0, 9)),
     "mosaic_dem": Need(1, Cost(260, 30), Cost(2, 0.5), Cost(0, 5)),
-    "import_weather": Need(1, Cost(450), Cost(8), Cost(5)),
+    "import_weather": Need(1, Cost(400), Cost(5), Cost(5)),
     "import_soil": Need(1, Cost(350, 60), Cost(4, 1), Cost(0, 4)),
     "import_ndvi": Need(1, Cost(450), Cost(5), Cost(100)),
-    "prepare_static": Need(1, Cost(450, 210), Cost(4, 4), Cost(0, 40)),
-    "prepare_weather": Need(1, Cost(400), Cost(5), Cost(5)),
-    "prepare_ndvi": Need(1, Cost(420, 40), Cost(4, 1), Cost(0, 15)),
-    "report_covariates": Need(1, Cost(300, 150), Cost(3, 1)),
+    "prepare_static": Need(1, Cost(390, 200), Cost(3.5, 4), Cost(0, 40)),
+    "prepare_weather": Need(1, Cost(400), Cost(3), Cost(5)),
+    "prepare_ndvi": Need(1, Cost(400, 40), Cost(5, 1), Cost(0, 15)),
+    "report_covariates": Need(1, Cost(300, 150), Cost(2.5, 1)),
     "make_splits": Need(1, Cost(300), Cost(2)),
     "fit_references": Need(4, Cost(0), Cost(15, 0, 0.06), Cost(0, 60)),
     "detect_change": Need(4, Cost(0), Cost(5, 0, 0.12), Cost(0, 0, 7)),
     "detect_acquisition": Need(2, Cost(0), Cost(4, 1), Cost(0, 10)),
     "volumetric_moisture": Need(2, Cost(0), Cost(4, 0, 0.1), Cost(0, 0, 7)),
     "soil_water_index": Need(2, Cost(0), Cost(4, 0, 0.3), Cost(0, 0, 7)),
-    "sample_patches": Need(1, Cost(350, 20), Cost(4, 0, 0.2), Cost(1)),
-    "train": Need(4, Cost(850, 0, 20), Cost(10), Cost(1)),
-    "predict": Need(4, Cost(600, 0, 9), Cost(6, 0, 1.2), Cost(0, 0, 7)),
-    "collect_samples": Need(2, Cost(650, 0, 3), Cost(12, 0, 0.3), Cost(15)),
-    "score": Need(1, Cost(300), Cost(4), Cost(1)),
-    "write_maps": Need(1, Cost(400, 120), Cost(3, 2), Cost(0, 0, 9)),
-    "draw_maps": Need(1, Cost(300, 40), Cost(5, 0.3), Cost(1)),
+    "sample_patches": Need(1, Cost(290, 0, 3), Cost(3.5, 0, 0.3), Cost(1)),
+    "train": Need(4, Cost(880, 0, 18), Cost(8), Cost(1)),
+    "predict": Need(4, Cost(500, 0, 15), Cost(4.5, 0, 1.1), Cost(0, 0, 7)),
+    "collect_samples": Need(2, Cost(400, 0, 25), Cost(4.5, 0, 1), Cost(15)),
+    "score": Need(1, Cost(300), Cost(3.5), Cost(1)),
+    "write_maps": Need(1, Cost(360, 120), Cost(2.5, 2), Cost(0, 0, 9)),
+    "draw_maps": Need(1, Cost(240, 150), Cost(5, 1), Cost(1)),
     "draw_scores": Need(1, Cost(300), Cost(4), Cost(1)),
-    "draw_series": Need(1, Cost(450, 0, 50), Cost(5, 0, 0.2), Cost(1)),
-    "draw_moisture": Need(1, Cost(400, 40, 3), Cost(4, 0, 0.1), Cost(1)),
-    "draw_scenes": Need(1, Cost(350, 40, 2), Cost(4, 0, 0.1), Cost(1)),
+    "draw_series": Need(1, Cost(340, 0, 57), Cost(2.5, 0, 0.4), Cost(1)),
+    "draw_moisture": Need(1, Cost(380, 0, 10), Cost(3.5, 0, 0.1), Cost(1)),
+    "draw_scenes": Need(1, Cost(350, 20, 1), Cost(4, 0, 0.1), Cost(1)),
     "draw_covariates": Need(1, Cost(450, 100), Cost(5, 1), Cost(1)),
 }
 # Steps that keep within moisture.compute.memory_mb, whatever the area.
 BOUNDED = {"fit_references", "detect_change", "detect_acquisition", "volumetric_moisture", "soil_water_index"}
 # A patch's pixel, a pass over it forward and backward, with the validation after it [s]: a part, and one per day of a sequence.
-TRAIN_S, TRAIN_DAY_S = 3.3e-6, 0.33e-6
+TRAIN_S, TRAIN_DAY_S = 1.65e-6, 0.165e-6
 
 
 def size_of(cfg: Config) -> Size:
@@ -110,7 +110,7 @@ def size_of(cfg: Config) -> Size:
     aoi = cfg.grid.aoi
     area_km2 = cfg.requests.extent_km2 if isinstance(aoi, str) else (aoi[2] - aoi[0]) * (aoi[3] - aoi[1]) / 1e6
     years = ((cfg.period.end - cfg.period.start).days + 1) / 365.25
-    return Size(area_km2 / cfg.grid.resolution_m**2 * 1e6 / 1e6, years * cfg.requests.passes_per_year, math.ceil(4 * years))
+    return Size(area_km2 / cfg.grid.resolution_m**2, years * cfg.requests.passes_per_year, math.ceil(4 * years))
 
 
 def request(name: str, cfg: Config, size: Size | None = None, attempt: int = 1) -> Request:
@@ -132,7 +132,7 @@ def request(name: str, cfg: Config, size: Size | None = None, attempt: int = 1) 
     dates = size.dates / batches(size, cfg) if name == "flatten_scenes" else size.dates
     memory = _memory_mb(name, cfg, size.megapixels, dates)
     seconds = need.seconds.at(size.megapixels, dates) + _training_seconds(name, cfg, size)
-    wall = SLOWER * seconds / (1 + SECOND_THREAD * (need.threads - 1))
+    wall = SLOWER * seconds / speedup(need.threads)
     return Request(
         threads=need.threads,
         memory_mb=math.ceil((STARTER_MB + MARGIN * memory) / 100) * 100 * attempt,
@@ -143,6 +143,11 @@ def request(name: str, cfg: Config, size: Size | None = None, attempt: int = 1) 
         nodes=cfg.learning.train.nodes if name == "train" else 1,
         tasks=cfg.learning.train.nodes * cfg.learning.train.devices if name == "train" else 1,
     )
+
+
+def speedup(threads: int) -> float:
+    """How much faster several threads are than one."""
+    return 1 + SECOND_THREAD * (threads - 1)
 
 
 def _memory_mb(name: str, cfg: Config, megapixels: float, dates: float) -> float:

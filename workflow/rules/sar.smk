@@ -34,7 +34,7 @@ if cfg.sources.backscatter.kind == "scenes":
             listing=lambda wildcards: [listing(cfg.sources.backscatter.path), listing(cfg.sources.backscatter.orbits)],
         shell:
             "python -m loam find-scenes --folder {input.scenes:q} --orbits {input.orbits:q} --scenes {output.scenes:q}"
-            " --rejected {output.rejected:q} --params {params.cfg:q} 2> {log:q}"
+            " --rejected {output.rejected:q} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
     rule prepare_heights:
         input:
