@@ -106,6 +106,10 @@ class Cluster:
         self.state = state or Path(os.environ.get("LOAM_SLURM", Path(tempfile.gettempdir()) / "loam-slurm"))
         self.log = self.state / "start.log"
 
+    def is_up(self) -> bool:
+        """Whether the controller that this folder names is at work."""
+        return self._running("slurmctld")
+
     # --- up ---
 
     def up(self) -> None:
