@@ -83,7 +83,9 @@ def cancel(_cluster: Cluster, number: int) -> None:
 
 
 def time_out(_cluster: Cluster, number: int) -> None:
-    subprocess.run(["scontrol", "update", f"JobId={number}", "EndTime=now"], check=True)
+    """Slurm counts in minutes: the job is held up until one is over."""
+    subprocess.run(["scancel", "--signal=STOP", "--full", str(number)], check=True)
+    subprocess.run(["scontrol", "update", f"JobId={number}", "TimeLimit=1"], check=True)
 
 
 def lose_node(cluster: Cluster, number: int) -> None:

@@ -55,7 +55,7 @@ rule train:
     benchmark:
         "<benchmarks>/train/{experiment}_{member}.tsv"
     conda:
-        "../../envs/loam.yaml"
+        "../../envs/gpu.yaml"
     threads: needs.NEEDS["train"].threads
     resources:
         **asked("train"),
@@ -89,7 +89,7 @@ rule predict:
     benchmark:
         "<benchmarks>/predict/{experiment}_{member}.tsv"
     conda:
-        "../../envs/loam.yaml"
+        "../../envs/gpu.yaml"
     threads: needs.NEEDS["predict"].threads
     resources:
         **asked("predict"),
