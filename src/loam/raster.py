@@ -47,7 +47,8 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*")
     try:
         if path.is_dir():
-            return xr.open_zarr(path, consolidated=False, chunks=chunks)
+            data = xr.open_zarr(path, consolidated=False, chunks=chunks)
+            return data[sorted(data.data_vars, key=str)]  # a folder lists them in any order
         return xr.open_dataset(path, chunks=chunks)
     except Exception as error:
         if not path.exists():

@@ -5,18 +5,24 @@ import re
 import tarfile
 from pathlib import Path
 
+import torch
 from slurm.cluster import Cluster
 from slurm.conftest import Run, SlurmHouse
 from test_workflow import House
 
 Ran = tuple[SlurmHouse, Run]
+CHECKPOINT = "results/small/learning/sequence/0.ckpt"
 GPU_RULES = {"rule_train", "rule_predict"}
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Digest of every file that results are in: all but times, logs, Snakemake's own, and what holds the folder's name."""
+    """Digest of every file that results are in: all but logs, times, Snakemake's own, and checkpoints, which hold a folder's name."""
     files = [path for name in ("results/small", "resources/small") for path in (folder / name).rglob("*") if path.is_file()]
-    kept = [path for path in files if not {"logs", "benchmarks"} & set(path.parts) and path.name != ".snakemake_timestamp"]
+    kept = [
+        path
+        for path in files
+        if not {"logs", "benchmarks"} & set(path.parts) and path.name != ".snakemake_timestamp" and path.suffix != ".ckpt"
+    ]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 
@@ -24,6 +30,9 @@ def test_results_are_those_of_a_local_run_bit_for_bit(local: House, ran: Ran) ->
     here, there = contents(local.folder), contents(ran[0].folder)
     assert len(here) > 1000
     assert {name for name in here | there if here.get(name) != there.get(name)} == set()
+    mine, theirs = (torch.load(each.folder / CHECKPOINT, weights_only=True)["state_dict"] for each in (local, ran[0]))
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 def test_every_job_is_in_slurms_records(cluster: Cluster, ran: Ran) -> None:
