@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def command(house: House, rule: str) -> list[str]:
     done = house.small("-n", "--forcerun", rule, "--printshellcmds")
     line = re.search(rf"python -m loam {rule.replace('_', '-')} .*", done.stdout + done.stderr)
     assert line, done.stderr
-    return shlex.split(line.group(0))[:-1]  # less the log
+    words = shlex.split(line.group(0))
+    return [sys.executable, *words[1 : words.index("2>")]]  # without its log
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -45,7 +47,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_full_disk_is_named_and_costs_nothing_that_was_there(local: House, disk: Path, kind: str) -> None:
     rule, option, where = CASES[kind]
     words = command(local, rule)
-    words = words[: words.index("2>")] if "2>" in words else words
     targets = [word for word in words if word.startswith(where)]
     moved = [str(disk / Path(word).name) if word in targets or word.endswith("/0.csv") else word for word in words]
     assert option in moved

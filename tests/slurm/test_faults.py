@@ -33,7 +33,7 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     """In one run: too little memory, too little time, scancel, a lost node, and an exit 1 in a scene."""
     before, names = contents(copied.folder), batches(copied)[:4]
     cancelled, lost, late, broken = names
-    remove(copied, *(BATCH.format(name) for name in names), STATIC)
+    remove(copied, *(BATCH.format(name) for name in names), STACK, STATIC)
     image = next((copied.folder / "resources/small/twin/scenes").glob("*/measurement/*vv*.tiff"))
     spoilt = spoil(copied, broken)
     # The first attempt of prepare_static gets less memory than two Snakemakes and NumPy take; the second enough.
@@ -95,7 +95,7 @@ def lose_node(cluster: Cluster, number: int) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, copied: SlurmHouse, how: signal.Signals) -> None:
     before, name = contents(copied.folder), batches(copied)[0]
-    remove(copied, BATCH.format(name))
+    remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
     run.until(lambda: running(cluster, "flatten_scenes"), "a batch to run")
     run.send(how)
@@ -107,7 +107,7 @@ def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, 
 
 def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied: SlurmHouse) -> None:
     before, name = contents(copied.folder), batches(copied)[0]
-    remove(copied, BATCH.format(name))
+    remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
     run.until(lambda: running(cluster, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
     run.send(signal.SIGKILL)
@@ -130,7 +130,7 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied
 def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Cluster, copied: SlurmHouse) -> None:
     """It cannot be cancelled, because nobody knows its number: it looks itself, before it touches a file."""
     before, name = contents(copied.folder), batches(copied)[0]
-    remove(copied, BATCH.format(name))
+    remove(copied, BATCH.format(name), STACK)
     nodes = "nodename=cpu1,cpu2"
     subprocess.run(["scontrol", "update", nodes, "state=drain", "reason=test"], check=True)
     try:
