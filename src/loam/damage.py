@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,14 @@ def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
         if fault := damage(path):
             return f"{path}: is not whole ({fault}); remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
     return None
+
+
+def disk_is_full(error: BaseException, folder: Path) -> bool:
+    """Whether writing into a folder failed for want of room.
+
+    Libraries in C say so in words of their own, or not at all: less than a megabyte left is full too.
+    """
+    return _full_disk(error) is not None or (isinstance(error, Exception) and shutil.disk_usage(folder).free < 2**20)
 
 
 def _full_disk(error: BaseException | None) -> str | None:

@@ -65,7 +65,7 @@ class Request:
 
 
 NEEDS = {
-    "make_twin": Need(2, Cost(470, 0, 19), Cost(6, 0, 7), Cost(0, 0, 38)),
+    "make_twin": Need(2, Cost(470, 0, 33), Cost(6, 0, 9), Cost(0, 0, 38)),
     "import_cube": Need(1, Cost(400, 0, 2), Cost(4, 0, 0.3), Cost(0, 0, 10)),
     "find_scenes": Need(4, Cost(900), Cost(4), Cost(1)),
     "prepare_heights": Need(1, Cost(260, 120), Cost(1.5, 5), Cost(0, 20)),

@@ -1,6 +1,5 @@
 """How arrays are read and become Zarr and COG: units, nodata, CRS, flags."""
 
-import errno
 import math
 import shutil
 import warnings
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.damage import disk_is_full
 from loam.errors import LoamError
 
 # netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
@@ -148,11 +148,11 @@ def whole(path: Path) -> Iterator[Path]:
     remove(partial)
     try:
         yield partial
-        if path.is_dir():
-            remove(path)
+        if path.is_dir() or partial.is_dir():
+            remove(path)  # only a file takes the place of a file in one go
         partial.replace(path)
     except BaseException as error:
-        full = _disk_is_full(error, path.parent)
+        full = disk_is_full(error, path.parent)
         remove(partial)
         if full:
             msg = f"{path}: cannot be written, the disk is full; free some space and run the same command again (loam plan says how much)"
@@ -166,13 +166,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _disk_is_full(error: BaseException, folder: Path) -> bool:
-    """Libraries in C say so in words of their own, or not at all: less than a megabyte left is full too."""
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return True
-    return isinstance(error, Exception) and shutil.disk_usage(folder).free < 2**20
 
 
 def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = None) -> None:
@@ -244,6 +237,17 @@ def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: b
     data.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding, **layout)
 
 
+@contextmanager
+def written_by_gdal(path: Path) -> Iterator[str]:
+    """Give GDAL a file in memory to write, and write that: GDAL itself passes over a full disk in silence."""
+    from rasterio.io import MemoryFile
+
+    with MemoryFile() as memory:
+        yield memory.name
+        with whole(path) as partial:
+            partial.write_bytes(memory.getbuffer())
+
+
 def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
     """Write `(y, x)` variables as the float32 bands of one cloud-optimised GeoTIFF, NaN as nodata.
 
@@ -270,11 +274,11 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
                 bands.set_band_description(band, str(name))
                 bands.set_band_unit(band, values.attrs["units"])
                 bands.update_tags(band, **{key: str(value) for key, value in values.attrs.items()})
-        with whole(path) as partial, memory.open() as bands, rasterio.Env(GDAL_NUM_THREADS=1):
+        with written_by_gdal(path) as target, memory.open() as bands, rasterio.Env(GDAL_NUM_THREADS=1):
             # GDAL gives an image of one block no overview; every map gets at least one, each half the one before.
             levels = max(1, math.ceil(math.log2(max(box.shape) / BLOCK_PX)))
             copy(
-                bands, partial, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
+                bands, target, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
                 overview_resampling=Resampling.nearest.name, overviews="IGNORE_EXISTING", overview_count=levels,
             )  # fmt: skip
 
@@ -291,7 +295,7 @@ def write_geotiff(values: np.ndarray, box: Any, path: Path, nodata: float, unit:
         "predictor": 3 if values.dtype.kind == "f" else 2, "height": values.shape[0], "width": values.shape[1],
         "crs": str(box.crs), "transform": box.transform,
     }  # fmt: skip
-    with whole(path) as partial, rasterio.open(partial, "w", **profile) as file:
+    with written_by_gdal(path) as target, rasterio.open(target, "w", **profile) as file:
         file.write(values, 1)
         file.set_band_description(1, description)
         file.set_band_unit(1, unit)
