@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test check install-profile figures lock clean
+.PHONY: help setup demo test test-slurm check install-profile figures lock clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ demo: $(READY)  ## run the embedded scene into results/demo
 test: $(READY)  ## run all tests
 	$(VENV)/bin/python -m pytest
 
+test-slurm: $(READY) ## start a real Slurm on this machine (root on Debian), run the workflow through it, stop it again
+	LOAM_TEST_SLURM=1 $(VENV)/bin/python -m pytest tests/slurm
+
 check: $(READY) ## lint and type-check, as pre-commit does
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -44,8 +47,10 @@ check: $(READY) ## lint and type-check, as pre-commit does
 	$(VENV)/bin/codespell
 
 install-profile: ## put profiles/slurm where a bare `snakemake --profile slurm` finds it
-	mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
-	cp -r profiles/slurm "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/"
+	@to="$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"; mkdir -p "$$to"; \
+	if [ -e "$$to/config.yaml" ] && ! cmp -s profiles/slurm/config.yaml "$$to/config.yaml"; then \
+		cp "$$to/config.yaml" "$$to/config.yaml.old"; echo "kept what was there as $$to/config.yaml.old"; fi; \
+	cp profiles/slurm/config.yaml "$$to/" && echo "set what is marked SITE in $$to/config.yaml"
 
 figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
 	@# Of a finished run: before, what follows find_scenes is not known.

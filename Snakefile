@@ -2,7 +2,7 @@
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-from loam import config as settings
+from loam import config as settings, needs, orphans
 from loam.errors import LoamError
 from loam.provenance import fingerprint
 
@@ -38,7 +38,16 @@ include: "workflow/rules/products.smk"
 
 
 onstart:
+    enter()
     check_inputs()
+
+
+onsuccess:
+    orphans.leave()
+
+
+onerror:
+    orphans.leave()
 
 
 rule all:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import yaml
 from helpers import REPOSITORY
 
 
@@ -45,3 +46,24 @@ def test_every_import_is_a_declared_dependency() -> None:
             )
             for name in {name.split(".")[0] for name in names if name} - set(sys.stdlib_module_names) - {"loam"}:
                 assert canonical(distribution.get(name, name)) in declared, f"{path.name}: {name}"
+
+
+def environment(name: str) -> dict[str, str]:
+    """What an environment takes from pip."""
+    given = yaml.safe_load((REPOSITORY / "envs" / name).read_text())["dependencies"]
+    return pins(next(part["pip"] for part in given if isinstance(part, dict)))
+
+
+def test_environments_name_the_versions_of_the_lock() -> None:
+    locked = pins((REPOSITORY / "requirements.lock").read_text().splitlines())
+    needed = pins(tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"])
+    starts_jobs, learns = {"snakemake", "snakemake-executor-plugin-slurm"}, {"torch", "lightning"}
+    assert environment("gpu.yaml").items() <= locked.items()
+    assert environment("gpu.yaml").keys() == needed.keys() - starts_jobs
+    assert environment("loam.yaml").items() == {name: pin for name, pin in environment("gpu.yaml").items() if name not in learns}.items()
+
+
+def test_only_rules_that_learn_have_the_environment_that_does() -> None:
+    rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+    found = re.findall(r"rule (\w+):(?:(?!rule \w+:).)*?envs/gpu.yaml", rules, re.S)
+    assert sorted(found) == ["predict", "train"]

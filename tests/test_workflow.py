@@ -265,6 +265,19 @@ def test_scored_pixels_are_of_the_part_they_are_scored_in(house: House) -> None:
     assert (np.array(PARTS)[part] == samples["split"].to_numpy()).all()
 
 
+def test_the_plan_counts_the_jobs_that_ran_and_asks_for_more_than_they_used(house: House) -> None:
+    from loam import config, needs
+
+    raw = [yaml.safe_load((REPOSITORY / "config" / name).read_text()) for name in ("default.yaml", "demo.yaml")]
+    cfg = config.load(merged(merged(*raw), SMALL))
+    tables = list((house.folder / "results/small/benchmarks").rglob("*.tsv"))
+    rules = [path.stem if path.parent.name == "benchmarks" else path.parent.name for path in tables]
+    assert Counter(rules) == needs.jobs(cfg)
+    for rule, path in zip(rules, tables, strict=True):
+        used_mb = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max()
+        assert used_mb + needs.STARTER_MB < needs.request(rule, cfg).memory_mb, rule
+
+
 def test_the_report_holds_maps_scores_and_captions(house: House) -> None:
     done = house.small("--report", "report.html")
     assert done.returncode == 0, done.stderr

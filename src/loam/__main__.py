@@ -15,6 +15,7 @@ from typing import Any
 from loam.errors import LoamError
 
 COMMANDS = {
+    "plan": "loam.plan:plan",
     "check-inputs": "loam.sources.check:check_inputs",
     "make-twin": "loam.twin.scene:make_twin",
     "import-cube": "loam.sources.cube:import_cube",
@@ -68,11 +69,20 @@ def main(arguments: list[str] | None = None) -> int:
     step = getattr(importlib.import_module(module), name)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("loam").setLevel(logging.INFO)
+    values: dict[str, Any] = {}
     try:
-        step(**_parse(step, arguments))
+        values = _parse(step, arguments)
+        step(**values)
     except LoamError as error:
         print(f"loam {arguments[0]}: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        from loam.damage import explain
+
+        if reason := explain(error, values):
+            print(f"loam {arguments[0]}: {reason}", file=sys.stderr)
+            return 1
+        raise
     return 0
 
 

@@ -538,19 +538,18 @@ class Train(Section):
     weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
     static_noise: float = Field(ge=0, description="standard deviation of what is added to each normalised static channel of a patch [1]")
     drier_in_rain: float = Field(ge=0, description="weight of the penalty for moisture that falls when more rain falls [1]")
-    accelerator: Literal["auto", "cpu", "gpu"] = Field(description="'auto': a GPU where there is one")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(description="'auto': bf16-mixed on a GPU, else 32-true")
-    devices: Count = Field(description="processes per node, on a GPU or a share of the cores each")
-    nodes: Count = Field(description="nodes")
-    strategy: Literal["auto", "ddp"] = Field(description="'ddp' where there is more than one process")
     workers: int = Field(ge=0, description="processes that put patches together beside the one that trains")
     seed: int = Field(ge=0, description="seed of member 0; member n adds n")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        description="'auto': a GPU where the job has one; 'cpu': none is asked for; 'gpu': stop without one"
+    )
+    devices: Count = Field(description="GPUs, or processes on CPUs, of each node")
+    nodes: Count = Field(description="nodes that train one member together; above 1 only under Slurm")
+    strategy: Literal["auto", "ddp"] = Field(description="'auto': DDP where there are several devices; 'ddp': always")
 
     @model_validator(mode="after")
     def _processes_share_a_batch(self) -> Self:
-        if self.devices * self.nodes > 1 and self.strategy != "ddp":
-            msg = f"strategy is '{self.strategy}' with {self.devices} devices on {self.nodes} nodes; make it 'ddp'"
-            raise ValueError(msg)
         if self.batch_size % (self.devices * self.nodes):
             msg = f"batch_size {self.batch_size} cannot be shared by {self.devices * self.nodes} processes; make it a multiple"
             raise ValueError(msg)
@@ -709,6 +708,13 @@ class Products(Section):
     maps: Maps
 
 
+class Requests(Section):
+    """What the size of jobs follows from, before anything is known of the data."""
+
+    extent_km2: float = Field(gt=0, description="of the grid, where grid.aoi is no list of bounds [km²]")
+    passes_per_year: float = Field(gt=0, description="acquisitions of the area a year")
+
+
 class Config(Section):
     """A whole configuration."""
 
@@ -724,6 +730,7 @@ class Config(Section):
     learning: Learning
     evaluation: Evaluation
     products: Products
+    requests: Requests
 
     @model_validator(mode="after")
     def _maps_can_be_made(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.damage import disk_is_full
 from loam.errors import LoamError
 
 # netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
@@ -46,7 +47,8 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*")
     try:
         if path.is_dir():
-            return xr.open_zarr(path, consolidated=False, chunks=chunks)
+            data = xr.open_zarr(path, consolidated=False, chunks=chunks)
+            return data[sorted(data.data_vars, key=str)]  # a folder lists them in any order
         return xr.open_dataset(path, chunks=chunks)
     except Exception as error:
         if not path.exists():
@@ -140,6 +142,41 @@ def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:
             raise LoamError(msg)
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file or folder whole or not at all: what is written to the name this yields gets its own when all is well.
+
+    Args:
+        path: file or folder; its parent is made, an older one replaced at the end.
+
+    Raises:
+        LoamError: the disk is full. The older one is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    remove(partial)
+    try:
+        yield partial
+        if path.is_dir() or partial.is_dir():
+            remove(path)  # only a file takes the place of a file in one go
+        partial.replace(path)
+    except BaseException as error:
+        full = disk_is_full(error, path.parent)
+        remove(partial)
+        if full:
+            msg = f"{path}: cannot be written, the disk is full; free some space and run the same command again (loam plan says how much)"
+            raise LoamError(msg) from error
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = None) -> None:
     """Write a dataset as Zarr format 3, whole or not at all.
 
@@ -148,10 +185,8 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
         path: folder to write; an older one is replaced.
         chunks: chunk length by dimension; whole dimensions where not named.
     """
-    partial = _partial(path)
-    _lay_out(data, partial, chunks or {}, compute=True)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with whole(path) as partial:
+        _lay_out(data, partial, chunks or {}, compute=True)
 
 
 @contextmanager
@@ -166,11 +201,9 @@ def zarr_in_blocks(template: xr.Dataset, path: Path, chunks: Mapping[str, int]) 
     Yields:
         The folder to fill.
     """
-    partial = _partial(path)
-    _lay_out(template, partial, chunks, compute=False)
-    yield partial
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with whole(path) as partial:
+        _lay_out(template, partial, chunks, compute=False)
+        yield partial
 
 
 def write_blocks(path: Path, values: Mapping[str, np.ndarray], where: Any) -> None:
@@ -186,10 +219,6 @@ def write_blocks(path: Path, values: Mapping[str, np.ndarray], where: Any) -> No
     group: Any = zarr.open_group(path, mode="r+")
     for name, array in values.items():
         group[name][where] = array
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
 
 
 def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: bool) -> None:
@@ -212,10 +241,20 @@ def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: b
     data = data.assign_coords(text)
     for name in data.variables:
         data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
-    shutil.rmtree(path, ignore_errors=True)
     # Chunks that are only laid out need not match those of the template.
     layout: dict[str, Any] = {"align_chunks": compute, "safe_chunks": compute, "compute": compute}
     data.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding, **layout)
+
+
+@contextmanager
+def written_by_gdal(path: Path) -> Iterator[str]:
+    """Give GDAL a file in memory to write, and write that: GDAL itself passes over a full disk in silence."""
+    from rasterio.io import MemoryFile
+
+    with MemoryFile() as memory:
+        yield memory.name
+        with whole(path) as partial:
+            partial.write_bytes(memory.getbuffer())
 
 
 def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
@@ -244,12 +283,29 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
                 bands.set_band_description(band, str(name))
                 bands.set_band_unit(band, values.attrs["units"])
                 bands.update_tags(band, **{key: str(value) for key, value in values.attrs.items()})
-        partial = path.with_name(path.name + ".partial")
-        with memory.open() as bands, rasterio.Env(GDAL_NUM_THREADS=1):
+        with written_by_gdal(path) as target, memory.open() as bands, rasterio.Env(GDAL_NUM_THREADS=1):
             # GDAL gives an image of one block no overview; every map gets at least one, each half the one before.
             levels = max(1, math.ceil(math.log2(max(box.shape) / BLOCK_PX)))
             copy(
-                bands, partial, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
+                bands, target, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
                 overview_resampling=Resampling.nearest.name, overviews="IGNORE_EXISTING", overview_count=levels,
             )  # fmt: skip
-        partial.rename(path)
+
+
+def write_geotiff(values: np.ndarray, box: Any, path: Path, nodata: float, unit: str, description: str, **tags: Any) -> None:
+    """Write one band as a GeoTIFF, whole or not at all.
+
+    Values `(y, x)` lie on `box`, a GeoBox, and `nodata` stands for none; unit and description are the band's, tags the file's.
+    """
+    import rasterio
+
+    profile = {
+        "driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": nodata, "compress": "deflate", "tiled": True,
+        "predictor": 3 if values.dtype.kind == "f" else 2, "height": values.shape[0], "width": values.shape[1],
+        "crs": str(box.crs), "transform": box.transform,
+    }  # fmt: skip
+    with written_by_gdal(path) as target, rasterio.open(target, "w", **profile) as file:
+        file.write(values, 1)
+        file.set_band_description(1, description)
+        file.set_band_unit(1, unit)
+        file.update_tags(**tags)

@@ -16,8 +16,9 @@ from sar.ground import CLEAN, FLATTEN, Ground
 
 from loam.config import Backscatter, Grid, Period, Scenes
 from loam.errors import LoamError
+from loam.grid import target_grid
 from loam.sar.product import Product, read_product
-from loam.sar.scenes import find_scenes, quarter, scene_name, without_duplicates
+from loam.sar.scenes import FEW, Wanted, find_scenes, quarter, scene_name, search, without_duplicates
 
 Write = Callable[..., list[Path]]
 PERIOD = Period(start=date(2022, 1, 1), end=date(2022, 12, 31))
@@ -32,7 +33,13 @@ def found(
 ) -> tuple[list[dict], dict[str, str]]:
     """Rows of scenes.csv, and reason by name of rejected.csv."""
     out = folder.parent / "scenes.csv", folder.parent / "rejected.csv"
-    settings = {"grid": grid, "period": PERIOD, "cfg": Scenes(min_cover=0.2), "thermal_noise": FLATTEN.thermal_noise} | changes
+    settings = {
+        "grid": grid,
+        "period": PERIOD,
+        "cfg": Scenes(min_cover=0.2),
+        "thermal_noise": FLATTEN.thermal_noise,
+        "threads": 1,
+    } | changes
     find_scenes(folder, orbits, *out, wanted or source(), **settings)  # type: ignore[arg-type]
     with out[0].open() as scenes, out[1].open() as rejected:
         return list(csv.DictReader(scenes)), {Path(row["product"]).name: row["reason"] for row in csv.DictReader(rejected)}
@@ -51,6 +58,16 @@ def refused(product: Path, hills: Ground, **changes: object) -> str:
 def one_of(product: Path, pattern: str) -> Path:
     (path,) = product.glob(pattern)
     return path
+
+
+def test_several_processes_find_what_one_finds(hills: Ground, copied: Path) -> None:
+    broken = copied.parent / "broken.zip"
+    broken.write_bytes(b"no zip")
+    wanted = Wanted(target_grid(hills.grid, None), PERIOD, ("vv", "vh"), 0.2, FLATTEN.thermal_noise)
+    paths = [copied, broken] * (FEW // 2)
+    alone, together = search(paths, wanted, 1), search(paths, wanted, 2)
+    assert len(alone.rejected) == FEW - 1  # one product many times is one
+    assert (alone.rejected, [[one.path for one in each] for each in alone.passes]) == (together.rejected, [[copied]])
 
 
 def test_a_folder_and_a_zip_of_another_day_become_two_scenes(hills: Ground, write: Write, copied: Path) -> None:

@@ -1,8 +1,9 @@
-# What all rules share: how a step gets its settings and its code, and how Loam is found.
+# What all rules share: how a step gets its settings and its code, what it asks for, and how Loam is found.
 import csv
 import os
 import shlex
 import subprocess
+from functools import cache
 from hashlib import sha256
 
 
@@ -18,8 +19,15 @@ if not workflow.deployment_settings.deployment_method:
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
 shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
-if workflow.is_main_process and (fault := settings.missing_inputs(cfg)):
-    sys.exit(fault)
+if workflow.is_main_process:
+    if fault := settings.missing_inputs(cfg):
+        sys.exit(fault)
+    orphans.begin()
+else:
+    try:
+        orphans.join()
+    except LoamError as error:
+        sys.exit(str(error))
 
 # The stack. Of scenes, it is named by the metadata of its group, as stack_scenes explains. Commands take them for the folder.
 STACK = (
@@ -42,6 +50,27 @@ def step(name, section=None, **sections):
         ),
         "code": fingerprint(name),
     }
+
+
+def asked(name):
+    """Memory and time by area and dates, more when a killed job comes again; GPUs, nodes and tasks of training."""
+
+    def by(quantity):
+        return lambda wildcards, attempt: getattr(needs.request(name, cfg, attempt=attempt), quantity)
+
+    first = needs.request(name, cfg)
+    several = {"mpi": "srun", "tasks": first.tasks, "tasks_per_gpu": 1, "nodes": first.nodes} if first.tasks > 1 else {}
+    gpus = {"gpu": first.gpus} if first.gpus else {}
+    return {"mem_mb": by("memory_mb"), "runtime": by("minutes")} | gpus | several
+
+
+def launcher(name):
+    """What the command of several processes stands behind under Slurm; nothing elsewhere, and for a single one."""
+    one = needs.request(name, cfg)
+    if one.tasks == 1:
+        return ""
+    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task={one.threads}"
+    return f"${{SLURM_JOB_ID:+{step}}}"
 
 
 # What files of a provider become, where Loam does not read them as they are.
@@ -74,6 +103,15 @@ def check_inputs():
     sys.stderr.write(done.stderr)
 
 
+def enter():
+    """End what killed runs have left, and enter this one."""
+    try:
+        orphans.enter()
+    except LoamError as error:
+        sys.exit(f"loam: {error}")
+
+
+@cache  # asked for with every job that Snakemake plans
 def listing(folder):
     """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
     if not folder or folder.startswith(cfg.made_by_the_twin):
@@ -88,16 +126,29 @@ def listing(folder):
 
 
 def scene_table():
-    """Rows of scenes.csv, once the products have been found."""
-    with open(checkpoints.find_scenes.get().output.scenes) as file:
-        return list(csv.DictReader(file))
+    """Scenes by track and quarter, once the products have been found."""
+    path = checkpoints.find_scenes.get().output.scenes
+    return scenes_of(path, os.stat(path).st_mtime_ns)
+
+
+@cache  # read once a version of the file, not once a job
+def scenes_of(path, _version):
+    """Rows of scenes.csv by track and quarter."""
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    if not rows or any(None in row.values() for row in rows):
+        sys.exit(f"{path}: is not whole; remove it (rm {shlex.quote(path)}) and run again")
+    batches = {}
+    for row in rows:
+        batches.setdefault((row["track"], row["quarter"]), []).append(row)
+    return batches
 
 
 def of_batch(column, separator):
     """Files named in a column by the scenes of a track and quarter."""
 
     def files(wildcards):
-        rows = [row for row in scene_table() if (row["track"], row["quarter"]) == (wildcards.track, wildcards.quarter)]
+        rows = scene_table().get((wildcards.track, wildcards.quarter), [])
         return sorted({path for row in rows for path in row[column].split(separator) if path})
 
     return files
@@ -105,4 +156,4 @@ def of_batch(column, separator):
 
 def batches(wildcards):
     """Folder of every track and quarter that has scenes."""
-    return sorted({f"resources/{cfg.area}/gamma0/{row['track']}_{row['quarter']}" for row in scene_table()})
+    return sorted(f"resources/{cfg.area}/gamma0/{track}_{quarter}" for track, quarter in scene_table())

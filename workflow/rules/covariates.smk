@@ -11,9 +11,9 @@ rule prepare_static:
         "<benchmarks>/prepare_static.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["prepare_static"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("prepare_static"),
     params:
         **step(
             "prepare_static",
@@ -39,9 +39,9 @@ rule prepare_weather:
         "<benchmarks>/prepare_weather.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["prepare_weather"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=30,
+        **asked("prepare_weather"),
     params:
         **step("prepare_weather", "covariates.weather", grid="grid", cube="sources.backscatter.cube"),
     shell:
@@ -60,9 +60,9 @@ rule prepare_ndvi:
         "<benchmarks>/prepare_ndvi.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["prepare_ndvi"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("prepare_ndvi"),
     params:
         **step(
             "prepare_ndvi",
@@ -88,9 +88,9 @@ rule report_covariates:
         "<benchmarks>/report_covariates.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["report_covariates"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=20,
+        **asked("report_covariates"),
     params:
         **step("report_covariates"),
     shell:

@@ -22,10 +22,9 @@ rule collect_samples:
         "<benchmarks>/collect_samples.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["collect_samples"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=60,
+        **asked("collect_samples"),
     params:
         **step(
             "collect_samples",
@@ -58,10 +57,9 @@ rule probe_model:
         "<benchmarks>/probe_model/{experiment}_{member}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 4
+    threads: needs.NEEDS["probe_model"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=60,
+        **asked("probe_model"),
     params:
         **step(
             "probe_model",
@@ -91,9 +89,9 @@ rule score:
         "<benchmarks>/score.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["score"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=30,
+        **asked("score"),
     params:
         **step("score"),
     shell:
@@ -116,9 +114,9 @@ rule validate_stations:
         "<benchmarks>/validate_stations.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["validate_stations"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=60,
+        **asked("validate_stations"),
     params:
         **step("validate_stations", "evaluation.stations"),
     shell:

@@ -9,9 +9,9 @@ rule make_splits:
         "<benchmarks>/make_splits.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["make_splits"].threads
     resources:
-        mem_mb=lambda wc, attempt: 1000 * attempt,
-        runtime=10,
+        **asked("make_splits"),
     params:
         **step("make_splits", "learning.splits", signal="moisture.signal", speckle="sar.speckle"),
     shell:
@@ -30,9 +30,9 @@ rule sample_patches:
         "<benchmarks>/sample_patches.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["sample_patches"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("sample_patches"),
     params:
         **step("sample_patches", "learning.patches"),
     shell:
@@ -56,9 +56,9 @@ rule check_splits:
         "<benchmarks>/check_splits.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["check_splits"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=20,
+        **asked("check_splits"),
     params:
         **step(
             "check_splits",
@@ -89,11 +89,10 @@ rule train:
     benchmark:
         "<benchmarks>/train/{experiment}_{member}.tsv"
     conda:
-        "../../envs/loam.yaml"
-    threads: 4
+        "../../envs/gpu.yaml"
+    threads: needs.NEEDS["train"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=240,
+        **asked("train"),
     params:
         **step(
             "train",
@@ -103,8 +102,10 @@ rule train:
             size_px="learning.patches.size_px",
             past_days="learning.past_days",
         ),
+        launch=launcher("train"),
     shell:
-        "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
+        # Under Slurm a task for every process that trains; elsewhere Lightning starts them.
+        "{params.launch} python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
         " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q}"
         " --history {output.history:q} --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
@@ -124,11 +125,10 @@ rule predict:
     benchmark:
         "<benchmarks>/predict/{experiment}_{member}.tsv"
     conda:
-        "../../envs/loam.yaml"
-    threads: 4
+        "../../envs/gpu.yaml"
+    threads: needs.NEEDS["predict"].threads
     resources:
-        mem_mb=lambda wc, attempt: 6000 * attempt,
-        runtime=120,
+        **asked("predict"),
     params:
         **step(
             "predict",
@@ -156,9 +156,9 @@ rule calibrate:
         "<benchmarks>/calibrate/{experiment}.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["calibrate"].threads
     resources:
-        mem_mb=lambda wc, attempt: 3000 * attempt,
-        runtime=30,
+        **asked("calibrate"),
     params:
         **step("calibrate", "learning.calibration"),
     shell:

@@ -26,10 +26,9 @@ rule fit_references:
         "<benchmarks>/fit_references.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 4
+    threads: needs.NEEDS["fit_references"].threads
     resources:
-        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
-        runtime=60,
+        **asked("fit_references"),
     params:
         **step(
             "fit_references",
@@ -59,10 +58,9 @@ rule detect_change:
         "<benchmarks>/detect_change.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 4
+    threads: needs.NEEDS["detect_change"].threads
     resources:
-        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
-        runtime=60,
+        **asked("detect_change"),
     params:
         **step(
             "detect_change",
@@ -95,10 +93,9 @@ rule detect_acquisition:
         "<benchmarks>/detect_acquisition/{acquisition}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["detect_acquisition"].threads
     resources:
-        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
-        runtime=30,
+        **asked("detect_acquisition"),
     params:
         **step(
             "detect_acquisition",
@@ -132,10 +129,9 @@ rule volumetric_moisture:
         "<benchmarks>/volumetric_moisture.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["volumetric_moisture"].threads
     resources:
-        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
-        runtime=60,
+        **asked("volumetric_moisture"),
     params:
         **step("volumetric_moisture", compute="moisture.compute"),
     shell:
@@ -154,10 +150,9 @@ rule soil_water_index:
         "<benchmarks>/soil_water_index.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["soil_water_index"].threads
     resources:
-        mem_mb=lambda wc, attempt: cfg.moisture.compute.memory_mb * attempt,
-        runtime=60,
+        **asked("soil_water_index"),
     params:
         **step("soil_water_index", "moisture.derived", compute="moisture.compute"),
     shell:

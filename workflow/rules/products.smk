@@ -44,9 +44,9 @@ rule write_maps:
         "<benchmarks>/write_maps.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["write_maps"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("write_maps"),
     params:
         **step("write_maps", signal="moisture.signal"),
     shell:
@@ -73,9 +73,9 @@ rule draw_maps:
         "<benchmarks>/draw_maps.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_maps"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=20,
+        **asked("draw_maps"),
     params:
         **step("draw_maps"),
     shell:
@@ -136,9 +136,9 @@ rule draw_scores:
         "<benchmarks>/draw_scores.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_scores"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=20,
+        **asked("draw_scores"),
     params:
         **step("draw_scores"),
     shell:
@@ -168,9 +168,9 @@ rule draw_series:
         "<benchmarks>/draw_series.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_series"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("draw_series"),
     params:
         **step("draw_series"),
     shell:
@@ -195,9 +195,9 @@ rule draw_stations:
         "<benchmarks>/draw_stations.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_stations"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=20,
+        **asked("draw_stations"),
     params:
         **step("draw_stations"),
     shell:
@@ -221,9 +221,9 @@ rule draw_moisture:
         "<benchmarks>/draw_moisture.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_moisture"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=20,
+        **asked("draw_moisture"),
     params:
         **step("draw_moisture"),
     shell:
@@ -247,9 +247,9 @@ rule draw_sampling:
         "<benchmarks>/draw_sampling.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_sampling"].threads
     resources:
-        mem_mb=lambda wc, attempt: 2000 * attempt,
-        runtime=20,
+        **asked("draw_sampling"),
     params:
         **step("draw_sampling", size_px="learning.patches.size_px", high_ssm="learning.patches.high_ssm"),
     shell:
@@ -273,9 +273,9 @@ rule draw_scenes:
         "<benchmarks>/draw_scenes.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_scenes"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("draw_scenes"),
     params:
         **step("draw_scenes"),
     shell:
@@ -301,9 +301,9 @@ rule draw_covariates:
         "<benchmarks>/draw_covariates.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["draw_covariates"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=20,
+        **asked("draw_covariates"),
     params:
         **step("draw_covariates"),
     shell:

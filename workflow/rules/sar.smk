@@ -19,9 +19,9 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/find_scenes.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["find_scenes"].threads
         resources:
-            mem_mb=lambda wc, attempt: 2000 * attempt,
-            runtime=60,
+            **asked("find_scenes"),
         params:
             **step(
                 "find_scenes",
@@ -34,7 +34,7 @@ if cfg.sources.backscatter.kind == "scenes":
             listing=lambda wildcards: [listing(cfg.sources.backscatter.path), listing(cfg.sources.backscatter.orbits)],
         shell:
             "python -m loam find-scenes --folder {input.scenes:q} --orbits {input.orbits:q} --scenes {output.scenes:q}"
-            " --rejected {output.rejected:q} --params {params.cfg:q} 2> {log:q}"
+            " --rejected {output.rejected:q} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
     rule prepare_heights:
         input:
@@ -48,9 +48,9 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/prepare_heights.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["prepare_heights"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=30,
+            **asked("prepare_heights"),
         params:
             **step("prepare_heights", heights="sar.heights", source="sources.dem", grid="grid"),
         shell:
@@ -70,10 +70,9 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/flatten_scenes/{track}_{quarter}.tsv"
         conda:
             "../../envs/snap.yaml" if cfg.sar.backend == "snap" else "../../envs/loam.yaml"
-        threads: 1
+        threads: needs.NEEDS["flatten_scenes"].threads
         resources:
-            mem_mb=lambda wc, attempt: (cfg.sar.snap.memory_mb + 2000 if cfg.sar.backend == "snap" else 2000) * attempt,
-            runtime=120,
+            **asked("flatten_scenes"),
         params:
             **step(
                 "flatten_scenes",
@@ -99,10 +98,9 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/stack_scenes.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: 2
+        threads: needs.NEEDS["stack_scenes"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=60,
+            **asked("stack_scenes"),
         params:
             **step("stack_scenes", grid="grid"),
         shell:
@@ -122,10 +120,9 @@ rule filter_speckle:
         "<benchmarks>/filter_speckle.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["filter_speckle"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=60,
+        **asked("filter_speckle"),
     params:
         **step("filter_speckle", "sar.speckle"),
     shell:

@@ -11,9 +11,9 @@ if cfg.sources.backscatter.kind == "cube":
             "<benchmarks>/import_cube.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["import_cube"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=60,
+            **asked("import_cube"),
         params:
             **step("import_cube", backscatter="sources.backscatter", grid="grid", period="period"),
         shell:
@@ -33,9 +33,9 @@ if len(cfg.sources.files("dem")) > 1:
             "<benchmarks>/mosaic_dem.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["mosaic_dem"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=30,
+            **asked("mosaic_dem"),
         params:
             **step("mosaic_dem", grid="grid", cube="sources.backscatter.cube", margin_m="sar.heights.margin_m"),
         shell:
@@ -55,9 +55,9 @@ if cfg.sources.imported("soil"):
             "<benchmarks>/import_soil.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["import_soil"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=30,
+            **asked("import_soil"),
         params:
             **step("import_soil", source="sources.soil", grid="grid", cube="sources.backscatter.cube"),
         shell:
@@ -77,9 +77,9 @@ if cfg.sources.imported("ndvi"):
             "<benchmarks>/import_ndvi.tsv"
         conda:
             "../../envs/loam.yaml"
+        threads: needs.NEEDS["import_ndvi"].threads
         resources:
-            mem_mb=lambda wc, attempt: 4000 * attempt,
-            runtime=60,
+            **asked("import_ndvi"),
         params:
             **step("import_ndvi", source="sources.ndvi", grid="grid", cube="sources.backscatter.cube"),
         shell:
@@ -99,9 +99,9 @@ rule import_weather:
         "<benchmarks>/import_weather.tsv"
     conda:
         "../../envs/loam.yaml"
+    threads: needs.NEEDS["import_weather"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("import_weather"),
     params:
         **step(
             "import_weather",

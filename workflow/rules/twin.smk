@@ -13,10 +13,9 @@ rule make_twin:
         "<benchmarks>/make_twin.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: 2
+    threads: needs.NEEDS["make_twin"].threads
     resources:
-        mem_mb=lambda wc, attempt: 4000 * attempt,
-        runtime=30,
+        **asked("make_twin"),
     params:
         **step("make_twin", twin="twin", grid="grid", period="period"),
     shell:

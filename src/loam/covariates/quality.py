@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from loam.errors import LoamError
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
 BOUNDS = {
@@ -30,7 +30,8 @@ def report_covariates(static: Path, weather: Path, ndvi: Path | None, out: Path)
     found |= series_entries(daily, weather, {"source": str(daily.attrs.get("source", "weather")), "days": str(daily.attrs.get("days", ""))})
     if ndvi is not None:
         found |= series_entries(open_dataset(ndvi), ndvi, {})
-    out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    with whole(out) as partial:
+        partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
 def static_entries(data: xr.Dataset, path: Path) -> dict[str, dict[str, Any]]:

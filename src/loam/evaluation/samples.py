@@ -19,7 +19,7 @@ from loam.evaluation.strata import with_strata
 from loam.features import open_covariates
 from loam.grid import require_same_grid
 from loam.parts import PARTS, TESTS
-from loam.raster import open_dataset, require
+from loam.raster import open_dataset, require, whole
 
 TRAIN = PARTS.index("train")
 COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertainty")
@@ -40,13 +40,14 @@ def collect_samples(
         msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
     known = train["label"].to_numpy()
-    whole = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, covariates.grid))
-    whole = with_strata(whole, known, covariates, landcover, classes, cfg.slope_classes_deg)
-    whole["wet_threshold"] = np.float32(np.quantile(known, cfg.wet_quantile) if known.size else np.nan)
+    table = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, covariates.grid))
+    table = with_strata(table, known, covariates, landcover, classes, cfg.slope_classes_deg)
+    table["wet_threshold"] = np.float32(np.quantile(known, cfg.wet_quantile) if known.size else np.nan)
     windows = usable_windows(boosting.windows_days, days)
     columns = rivals(covariates, train, tests, boosting, windows, cfg.seed)
     said = [predicted(name, paths, tests) for name, paths in by_experiment(predictions).items()]
-    pd.concat([whole, columns, *said], axis=1).to_parquet(out, index=False)
+    with whole(out) as partial:
+        pd.concat([table, columns, *said], axis=1).to_parquet(partial, index=False)
 
 
 def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from loam.evaluation.intervals import LEVELS, interval_scores
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.strata import STRATA
 from loam.parts import TESTS
+from loam.raster import whole
 
 TARGETS = ("label", "truth")
 COLUMNS = ("experiment", "member", "model", "split", "target", "stratum_kind", "stratum", "metric", "value", "count")
@@ -42,7 +43,8 @@ def score(samples: Path, probes: list[Path], calibrations: list[Path], out: Path
     asked = {(path.parent.name, path.stem): pd.read_parquet(path) for path in probes}
     table = score_table(pd.read_parquet(samples), factors)
     table = as_table([*table.itertuples(index=False), *probe_scores(asked)])
-    as_table([*table.itertuples(index=False), *checks(table)]).to_parquet(out, index=False)
+    with whole(out) as partial:
+        as_table([*table.itertuples(index=False), *checks(table)]).to_parquet(partial, index=False)
 
 
 def as_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:

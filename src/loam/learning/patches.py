@@ -12,7 +12,7 @@ from loam.config import Patches
 from loam.errors import LoamError
 from loam.flags import UNUSABLE, Flag, usable_labels
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import frames, open_dataset
+from loam.raster import frames, open_dataset, whole
 
 NEEDED = ("train", "validate")
 FLAGS_DATES = 16  # dates looked at to say which flags are common
@@ -25,7 +25,8 @@ def sample_patches(ssm: Path, splits: Path, out: Path, cfg: Patches) -> None:
     content = json.loads(splits.read_text())
     index = build_index(labels, content, cfg)
     check_disjoint(index, content, cfg.size_px, (labels.sizes["y"], labels.sizes["x"]))
-    index.to_parquet(out, index=False)
+    with whole(out) as partial:
+        index.to_parquet(partial, index=False)
 
 
 def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from loam.config import Signal, Speckle, Splits
 from loam.errors import LoamError
 from loam.grid import support_pixels
 from loam.parts import PARTS, TESTS, speckle_reach_px, unit_parts
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 SCHEMES = {
     "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
@@ -26,7 +26,8 @@ def make_splits(stack: Path, out: Path, cfg: Splits, signal: Signal, speckle: Sp
     data = open_dataset(stack)
     reach = reach_of_labels(abs(data.odc.geobox.resolution.x), signal, speckle)
     splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg, reach)
-    out.write_text(json.dumps(splits, indent=1))
+    with whole(out) as partial:
+        partial.write_text(json.dumps(splits, indent=1))
 
 
 def reach_of_labels(pixel_m: float, signal: Signal, speckle: Speckle) -> int:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from loam.raster import whole
+
 DPI = 120
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -45,7 +47,8 @@ def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG and forget it."""
     from matplotlib import pyplot as plt
 
-    figure.savefig(path, dpi=DPI, facecolor="white")
+    with whole(path) as partial:
+        figure.savefig(partial, dpi=DPI, facecolor="white", format="png")
     plt.close(figure)
 
 

@@ -14,7 +14,7 @@ from loam.errors import LoamError
 from loam.features import bilinear
 from loam.flags import Flag, flag_attributes
 from loam.grid import pixel_positions, require_same_grid
-from loam.raster import open_dataset, require, write_cog
+from loam.raster import open_dataset, require, whole, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
 LASTING = (
@@ -47,7 +47,8 @@ def write_maps(
         fields = map_of(mean, factor * sigma, flags | frozen * int(Flag.FROZEN))
         data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
         write_cog(data, path, tags_of(day, len(members), signal.label_support_m, factor))
-        shutil.copyfile(style, path.with_suffix(".qml"))
+        with whole(path.with_suffix(".qml")) as partial:
+            shutil.copyfile(style, partial)
 
 
 def lasting_flags(flags: xr.DataArray) -> np.ndarray:

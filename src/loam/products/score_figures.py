@@ -13,6 +13,7 @@ from loam.products.probe_figure import probe_figure
 from loam.products.score_lookup import CEILING, Scores, Shown
 from loam.products.score_table import as_html
 from loam.products.strata_figure import strata_figure
+from loam.raster import whole
 
 # The bars stop here: far below zero, how far says nothing more.
 WORST_R2 = -1.0
@@ -30,7 +31,8 @@ def draw_scores(
     save(interval_figure(scored), intervals)
     save(probe_figure(scored), probes)
     save(curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}), curves)
-    table.write_text(as_html(scored), encoding="utf-8")
+    with whole(table) as partial:
+        partial.write_text(as_html(scored), encoding="utf-8")
 
 
 def scatter_figure(samples: pd.DataFrame, scores: Scores) -> Any:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from loam.config import Flatten, Grid, Snap
 from loam.errors import LoamError
 from loam.grid import empty_like_grid, target_grid
-from loam.raster import write_cog
+from loam.raster import whole, write_cog
 from loam.sar.geometry import look_at
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
@@ -60,22 +60,24 @@ def flatten_scenes(
     """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
     terrain = read_terrain(heights, target_grid(grid, None))
     _warn_of_short_margin(terrain)
-    out.mkdir(parents=True, exist_ok=True)
-    rejected = []
     groups = passes([read_product(path) for path in products])
-    for slices in tqdm(groups, "scenes", unit="scene", disable=None):
-        name = scene_name(slices)
-        try:
-            if backend == "snap":
-                scene = _through_snap(slices, polarisations, terrain, heights, cfg, snap, out.with_name(f"{out.name}.snap") / name, threads)
-            else:
-                scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
-        except LoamError as error:
-            rejected.append((name, str(error)))
-            continue
-        tags = _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
-        write_cog(scene, out / f"{name}.tif", tags)
-    _report(rejected, out, len(groups))
+    with whole(out) as folder:
+        folder.mkdir()
+        rejected = []
+        for slices in tqdm(groups, "scenes", unit="scene", disable=None):
+            name = scene_name(slices)
+            try:
+                if backend == "snap":
+                    scratch = out.with_name(f"{out.name}.snap") / name
+                    scene = _through_snap(slices, polarisations, terrain, heights, cfg, snap, scratch, threads)
+                else:
+                    scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
+            except LoamError as error:
+                rejected.append((name, str(error)))
+                continue
+            tags = _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
+            write_cog(scene, folder / f"{name}.tif", tags)
+        _report(rejected, folder, len(groups))
 
 
 def _report(rejected: Sequence[tuple[str, str]], out: Path, passes_tried: int) -> None:

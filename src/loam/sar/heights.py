@@ -13,6 +13,7 @@ from rasterio.warp import reproject
 from loam.config import Dem, Grid, Heights
 from loam.errors import LoamError
 from loam.grid import target_grid
+from loam.raster import write_geotiff
 from loam.sar.terrain import Facets
 
 NODATA = -9999.0
@@ -53,17 +54,8 @@ def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid:
     corners = corner_grid(box, per_pixel, margin)
     values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_M)
     values += np.float32(undulation(source.geoid, geoid, corners))
-    profile = {
-        "driver": "GTiff", "dtype": "float32", "count": 1, "nodata": NODATA, "compress": "deflate", "predictor": 3, "tiled": True,
-        "height": corners.shape.y, "width": corners.shape.x, "crs": str(box.crs), "transform": corners.transform,
-    }  # fmt: skip
-    partial = out.with_name(out.name + ".partial")
-    with rasterio.open(partial, "w", **profile) as file:
-        file.write(values, 1)
-        file.set_band_description(1, "height above the ellipsoid at facet corners")
-        file.set_band_unit(1, "m")
-        file.update_tags(margin_px=margin, facets_per_pixel=per_pixel)
-    partial.rename(out)
+    text = "height above the ellipsoid at facet corners"
+    write_geotiff(values, corners, out, NODATA, "m", text, margin_px=margin, facets_per_pixel=per_pixel)
 
 
 def read_terrain(path: Path, box: GeoBox) -> Terrain:

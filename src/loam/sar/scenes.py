@@ -4,7 +4,10 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +17,27 @@ from odc.geo.geobox import GeoBox
 from loam.config import Backscatter, Grid, Period, Scenes
 from loam.errors import LoamError
 from loam.grid import target_grid
+from loam.raster import whole
 from loam.sar.orbit import find_orbit_file
 from loam.sar.product import Product, read_product, require_whole
 from loam.sar.safe import Safe
 
 COLUMNS = ("scene", "platform", "time", "relative_orbit", "pass", "track", "quarter", "polarisations", "products", "orbit_file", "checksum")
 REJECTED = ("product", "reason")
+
+
+FEW = 16  # products that one process looks at before others have started
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a product must be."""
+
+    box: GeoBox  # the target grid
+    period: Period
+    polarisations: tuple[str, ...]  # that every product must have
+    min_cover: float  # smallest share of the area that a pass must see [1]
+    thermal_noise: bool  # whether noise will be removed, for which its tables must be in the image's units
 
 
 @dataclass(frozen=True)
@@ -40,15 +58,18 @@ def find_scenes(
     thermal_noise: bool,
     grid: Grid,
     period: Period,
+    threads: int,
 ) -> None:
     """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
-    found = search(candidates(folder), target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise=thermal_noise)
+    wanted = Wanted(target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise)
+    found = search(candidates(folder), wanted, threads)
     write_table(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
     if not found.passes:
         reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
         msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
         raise LoamError(msg)
-    write_table(scenes, COLUMNS, [_row(slices, orbits) for slices in found.passes])
+    orbit_files = sorted(orbits.rglob("*.EOF")) if orbits else []
+    write_table(scenes, COLUMNS, [_row(slices, orbit_files) for slices in found.passes])
 
 
 def candidates(folder: Path) -> list[Path]:
@@ -69,38 +90,47 @@ def candidates(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def search(
-    paths: Iterable[Path], box: GeoBox, period: Period, polarisations: Sequence[str], min_cover: float, *, thermal_noise: bool
-) -> Found:
+def search(paths: Sequence[Path], wanted: Wanted, processes: int = 1) -> Found:
     """Sort products into passes over an area, and refuse what cannot serve.
 
     Args:
         paths: SAFE folders and zips.
-        box: the target grid.
-        period: days wanted.
-        polarisations: that every product must have.
-        min_cover: smallest share of the area that a pass must see [1].
-        thermal_noise: whether noise will be removed, for which its tables must be in the image's units.
+        wanted: what they must be.
+        processes: that look at them; reading metadata keeps Python busy, so threads would wait for each other.
     """
-    products, rejected = [], []
-    for path in paths:
-        try:
-            product = read_product(path)
-            _require_wanted(product, box, period)
-            require_whole(product, polarisations, thermal_noise=thermal_noise)
-            products.append(product)
-        except LoamError as error:
-            rejected.append((path, str(error).removeprefix(f"{path}: ")))
+    looked_at = _looked_at(paths, wanted, processes)
+    products = [one for one in looked_at if isinstance(one, Product)]
+    rejected = [(path, one) for path, one in zip(paths, looked_at, strict=True) if isinstance(one, str)]
     newest, older = without_duplicates(products)
     rejected += older
     kept = []
     for slices in passes(newest):
-        share = _cover(slices, box)
-        if share >= min_cover:
+        share = _cover(slices, wanted.box)
+        if share >= wanted.min_cover:
             kept.append(slices)
         else:
             rejected += [(one.path, f"its pass sees {share:.0%} of the area, less than sar.scenes.min_cover") for one in slices]
     return Found(kept, rejected)
+
+
+def _looked_at(paths: Sequence[Path], wanted: Wanted, processes: int) -> list[Product | str]:
+    """Every product, or why it cannot serve."""
+    look = partial(_look_at, wanted=wanted)
+    if processes == 1 or len(paths) < FEW:
+        return [look(path) for path in paths]
+    # Started anew: a fork could copy a library's lock in the middle of its use.
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(look, paths, chunksize=4))
+
+
+def _look_at(path: Path, wanted: Wanted) -> Product | str:
+    try:
+        product = read_product(path)
+        _require_wanted(product, wanted.box, wanted.period)
+        require_whole(product, wanted.polarisations, thermal_noise=wanted.thermal_noise)
+    except LoamError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return product
 
 
 def _require_wanted(product: Product, box: GeoBox, period: Period) -> None:
@@ -116,9 +146,14 @@ def _require_wanted(product: Product, box: GeoBox, period: Period) -> None:
         raise LoamError(msg)
 
 
+@cache
+def _outline(box: GeoBox) -> shapely.Polygon:
+    return shapely.Polygon(box.extent.to_crs("EPSG:4326", resolution=box.resolution.x * 50).exterior.coords)
+
+
 def _cover(slices: Sequence[Product], box: GeoBox) -> float:
     """Share of the area within the footprints of a pass [1]."""
-    area = shapely.Polygon(box.extent.to_crs("EPSG:4326", resolution=box.resolution.x * 50).exterior.coords)
+    area = _outline(box)
     seen = shapely.union_all([shapely.Polygon(one.footprint) for one in slices])
     return float(seen.intersection(area).area / area.area)
 
@@ -172,9 +207,9 @@ def orbit_for(slices: Sequence[Product], orbits: Iterable[Path]) -> Path | None:
     return find_orbit_file(orbits, slices[0].platform, slices[0].start, slices[-1].stop)
 
 
-def _row(slices: Sequence[Product], orbits: Path | None) -> tuple[str, ...]:
+def _row(slices: Sequence[Product], orbits: Sequence[Path]) -> tuple[str, ...]:
     first = slices[0]
-    orbit = orbit_for(slices, orbits.rglob("*.EOF")) if orbits else None
+    orbit = orbit_for(slices, orbits)
     digest = hashlib.sha256(b"".join(Safe(one.path).read("manifest.safe") for one in slices)).hexdigest()
     return (
         scene_name(slices), first.platform, str(first.start.astype("datetime64[ms]")) + "Z", str(first.relative_orbit),
@@ -185,9 +220,7 @@ def _row(slices: Sequence[Product], orbits: Path | None) -> tuple[str, ...]:
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV table, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
+    with whole(path) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
         table.writerows(rows)
-    partial.rename(path)

@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Grid
 from loam.grid import target_grid
+from loam.raster import written_by_gdal
 from loam.sources.tiles import joined_tiles
 
 SPARE_M = 2000.0  # the wetness index gains from the catchment above the area
@@ -21,9 +22,8 @@ def mosaic_dem(dem: list[Path], out: Path, grid: Grid, cube: str | None, margin_
     """Join tiles around the area and its margin into one GeoTIFF, in the CRS of the first."""
     box = target_grid(grid, Path(cube) if cube else None)
     heights = mosaic(dem, box.pad(math.ceil((margin_m + SPARE_M) / box.resolution.x)))
-    partial = out.with_name(out.name + ".partial.tif")
-    heights.rio.write_nodata(np.nan).rio.to_raster(partial, compress="deflate", predictor=3, tiled=True)
-    partial.rename(out)
+    with written_by_gdal(out) as target:
+        heights.rio.write_nodata(np.nan).rio.to_raster(target, driver="GTiff", compress="deflate", predictor=3, tiled=True)
 
 
 def mosaic(paths: Sequence[Path], box: GeoBox) -> xr.DataArray:

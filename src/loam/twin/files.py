@@ -6,12 +6,12 @@ from pathlib import Path
 import dask
 import dask.array as da
 import numpy as np
-import rasterio
 import xarray as xr
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from loam.grid import empty_like_grid
+from loam.raster import whole, write_geotiff
 from loam.twin.landscape import Soil
 
 DAYS = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32"}
@@ -74,11 +74,8 @@ def write_netcdf(data: xr.Dataset, path: Path, time_encoding: Mapping[str, str] 
         values.encoding |= {"zlib": True, "complevel": 1, "chunksizes": (1, *values.shape[1:]) if values.ndim == 3 else values.shape}
     if time_encoding:
         data["time"].encoding.update(time_encoding)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with dask.config.set(scheduler="synchronous"):  # one image in memory at a time
+    with whole(path) as partial, dask.config.set(scheduler="synchronous"):  # one image in memory at a time
         data.to_netcdf(partial)
-    partial.rename(path)
 
 
 def write_weather(weather: xr.Dataset, crs: CRS | None, path: Path) -> None:
@@ -101,21 +98,9 @@ def write_soil(box: GeoBox, soil: Soil, path: Path) -> None:
 
 def write_dem(elevation_m: np.ndarray, box: GeoBox, path: Path) -> None:
     """Write heights above the ellipsoid, float32 [m]."""
-    _write_tiff(elevation_m.astype(np.float32), box, path, -9999.0, "m", "elevation")
+    write_geotiff(elevation_m.astype(np.float32), box, path, -9999.0, "m", "elevation")
 
 
 def write_landcover(codes: np.ndarray, grid: GeoBox, path: Path) -> None:
     """Write ESA WorldCover codes, uint8, 0 where unknown."""
-    _write_tiff(codes, grid, path, 0, "1", "land cover (ESA WorldCover codes)")
-
-
-def _write_tiff(values: np.ndarray, box: GeoBox, path: Path, nodata: float, unit: str, description: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    profile = {"driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": nodata, "compress": "deflate", "tiled": True}
-    where = {"height": values.shape[0], "width": values.shape[1], "crs": str(box.crs), "transform": box.transform}
-    partial = path.with_name(path.name + ".partial")
-    with rasterio.open(partial, "w", **profile, **where) as file:
-        file.write(values, 1)
-        file.set_band_description(1, description)
-        file.set_band_unit(1, unit)
-    partial.rename(path)
+    write_geotiff(codes, grid, path, 0, "1", "land cover (ESA WorldCover codes)")

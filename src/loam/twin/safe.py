@@ -1,7 +1,6 @@
 """Sentinel-1 IW GRDH products in SAFE format: a pass over known ground, as ESA would deliver it."""
 
 import binascii
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
 from loam.errors import LoamError
+from loam.raster import whole
 from loam.twin import annotation
 from loam.twin.echo import Target, bright_points, clutter, coverage, speckle
 from loam.twin.facets import Facets, make_facets
@@ -179,14 +179,11 @@ def _tiff(product: Product, image: np.ndarray) -> bytes:
 
 
 def _write(folder: Path, product: Product, files: list[File]) -> Path:
-    """Write all files into a hidden folder and rename it: a product is there whole or not at all."""
+    """Write all files of a product: it is there whole or not at all."""
     listing = manifest(product, files)
     path = folder / product.folder(f"{binascii.crc_hqx(listing, 0xFFFF):04X}")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, content in [("manifest.safe", listing), *((file.path, file.content) for file in files)]:
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        (partial / name).write_bytes(content)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with whole(path) as partial:
+        for name, content in [("manifest.safe", listing), *((file.path, file.content) for file in files)]:
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(content)
     return path

@@ -1,6 +1,5 @@
 """Step `make-twin`: a synthetic catchment as the files that Loam would otherwise be given, and the truth beside them."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from loam.config import Grid, Period, Twin
 from loam.errors import LoamError
 from loam.grid import target_grid
-from loam.raster import write_zarr
+from loam.raster import whole, write_zarr
 from loam.twin import files, radar, vegetation
 from loam.twin.catchment import NDVI_LEAD_DAYS, WEATHER_LEAD_DAYS, Catchment, evening_moisture, make_catchment, observe, stream
 from loam.twin.safe import View
@@ -111,17 +110,14 @@ def write_scenes(catchment: Catchment, moisture: np.ndarray, folder: Path, threa
         folder: holds one folder a product afterwards, and nothing else.
         threads: overpasses at once.
     """
-    unfinished = folder.with_name(folder.name + ".partial")
-    for leftover in (unfinished, folder):
-        shutil.rmtree(leftover, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     passes = radar.acquisitions(catchment.period, catchment.twin)
-    with tqdm(total=len(passes), desc="scenes", unit="scene", disable=None) as bar, ThreadPoolExecutor(threads) as pool:
+    bar = tqdm(total=len(passes), desc="scenes", unit="scene", disable=None)
+    with whole(folder) as unfinished, bar, ThreadPoolExecutor(threads) as pool:
+        unfinished.mkdir()
         for track in radar.TRACKS:
             write = partial(_write_scene, catchment, catchment.view_of(track), moisture, unfinished)
             for _ in pool.map(write, [taken for taken in passes if taken.track is track]):
                 bar.update()
-    unfinished.rename(folder)
 
 
 def _write_scene(catchment: Catchment, view: View, moisture: np.ndarray, folder: Path, taken: radar.Acquisition) -> None:

@@ -1,0 +1,107 @@
+"""Command `plan`: jobs, core-hours, GPU-hours, memory and disk of a configuration, before anything runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loam import config, needs
+from loam.errors import LoamError
+
+# Where a checkout keeps the values that a configuration overrides.
+DEFAULT = Path(__file__).parents[2] / "config/default.yaml"
+
+
+@dataclass(frozen=True)
+class Total:
+    """Of all jobs of a rule, or of a run."""
+
+    jobs: int
+    core_hours: float
+    gpu_hours: float
+    memory_mb: int  # of the largest job
+    minutes: int  # of the longest job
+    disk_gb: float
+
+
+def plan(configfile: list[Path]) -> None:
+    """Print what a run needs, rule by rule and in all, and how that grows with area and years.
+
+    Args:
+        configfile: as for `snakemake --configfile`: later ones override earlier ones, all override config/default.yaml.
+    """
+    print("\n".join(lines(config.load(merged([DEFAULT, *configfile])))))
+
+
+def merged(files: list[Path]) -> dict[str, Any]:
+    """Configuration files, later over earlier ones, as Snakemake merges them.
+
+    Raises:
+        LoamError: one cannot be read.
+    """
+    import yaml
+
+    whole: dict[str, Any] = {}
+    for path in files:
+        try:
+            whole = _over(whole, yaml.safe_load(path.read_text()) or {})
+        except (OSError, yaml.YAMLError) as error:
+            msg = f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); name the files of --configfile"
+            raise LoamError(msg) from None
+    return whole
+
+
+def _over(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in new.items():
+        out[key] = _over(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+def lines(cfg: config.Config) -> list[str]:
+    """The plan as text."""
+    size = needs.size_of(cfg)
+    rows = by_rule(cfg, size)
+    head = f"{cfg.run}: {size.megapixels:.2f} million pixels, {size.dates:.0f} acquisitions"
+    table = [_row("rule", "jobs", "core-hours", "GPU-hours", "memory MB", "minutes", "disk GB")]
+    table += [_row(name, *_cells(row)) for name, row in rows.items()]
+    larger = replace(size, megapixels=2 * size.megapixels)
+    longer = replace(size, dates=2 * size.dates, quarters=2 * size.quarters)
+    sums = {"in all": size, "twice the area": larger, "twice the years": longer}
+    table += [_row(name, *_cells(total(by_rule(cfg, each).values()))) for name, each in sums.items()]
+    starts = sum(row.jobs for row in rows.values()) * needs.SLURM_START_S / 3600
+    return [
+        head, "", *table, "",
+        "memory and minutes: what the largest job of a rule asks Slurm for; core-hours: expected, of a core of the machine in",
+        f"docs/performance.md; starting as many jobs through Slurm one by one adds {starts:.1f} h. GPU-hours are upper bounds: what a GPU",
+        "saves has not been measured, so a job is taken to hold its GPU as long as the cores would need.",
+    ]  # fmt: skip
+
+
+def by_rule(cfg: config.Config, size: needs.Size) -> dict[str, Total]:
+    """What each rule's jobs need together."""
+    out = {}
+    for name, count in needs.jobs(cfg, size).items():
+        one = needs.request(name, cfg, size)
+        hours = count * one.core_seconds / 3600
+        held = hours / needs.speedup(one.threads) * one.gpus
+        out[name] = Total(count, hours, held, one.memory_mb, one.minutes, count * one.disk_mb / 1000)
+    return out
+
+
+def total(rows: Any) -> Total:
+    """Sums of all rules; memory and minutes of the largest job."""
+    rows = list(rows)
+    return Total(
+        sum(row.jobs for row in rows), sum(row.core_hours for row in rows), sum(row.gpu_hours for row in rows),
+        max(row.memory_mb for row in rows), max(row.minutes for row in rows), sum(row.disk_gb for row in rows),
+    )  # fmt: skip
+
+
+def _cells(row: Total) -> tuple[str, ...]:
+    gpu = f"{row.gpu_hours:.1f}" if row.gpu_hours else "-"
+    return str(row.jobs), f"{row.core_hours:.2f}", gpu, str(row.memory_mb), str(row.minutes), f"{row.disk_gb:.2f}"
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:20}" + "".join(f"{cell:>12}" for cell in cells)
