@@ -1,9 +1,11 @@
 """Flags: why a value needs care, or is not there."""
 
+from collections.abc import Iterable, Iterator
 from enum import IntFlag
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 
 class Flag(IntFlag):
@@ -62,3 +64,12 @@ def flag_attributes() -> dict[str, Any]:
         "flag_masks": [int(flag) for flag in Flag],
         "flag_meanings": " ".join(flag.name.lower() for flag in Flag if flag.name),
     }
+
+
+def frames(data: xr.Dataset, names: Iterable[str]) -> Iterator[xr.Dataset]:
+    """Walk over the dates of variables `(time, y, x)`, each loaded; a chunk of the file is unpacked once and then let go."""
+    chosen = data[list(names)]
+    length = (next(iter(chosen.values())).encoding.get("chunks") or (1,))[0]
+    for first in range(0, chosen.sizes["time"], length):
+        part = chosen.isel(time=slice(first, first + length)).load()
+        yield from (part.isel(time=index) for index in range(part.sizes["time"]))

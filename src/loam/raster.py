@@ -120,15 +120,6 @@ def open_raster(path: Path) -> xr.DataArray:
     return xr.DataArray(data)
 
 
-def frames(data: xr.Dataset, names: Iterable[str]) -> Iterator[xr.Dataset]:
-    """Walk over the dates of variables `(time, y, x)`, each loaded; a chunk of the file is unpacked once and then let go."""
-    chosen = data[list(names)]
-    length = (next(iter(chosen.values())).encoding.get("chunks") or (1,))[0]
-    for first in range(0, chosen.sizes["time"], length):
-        part = chosen.isel(time=slice(first, first + length)).load()
-        yield from (part.isel(time=index) for index in range(part.sizes["time"]))
-
-
 def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:
     """Stop unless the dataset has these variables.
 

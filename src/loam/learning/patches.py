@@ -10,9 +10,9 @@ import xarray as xr
 
 from loam.config import Patches
 from loam.errors import LoamError
-from loam.flags import UNUSABLE, Flag, usable_labels
+from loam.flags import UNUSABLE, Flag, frames, usable_labels
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import frames, open_dataset, whole
+from loam.raster import open_dataset, whole
 
 NEEDED = ("train", "validate")
 FLAGS_DATES = 16  # dates looked at to say which flags are common

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.flags import usable_labels
+from loam.flags import frames, usable_labels
 from loam.products.drawing import COLOURS, LABEL_COLOUR, new_figure, save
-from loam.raster import frames, open_dataset, require
+from loam.raster import open_dataset, require
 
 BINS = np.linspace(0, 1, 41)
 WAYS = ("pass 1 alone", "both passes", "both, weighted")
