@@ -33,9 +33,8 @@ SMALL = {
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
         "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
-        "model": {"hidden_channels": [12]},
-        "train": {"epochs": 24, "patience": 24, "learning_rate": 0.01},
-        "experiments": {"sequence": {"form": "sequence", "days": 6}, "two_day": None},
+        "train": {"epochs": 16, "learning_rate": 0.01},
+        "experiments": {"sequence": {"days": 30}, "two_day": None},
     },
     "evaluation": {"samples": {"per_split": 4000}, "boosting": {"samples": 5000, "iterations": 30}, "probes": {"patches_per_split": 30}},
     "products": {"maps": {"last_days": 2}},

@@ -15,6 +15,8 @@ from loam.errors import LoamError
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(gt=0, lt=100)]
+Stride = Literal[1, 2, 4, 8]
+Architecture = Literal["convlstm", "reservoirs", "unet"]
 Count = Annotated[int, Field(ge=1)]
 Paths = str | tuple[str, ...] | None
 
@@ -481,31 +483,84 @@ class Patches(Section):
     seed: int = Field(ge=0, description="seed of the thinning")
 
 
-class Model(Section):
-    """The ConvLSTM."""
+class ConvLSTMModel(Section):
+    """The source paper's architecture."""
 
     hidden_channels: tuple[Count, ...] = Field(min_length=1, description="channels of each recurrent layer")
     kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolutions [pixel]")
-    stride: Literal[1, 2, 4, 8] = Field(description="pixels per step of the recurrence's grid; 1 is the plain ConvLSTM [pixel]")
+    stride: Stride = Field(description="pixels per step of the recurrence's grid; 1 is the plain ConvLSTM [pixel]")
+
+
+class ReservoirsModel(Section):
+    """A recurrence with the form of a water balance."""
+
+    stores: Count = Field(description="reservoirs per pixel of the recurrence's grid")
+    kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolution over the landscape [pixel of that grid]")
+    stride: Stride = Field(description="pixels per step of the recurrence's grid [pixel]")
+
+
+class UNetModel(Section):
+    """A network without recurrence."""
+
+    channels: Count = Field(description="channels of the finest level; each coarser one has twice as many")
+    levels: int = Field(ge=1, le=5, description="how often the picture is halved")
+
+
+class Models(Section):
+    """Settings of each architecture."""
+
+    convlstm: ConvLSTMModel
+    reservoirs: ReservoirsModel
+    unet: UNetModel
+
+
+class Network(Section):
+    """An architecture with its settings, as one experiment uses it."""
+
+    architecture: Architecture = Field(description="name of the architecture")
+    arguments: dict[str, Any] = Field(description="its name and its settings")
+
+    @property
+    def stride(self) -> int:
+        """Edge of the cells that the weather is given on [pixel]."""
+        return self.arguments.get("stride", 1)
 
 
 class Train(Section):
     """Training of one member."""
 
     epochs: Count = Field(description="most passes over the training patches")
-    batch_size: Count = Field(description="patches per step")
+    batch_size: Count = Field(description="patches per step, over all processes")
     learning_rate: float = Field(gt=0, lt=1, description="of AdamW, at its peak")
     weight_decay: float = Field(ge=0, description="of AdamW")
-    patience: Count = Field(description="epochs without a better validation loss before training stops")
-    loss: Literal["nll", "mse"] = Field(description="'nll': Gaussian with predicted variance; 'mse'")
+    patience: Count | None = Field(description="epochs without a better validation loss before training stops; null: never")
+    loss: Literal["nll", "mse", "huber"] = Field(description="'nll': Gaussian with predicted variance; 'mse'; 'huber'")
     weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
-    accelerator: Literal["auto", "cpu", "gpu"] = Field(description="'auto': a GPU where there is one; 'cpu'; 'gpu'")
+    static_noise: float = Field(ge=0, description="standard deviation of what is added to each normalised static channel of a patch [1]")
+    drier_in_rain: float = Field(ge=0, description="weight of the penalty for moisture that falls when more rain falls [1]")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(description="'auto': a GPU where there is one")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(description="'auto': bf16-mixed on a GPU, else 32-true")
+    devices: Count = Field(description="processes per node, on a GPU or a share of the cores each")
+    nodes: Count = Field(description="nodes")
+    strategy: Literal["auto", "ddp"] = Field(description="'ddp' where there is more than one process")
+    workers: int = Field(ge=0, description="processes that put patches together beside the one that trains")
     seed: int = Field(ge=0, description="seed of member 0; member n adds n")
+
+    @model_validator(mode="after")
+    def _processes_share_a_batch(self) -> Self:
+        if self.devices * self.nodes > 1 and self.strategy != "ddp":
+            msg = f"strategy is '{self.strategy}' with {self.devices} devices on {self.nodes} nodes; make it 'ddp'"
+            raise ValueError(msg)
+        if self.batch_size % (self.devices * self.nodes):
+            msg = f"batch_size {self.batch_size} cannot be shared by {self.devices * self.nodes} processes; make it a multiple"
+            raise ValueError(msg)
+        return self
 
 
 class Experiment(Section):
-    """One way to show the weather to the model."""
+    """A network, and what it is shown."""
 
+    architecture: Architecture = Field(description="'convlstm': the source paper's; 'reservoirs': a learnt water balance; 'unet'")
     form: Literal["aggregate", "sequence"] = Field(
         description="'aggregate': one step, precipitation and ET summed, the rest averaged; 'sequence': a step per day"
     )
@@ -530,7 +585,7 @@ class Learning(Section):
 
     splits: Splits
     patches: Patches
-    model: Model
+    model: Models
     train: Train
     members: int = Field(ge=1, le=32, description="seeds trained per experiment")
     past_days: int = Field(ge=1, le=366, description="how far back labels are shown where an experiment has past_labels [day]")
@@ -552,6 +607,15 @@ class Learning(Section):
     def active(self) -> dict[str, Experiment]:
         """The experiments that are not switched off."""
         return {name: experiment for name, experiment in self.experiments.items() if experiment is not None}
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """Architecture and its settings of every experiment."""
+        return {name: self._network(experiment.architecture) for name, experiment in self.active.items()}
+
+    def _network(self, architecture: Architecture) -> Network:
+        settings = getattr(self.model, architecture).model_dump(mode="json")
+        return Network(architecture=architecture, arguments={"architecture": architecture} | settings)
 
     @property
     def longest_window(self) -> int:

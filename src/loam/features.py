@@ -1,6 +1,6 @@
 """What a model is shown: covariates of a day and place, put together from their own grids only where asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,9 @@ PAST = ("last_ssm", "last_ssm_age", "past_ssm_mean", "past_ssm_count")
 LEAST_SIGMA = 0.01
 DAY = np.timedelta64(1, "D")
 FEW_CELLS = 64  # up to so many, a matrix product beats gathering corners
+# Weights of windows are kept up to this size [byte]. Later windows do not push out earlier ones: patches come in random
+# order, and then nothing is gained by it.
+KEPT_BYTES = 128_000_000
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,66 @@ class Field:
     rows: np.ndarray  # (y, x) fractional row of every target pixel
     columns: np.ndarray  # (y, x)
     max_age: float = np.inf  # for NDVI: age from which a look no longer counts [day]
+    kept: dict[tuple[int, ...], "Corners"] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, values: np.ndarray, window: tuple[slice, slice], stride: int = 1) -> np.ndarray:
         """Interpolate `(…, row, column)` to the target pixels of a window `(…, y, x)`, or to cells of `stride` pixels."""
-        return bilinear(values, cell_means(self.rows[window], stride), cell_means(self.columns[window], stride))
+        return self._corners(window, stride).interpolated(values)
+
+    def _corners(self, window: tuple[slice, slice], stride: int) -> "Corners":
+        if not isinstance(window[0], slice):  # single pixels by their indices, which do not come again
+            return self._found(window, stride)
+        key = (window[0].start or 0, window[0].stop or -1, window[1].start or 0, window[1].stop or -1, stride)
+        found = self.kept.get(key)
+        if found is None:
+            found = self._found(window, stride)
+            if found.nbytes * (len(self.kept) + 1) <= KEPT_BYTES:
+                self.kept[key] = found
+        return found
+
+    def _found(self, window: tuple[slice, slice], stride: int) -> "Corners":
+        rows, columns = (cell_means(values[window], stride) for values in (self.rows, self.columns))
+        return corners_of(rows, columns, (self.values.shape[-2], self.values.shape[-1]))
 
 
 def cell_means(values: np.ndarray, stride: int) -> np.ndarray:
     """Means over cells of `stride` x `stride` pixels, `(y, x)` to `(ceil(y / stride), ceil(x / stride))`."""
     if stride == 1:
         return values
-    whole = np.pad(values, [(0, -size % stride) for size in values.shape], mode="edge")
+    short = [(0, -size % stride) for size in values.shape]
+    whole = np.pad(values, short, mode="edge") if np.any(short) else values
     rows, columns = (size // stride for size in whole.shape)
     return whole.reshape(rows, stride, columns, stride).mean(axis=(1, 3))
+
+
+@dataclass(frozen=True)
+class Corners:
+    """Which cells of a coarse grid surround the pixels of a window, and what each weighs."""
+
+    near: tuple[slice, slice]  # rows and columns of the grid that are needed
+    places: list[np.ndarray]  # the four corners of every pixel, as cells of that part `(y, x)`
+    weights: list[np.ndarray]  # of the four corners `(y, x)` float32
+    table: np.ndarray | None  # the same as a matrix `(cell, pixel)`, where there are few cells
+
+    @property
+    def nbytes(self) -> int:
+        """Memory [byte]."""
+        return sum(part.nbytes for part in (*self.places, *self.weights)) + (0 if self.table is None else self.table.nbytes)
+
+    def interpolated(self, values: np.ndarray) -> np.ndarray:
+        """Values `(…, row, column)` at the pixels `(…, y, x)`; missing corners do not count, NaN where all that count are missing."""
+        part = values[(..., *self.near)]
+        flat = part.reshape(*part.shape[:-2], -1)
+        if self.table is not None and np.isfinite(flat).all():
+            return (flat.reshape(-1, flat.shape[-1]) @ self.table).reshape(*flat.shape[:-1], *self.places[0].shape)
+        # One flat index per corner: twice as fast as indexing by row and column.
+        corners = [np.take(flat, place, axis=-1) for place in self.places]
+        total = sum(corner * weight for corner, weight in zip(corners, self.weights, strict=True))
+        if np.isfinite(total).all():
+            return total
+        present = sum(np.isfinite(corner) * weight for corner, weight in zip(corners, self.weights, strict=True))
+        known = sum(np.where(np.isfinite(corner), corner, 0) * weight for corner, weight in zip(corners, self.weights, strict=True))
+        return np.where(present > 0, known / np.maximum(present, 1e-9), np.nan)
 
 
 def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -51,39 +101,29 @@ def bilinear(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nd
 
     The edge value holds outside. Missing corners do not count; only where all that count are missing is it NaN.
     """
-    (low, high, down) = _neighbours(rows, values.shape[-2])
-    (left, right, across) = _neighbours(columns, values.shape[-1])
-    top, first = low.min(), left.min()
-    near = values[..., top : high.max() + 1, first : right.max() + 1]
-    width = near.shape[-1]
-    flat = near.reshape(*values.shape[:-2], -1)
-    weights = ((1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across)
+    return corners_of(rows, columns, (values.shape[-2], values.shape[-1])).interpolated(values)
+
+
+def corners_of(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> Corners:
+    """Corners and weights of fractional positions `(y, x)` in a grid of some shape."""
+    (low, high, down) = _neighbours(rows, shape[0])
+    (left, right, across) = _neighbours(columns, shape[1])
+    top, first = int(low.min()), int(left.min())
+    near = (slice(top, int(high.max()) + 1), slice(first, int(right.max()) + 1))
+    height, width = (part.stop - part.start for part in near)
     places = [(row - top) * width + column - first for row in (low, high) for column in (left, right)]
-    if flat.shape[-1] <= FEW_CELLS and np.isfinite(flat).all():
-        return _by_product(flat, places, weights)
-    # One flat index per corner: twice as fast as indexing by row and column.
-    corners = [np.take(flat, place, axis=-1) for place in places]
-    total = sum(corner * weight for corner, weight in zip(corners, weights, strict=True))
-    if np.isfinite(total).all():
-        return total
-    present = sum(np.isfinite(corner) * weight for corner, weight in zip(corners, weights, strict=True))
-    known = sum(np.where(np.isfinite(corner), corner, 0) * weight for corner, weight in zip(corners, weights, strict=True))
-    return np.where(present > 0, known / np.maximum(present, 1e-9), np.nan)
+    weights = [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across]
+    few = height * width <= FEW_CELLS
+    return Corners(near, places, weights, _as_table(places, weights, height * width) if few else None)
 
 
-def _by_product(flat: np.ndarray, places: list[np.ndarray], weights: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Weights of every cell for every pixel times the cells: under a patch of weather lie few cells, and this is one product.
-
-    Args:
-        flat: `(…, cell)`.
-        places: of the four corners `(y, x)`, as cells.
-        weights: of the four corners `(y, x)`.
-    """
+def _as_table(places: list[np.ndarray], weights: list[np.ndarray], cells: int) -> np.ndarray:
+    """Weights of every cell for every pixel: under a patch of weather lie few cells, and interpolation is one product."""
     pixel = np.arange(places[0].size)
-    table = np.zeros((flat.shape[-1], pixel.size), dtype=flat.dtype)
+    table = np.zeros((cells, pixel.size), dtype=np.float32)
     for place, weight in zip(places, weights, strict=True):
         table[place.ravel(), pixel] += weight.ravel()  # a pixel comes once in each corner
-    return (flat.reshape(-1, flat.shape[-1]) @ table).reshape(*flat.shape[:-1], *places[0].shape)
+    return table
 
 
 def _neighbours(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -175,26 +215,3 @@ def _field(data: xr.Dataset, names: tuple[str, ...], box: GeoBox) -> Field:
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
     max_age = float(data[names[-1]].attrs.get("max_age_days", np.inf))
     return Field(data["time"].values.astype("datetime64[D]"), values.astype(np.float32), rows, columns, max_age)
-
-
-def past_channels(ssm: np.ndarray, uncertainty: np.ndarray, ages: np.ndarray, days: int) -> np.ndarray:
-    """Last label and its age [day], mean weighted by 1 / u², and count, `(4, …)` float32.
-
-    Where there is no label, last and mean are NaN, the age is `days` and the count 0.
-
-    Args:
-        ssm: labels [1] `(time, …)`, in order of time, NaN missing.
-        uncertainty: their 1 sigma [1] `(time, …)`.
-        ages: days from each to the day [day] `(time)`.
-        days: how far back was looked [day].
-    """
-    known = np.isfinite(ssm) & np.isfinite(uncertainty)
-    out = np.stack([np.full(ssm.shape[1:], fill, dtype=np.float32) for fill in (np.nan, days, np.nan, 0)])
-    for index, age in enumerate(ages):
-        out[0][known[index]] = ssm[index][known[index]]
-        out[1][known[index]] = age
-    weight = np.where(known, 1 / np.maximum(np.nan_to_num(uncertainty), LEAST_SIGMA) ** 2, 0)
-    total = weight.sum(axis=0)
-    mean = (weight * np.nan_to_num(ssm)).sum(axis=0) / np.where(total > 0, total, np.nan)
-    out[2], out[3] = mean, known.sum(axis=0)
-    return out

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from loam.features import WEATHER
-from loam.learning.convlstm import ConvLSTM, receptive_radius
+from loam.learning.convlstm import ConvLSTM
 from loam.learning.dataset import compressed
 from loam.learning.prediction import tiles
 
@@ -63,7 +63,7 @@ def test_missing_static_values_count_as_the_mean(model: ConvLSTM) -> None:
 
 
 def test_nothing_beyond_the_receptive_radius_matters(model: ConvLSTM) -> None:
-    radius = receptive_radius(steps=4, layers=1, kernel_size=3, stride=1)
+    radius = model.receptive_radius(4)
     dynamic, static = inputs(size=31)
     before = model(dynamic, static)[0][:, 15, 15]
     far = dynamic.clone()
@@ -79,7 +79,7 @@ def test_two_layers_run_and_see_farther() -> None:
     mean, log_variance = model(*inputs())
     assert mean.shape == log_variance.shape == (2, 12, 12)
     assert ((mean > 0) & (mean < 1)).all()
-    assert receptive_radius(4, 2, 3, 1) == 6
+    assert model.receptive_radius(4) == 6
 
 
 @pytest.mark.parametrize("size", [31, 32])
@@ -90,7 +90,7 @@ def test_a_stride_keeps_the_size_and_its_radius(size: int) -> None:
     dynamic = dynamic[..., ::4, ::4].contiguous()
     before = model(dynamic, static)[0]
     assert before.shape == (2, size, size)
-    radius = receptive_radius(steps=1, layers=1, kernel_size=3, stride=4)
+    radius = model.receptive_radius(1)
     changed = dynamic.clone()
     changed[..., :1, :] += 5
     after = model(changed, static)[0]

@@ -12,10 +12,11 @@ from helpers import days, odc_coords
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
-from loam.features import PAST, WEATHER, open_covariates, past_channels
+from loam.features import PAST, WEATHER, open_covariates
 from loam.flags import Flag, usable_labels
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.labels import open_labels
+from loam.learning.past import summarise
 from loam.parts import PARTS, pixel_parts, unit_parts
 from loam.raster import open_dataset, write_zarr
 
@@ -141,9 +142,11 @@ def test_past_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Pa
 
 
 def test_without_labels_the_age_is_the_longest_and_the_count_none() -> None:
-    out = past_channels(np.full((2, 1, 1), np.nan), np.ones((2, 1, 1)), np.array([9.0, 3.0]), 40)
-    np.testing.assert_array_equal(out.ravel(), [np.nan, 40, np.nan, 0])
-    assert past_channels(np.ones((0, 1, 1)), np.ones((0, 1, 1)), np.zeros(0), 40).ravel().tolist()[1::2] == [40, 0]
+    block = np.zeros(1, dtype=np.int64)
+    for labels in (np.full((2, 2, 1, 1), np.nan), np.ones((2, 2, 1, 1)), np.ones((0, 2, 1, 1))):
+        out, ages = np.zeros((4, 1, 1), dtype=np.float32), np.array([9, 3], dtype=np.float32)[: len(labels)]
+        summarise(labels.astype(np.float32), ages, np.zeros((len(labels), 1, 1), dtype=bool), block, block, 40.0, out)
+        np.testing.assert_array_equal(out.ravel(), [np.nan, 40, np.nan, 0])
 
 
 def test_no_test_label_reaches_a_training_sample(site: Path, tmp_path: Path) -> None:

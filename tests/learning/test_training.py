@@ -1,88 +1,19 @@
 """Training on a tiny task whose answer is known; prediction from its checkpoint."""
 
-import json
 import logging
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import xarray as xr
-from helpers import days
-from odc.geo.geobox import GeoBox
+from learning.task import SIZE, TRAIN, labels_of, learn
 
-from loam.config import Experiment, Model, Predict, Train
+from loam.config import Predict
 from loam.errors import LoamError
-from loam.features import WEATHER, open_covariates
-from loam.flags import Flag
+from loam.features import open_covariates
 from loam.learning.dataset import PatchDataset, channel_statistics
-from loam.learning.labels import Labels, open_labels
 from loam.learning.prediction import Inputs, device_of, load_checkpoint, predict, predict_day
-from loam.learning.training import gaussian_loss, label_weight, train
 from loam.raster import open_dataset, write_zarr
-
-COUNT, SIZE = 200, 16
-TRAIN = Train(
-    epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True,
-    accelerator="cpu", seed=1,
-)  # fmt: skip
-MODEL = Model(hidden_channels=(8,), kernel_size=3, stride=4)
-EXPERIMENT = Experiment(form="sequence", days=3, past_labels=False)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory):
-    """Moisture that follows yesterday's rain and today's slope of the ground, on 32 x 32 pixels; half as fine weather."""
-    folder = tmp_path_factory.mktemp("site")
-    box = GeoBox.from_bbox((330000, 4290000, 330640, 4290640), "EPSG:32618", resolution=20)
-    coarse = box.zoom_out(32)
-    rng = np.random.default_rng(0)
-    times = days("2022-01-01", COUNT)
-    rain = rng.gamma(0.5, 10, COUNT).astype(np.float32)
-    weather = {name: np.full(COUNT, 10, np.float32) for name in WEATHER} | {"precipitation": rain}
-    slope = rng.random(box.shape).astype(np.float32)
-    yesterday = np.concatenate([[0], np.log1p(rain[:-1])]) / 5
-    ssm = np.clip(0.1 + yesterday[:, None, None] + 0.3 * slope, 0, 1).astype(np.float32)
-    flags = np.zeros(ssm.shape, np.int32)
-    flags[:, :4] = int(Flag.WATER)
-    write_zarr(
-        georeferenced({name: (values[:, None, None], "1") for name, values in weather.items()}, coarse, times), folder / "weather.zarr"
-    )
-    labels = {"ssm": (ssm, "1"), "ssm_uncertainty": (np.full_like(ssm, 0.1), "1"), "flags": (flags, "1")}
-    write_zarr(georeferenced(labels, box, times + np.timedelta64(22, "h")), folder / "ssm.zarr")
-    static = georeferenced({"static": (np.stack([slope, slope * 0]), "1")}, box, ["slope", "flat"]).rename(time="channel")
-    write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
-    patches = [
-        {"date": time, "row": row, "column": column, "pass": 1, "weight": 1.0, "split": "train" if day < 150 else "validate"}
-        for day, time in enumerate(times + np.timedelta64(22, "h")) if day >= 3
-        for row in (0, 16) for column in (0, 16)
-    ]  # fmt: skip
-    pd.DataFrame(patches).to_parquet(folder / "patches.parquet")
-    texts = [str(time)[:19] for time in times + np.timedelta64(22, "h")]
-    dates = {"train": texts[:150], "validate": texts[150:], "calibrate": [], "test": [], "gap": []}
-    splits = {"dates": dates, "blocks": {"px": 16, "shape": [2, 2], "test": [], "rim_px": 0}, "random": []}
-    (folder / "splits.json").write_text(json.dumps(splits))
-    return folder
-
-
-def georeferenced(layers: dict, box: GeoBox, times) -> xr.Dataset:
-    from helpers import odc_coords
-
-    coords = odc_coords(box) | {"time": times}
-    data = {name: (("time", "y", "x"), values, {"units": units, "long_name": name}) for name, (values, units) in layers.items()}
-    return xr.Dataset(data, coords=coords).odc.assign_crs(box.crs)
-
-
-def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
-    return open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts)
-
-
-def learn(folder, out, cfg: Train = TRAIN, member: int = 0) -> pd.DataFrame:
-    train(
-        folder / "ssm.zarr", folder / "patches.parquet", folder / "splits.json", folder / "static.zarr", folder / "weather.zarr", None,
-        out / f"{member}.ckpt", out / f"{member}.csv", cfg, MODEL, EXPERIMENT, SIZE, 30, member, 2,
-    )  # fmt: skip
-    return pd.read_csv(out / f"{member}.csv")
 
 
 @pytest.fixture(scope="module")
@@ -147,34 +78,6 @@ def test_a_patch_is_what_lies_at_its_place_and_day(site, tmp_path) -> None:
     np.testing.assert_allclose(sample["dynamic"][:, 0, 3, 3], rain, rtol=1e-6)
 
 
-def test_loss_ignores_what_has_no_weight_and_prefers_the_truth() -> None:
-    ssm, mean = torch.tensor([[0.2, 0.9]]), torch.tensor([[0.2, 0.1]])
-    weight, log_variance = torch.tensor([[1.0, 0.0]]), torch.full((1, 2), -3.0)
-    perfect = gaussian_loss(mean, log_variance, ssm, weight)
-    assert perfect == gaussian_loss(torch.tensor([[0.2, 0.5]]), log_variance, ssm, weight)
-    assert perfect < gaussian_loss(torch.tensor([[0.4, 0.1]]), log_variance, ssm, weight)
-
-
-def test_the_tempered_loss_moves_the_mean_as_hard_whatever_the_variance() -> None:
-    """With beta = 1 the pull on the mean is that of squared error; the plain loss divides it by the variance."""
-    ssm, weight = torch.tensor([[0.5]]), torch.ones(1, 1)
-    pulls = []
-    for beta, log_variance in ((1.0, -5.0), (1.0, 0.0), (0.0, -5.0)):
-        mean = torch.tensor([[0.3]], requires_grad=True)
-        gaussian_loss(mean, torch.full((1, 1), log_variance), ssm, weight, beta).backward()
-        pulls.append(float(mean.grad))
-    assert pulls[0] == pytest.approx(-0.2)
-    assert pulls[1] == pytest.approx(-0.2)
-    assert pulls[2] == pytest.approx(-0.2 * np.exp(5), rel=1e-5)
-
-
-def test_uncertain_labels_count_less_and_missing_ones_not() -> None:
-    ssm = torch.tensor([0.1, 0.2, 0.3, torch.nan])
-    uncertainty = torch.tensor([0.0, 0.1, 0.2, 0.1])
-    assert label_weight(ssm, uncertainty, weigh=True).tolist() == pytest.approx([1.0, 0.5, 0.2, 0.0])
-    assert label_weight(ssm, uncertainty, weigh=False).tolist() == [1, 1, 1, 0]
-
-
 def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, trained, tmp_path) -> None:
     wanted = (np.datetime64("2022-02-28").item(), np.datetime64("2022-03-01").item())
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
@@ -213,4 +116,4 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
 def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="loam"):
         learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
-    assert any(record.getMessage().startswith("epoch 1 of 1: validation_loss") for record in caplog.records)
+    assert any(record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records)

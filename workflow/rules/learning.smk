@@ -98,7 +98,7 @@ rule train:
         **step(
             "train",
             "learning.train",
-            model="learning.model",
+            model="learning.networks.{experiment}",
             experiment="learning.experiments.{experiment}",
             size_px="learning.patches.size_px",
             past_days="learning.past_days",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loam.evaluation.labels import Frame
-from loam.features import PAST, past_channels
+from loam.features import LEAST_SIGMA, PAST
 
 DAY = np.timedelta64(1, "D")
 
@@ -38,6 +38,29 @@ class History:
             for name in ("label", "uncertainty")
         )
         return dict(zip(PAST, past_channels(label, sigma, ages, self.days), strict=True))
+
+
+def past_channels(ssm: np.ndarray, uncertainty: np.ndarray, ages: np.ndarray, days: int) -> np.ndarray:
+    """What models with past labels see: last label and its age [day], mean weighted by 1 / u², and count, `(4, …)` float32.
+
+    Where there is no label, last and mean are NaN, the age is `days` and the count 0.
+
+    Args:
+        ssm: labels [1] `(time, …)`, in order of time, NaN missing.
+        uncertainty: their 1 sigma [1] `(time, …)`.
+        ages: days from each to the day [day] `(time)`.
+        days: how far back was looked [day].
+    """
+    known = np.isfinite(ssm) & np.isfinite(uncertainty)
+    out = np.stack([np.full(ssm.shape[1:], fill, dtype=np.float32) for fill in (np.nan, days, np.nan, 0)])
+    for index, age in enumerate(ages):
+        out[0][known[index]] = ssm[index][known[index]]
+        out[1][known[index]] = age
+    weight = np.where(known, 1 / np.maximum(np.nan_to_num(uncertainty), LEAST_SIGMA) ** 2, 0)
+    total = weight.sum(axis=0)
+    mean = (weight * np.nan_to_num(ssm)).sum(axis=0) / np.where(total > 0, total, np.nan)
+    out[2], out[3] = mean, known.sum(axis=0)
+    return out
 
 
 def with_history(frames: Iterable[Frame], days: int) -> Iterator[tuple[Frame, History]]:

@@ -47,7 +47,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             raise LoamError(msg)
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
         self.where = np.stack([position.loc[index["date"]].to_numpy(), index["row"].to_numpy(), index["column"].to_numpy()], axis=1)
-        self.weight = index["weight"].to_numpy(dtype=np.float32)
+        self.weight = torch.from_numpy(index["weight"].to_numpy(dtype=np.float32, copy=True))
         self.split, self.labels, self.covariates = splits[0], labels, covariates
         self.size, self.days, self.form, self.stride, self.past_days = size, days, form, stride, past_days
 
@@ -77,13 +77,25 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             "uncertainty": uncertainty,
         }
         sample = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
-        return sample | {"weight": torch.tensor(self.weight[item])}
+        return sample | {"weight": self.weight[item]}
 
 
 def compressed(dynamic: torch.Tensor) -> torch.Tensor:
     """Precipitation as log(1 + mm), the other channels as they are: rain is skewed over three orders of magnitude."""
     rain = WEATHER.index("precipitation")
     return torch.cat([torch.log1p(dynamic[..., rain : rain + 1, :, :].clamp(min=0)), dynamic[..., rain + 1 :, :, :]], dim=-3)
+
+
+def typical_variance(dataset: PatchDataset, seed: int) -> float:
+    """Median of the squared uncertainty of labels over some training patches [1].
+
+    Args:
+        dataset: the training part.
+        seed: of the choice.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(dataset))[:STATISTICS_PATCHES]
+    sigma = np.stack([dataset[int(item)]["uncertainty"].numpy() for item in chosen])
+    return max(float(np.nanmedian(np.square(sigma, dtype=np.float64))), 1e-12)
 
 
 def channel_statistics(dataset: PatchDataset, seed: int) -> dict[str, list[float]]:

@@ -43,11 +43,6 @@ class Labels:
         last = day.astype("datetime64[D]")
         return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
 
-    def parts_of(self, times: slice, window: Window) -> np.ndarray:
-        """Parts of the pixels of a window `(time, y, x)`; a rim counts to the held-out block that it lies in."""
-        rows, columns = (np.arange(part.start, part.stop) // self.block_px for part in window)
-        return self.units[times][:, rows[:, None], columns]
-
 
 def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = ()) -> Labels:
     """Unpack `ssm.zarr` into a file of a folder, a few dates at a time.

@@ -1,8 +1,9 @@
 """Past labels as inputs: what the radar said of a pixel before the day."""
 
 import numpy as np
+from numba import njit
 
-from loam.features import past_channels
+from loam.features import LEAST_SIGMA, PAST
 from loam.learning.labels import Labels, Window
 from loam.parts import PARTS
 
@@ -18,9 +19,48 @@ def past_labels(labels: Labels, day: np.datetime64, window: Window, days: int, p
         parts: only labels of these parts count ('train', …); all where none is named.
     """
     times = labels.before(day, days)
-    values = np.array(labels.values[(times, slice(None), *window)])
+    ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(np.float32)
+    shown = np.ones(len(PARTS), dtype=bool)
     if parts:
-        shown = np.isin(labels.parts_of(times, window), [PARTS.index(part) for part in parts])
-        values = np.where(shown[:, None], values, np.nan)
-    ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")) / np.timedelta64(1, "D")
-    return past_channels(values[:, 0], values[:, 1], ages, days)
+        shown[:] = [part in parts for part in PARTS]
+    size = [part.stop - part.start for part in window]
+    rows, columns = (np.arange(part.start, part.stop) // labels.block_px for part in window)
+    out = np.empty((len(PAST), *size), dtype=np.float32)
+    summarise(labels.values[(times, slice(None), *window)], ages, shown[labels.units[times]], rows, columns, float(days), out)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def summarise(
+    values: np.ndarray, ages: np.ndarray, shown: np.ndarray, rows: np.ndarray, columns: np.ndarray, days: float, out: np.ndarray
+) -> None:
+    """Last label and its age [day], mean weighted by 1 / u², and count of every pixel.
+
+    Where there is no label, last and mean are NaN, the age is `days` and the count 0. Compiled, since a sample of a few
+    dates costs more in calls to NumPy than in arithmetic.
+
+    Args:
+        values: labels and their 1 sigma [1] `(time, 2, y, x)`, in order of time, NaN missing.
+        ages: days from each to the day [day] `(time)`.
+        shown: whether labels of a block count `(time, block_row, block_column)`.
+        rows: block row of every row.
+        columns: block column of every column.
+        days: how far back was looked [day].
+        out: filled, `(4, y, x)`.
+    """
+    out[0], out[1], out[2], out[3] = np.nan, days, 0.0, 0.0
+    total = np.zeros(out.shape[1:], dtype=np.float32)
+    for time in range(ages.size):
+        for y in range(rows.size):
+            for x in range(columns.size):
+                ssm, sigma = values[time, 0, y, x], values[time, 1, y, x]
+                if shown[time, rows[y], columns[x]] and np.isfinite(ssm) and np.isfinite(sigma):
+                    weight = 1 / max(sigma, np.float32(LEAST_SIGMA)) ** 2
+                    out[0, y, x] = ssm
+                    out[1, y, x] = ages[time]
+                    out[2, y, x] += weight * ssm
+                    out[3, y, x] += 1
+                    total[y, x] += weight
+    for y in range(rows.size):
+        for x in range(columns.size):
+            out[2, y, x] = out[2, y, x] / total[y, x] if total[y, x] > 0 else np.nan

@@ -18,8 +18,9 @@ from loam.config import Predict
 from loam.errors import LoamError
 from loam.features import Covariates, open_covariates
 from loam.grid import empty_like_grid, require_same_grid
-from loam.learning.convlstm import ConvLSTM
+from loam.learning.architectures import build
 from loam.learning.labels import Labels, Window, open_labels
+from loam.learning.network import Network
 from loam.learning.past import past_labels
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
@@ -70,7 +71,7 @@ def predict(
         write_days(model.to(device_of(accelerator)), inputs, wanted, out, cfg.tile_px)
 
 
-def load_checkpoint(path: Path) -> tuple[ConvLSTM, dict]:
+def load_checkpoint(path: Path) -> tuple[Network, dict]:
     """Read a model and the window it was trained on; nothing in the file is executed.
 
     Raises:
@@ -79,7 +80,7 @@ def load_checkpoint(path: Path) -> tuple[ConvLSTM, dict]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         settings = content["hyper_parameters"]
-        model = ConvLSTM(**settings["model"])
+        model = build(**settings["model"])
         model.load_state_dict({key.removeprefix("model."): value for key, value in content["state_dict"].items()})
     except Exception as error:
         msg = f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]}); remove it and run again"
@@ -102,7 +103,7 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def write_days(model: ConvLSTM, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:
+def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:
     """Predict days one after the other and write each as soon as it is there: one day is in memory.
 
     Args:
@@ -128,7 +129,7 @@ def _template(covariates: Covariates, days: np.ndarray) -> xr.Dataset:
     return xr.Dataset(layers, coords=coords).odc.assign_crs(covariates.grid.crs)
 
 
-def predict_day(model: ConvLSTM, inputs: Inputs, day: np.datetime64, tile_px: int) -> tuple[np.ndarray, np.ndarray]:
+def predict_day(model: Network, inputs: Inputs, day: np.datetime64, tile_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM on one day, `(y, x)` each, tile by tile.
 
     Args:
@@ -146,7 +147,7 @@ def predict_day(model: ConvLSTM, inputs: Inputs, day: np.datetime64, tile_px: in
 
 
 @torch.inference_mode()
-def predict_window(model: ConvLSTM, inputs: Inputs, day: np.datetime64, window: Window) -> tuple[np.ndarray, np.ndarray]:
+def predict_window(model: Network, inputs: Inputs, day: np.datetime64, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
     device = next(model.parameters()).device
     shown = (torch.from_numpy(np.ascontiguousarray(part))[None].to(device) for part in inputs.of(day, window, model.stride))

@@ -14,8 +14,8 @@ import torch
 from loam.config import Probes
 from loam.features import PAST, WEATHER, open_covariates
 from loam.grid import require_same_grid
-from loam.learning.convlstm import ConvLSTM
 from loam.learning.labels import Labels, open_labels
+from loam.learning.network import Network
 from loam.learning.prediction import Inputs, device_of, load_checkpoint
 from loam.parts import TESTS
 
@@ -57,7 +57,7 @@ def probe_model(
     pd.concat(answers, ignore_index=True).to_parquet(out, index=False)
 
 
-def _answers(model: ConvLSTM, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:
+def _answers(model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:
     """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
     channels = [*inputs.covariates.static_names, *(PAST if inputs.labels else ())]
     # An aggregated window has one step for all its days.
@@ -76,7 +76,7 @@ def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFra
 
 
 def ask(
-    model: ConvLSTM, patches: Patches, channels: Sequence[str], rain: tuple[float, float, float], rng: np.random.Generator
+    model: Network, patches: Patches, channels: Sequence[str], rain: tuple[float, float, float], rng: np.random.Generator
 ) -> pd.DataFrame:
     """Answers to all questions, summed per date: columns `date`, `case`, and those of `errors`; `not_drier` where more rain fell.
 
@@ -156,7 +156,7 @@ def more_rain(dynamic: torch.Tensor, factor: float, plus_mm: float) -> torch.Ten
 
 
 @torch.inference_mode()
-def answer(model: ConvLSTM, dynamic: torch.Tensor, static: torch.Tensor) -> np.ndarray:
+def answer(model: Network, dynamic: torch.Tensor, static: torch.Tensor) -> np.ndarray:
     """Mean of SSM that a model predicts `(patch, y, x)`."""
     device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
     batches = zip(dynamic.split(BATCH), static.split(BATCH), strict=True)

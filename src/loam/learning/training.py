@@ -1,7 +1,9 @@
 """Training of one ensemble member."""
 
+import hashlib
 import json
 import logging
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,49 +12,56 @@ from typing import Any
 import lightning
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
 
-from loam.config import Experiment, Model, Train
+from loam.config import Experiment, Network, Train
 from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.grid import require_same_grid
-from loam.learning.convlstm import ConvLSTM
-from loam.learning.dataset import PatchDataset, channel_statistics
+from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.labels import open_labels
+from loam.learning.lesson import Lesson
 
-# Exponent of the variance that weighs the Gaussian loss (Seitzer et al. 2022): plain likelihood lets the variance
-# explain away what the mean should learn.
-BETA_NLL = 0.5
+BEST, LAST = "best.ckpt", "last.ckpt"
+COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
+# Warnings that no reader of a log can use: one process reads patches in time, the folder is ours, and jobs start as they should.
+TOLD_IN_VAIN = (
+    ".*does not have many workers.*",
+    "Checkpoint directory .* exists and is not empty",
+    ".*LeafSpec.*",
+    ".*srun. command is available.*",
+)
+log = logging.getLogger(__name__)
 
 
 def train(
     ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, history: Path,
-    cfg: Train, model: Model, experiment: Experiment, size_px: float, past_days: int, member: int, threads: int,
+    cfg: Train, model: Network, experiment: Experiment, size_px: float, past_days: int, member: int, threads: int,
 ) -> None:  # fmt: skip
-    """Train one ConvLSTM with early stopping; write its best checkpoint and its history."""
+    """Train one network with early stopping; write its best checkpoint and its history.
+
+    What is needed to go on after a kill lies in `<member>.resume` beside the checkpoint until training ends.
+    """
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)
+    keep = out.with_suffix(".resume")
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         past = past_days if experiment.past_labels else 0
         data = _datasets(ssm, patches, splits, static, weather, ndvi, Path(scratch), int(size_px), experiment, model.stride, past)
-        channels = list(data["train"].covariates.static_names)
-        lesson = Lesson(
-            model={
-                "dynamic_channels": data["train"][0]["dynamic"].shape[1],
-                "static_channels": data["train"][0]["static"].shape[0],
-                "hidden_channels": list(model.hidden_channels),
-                "kernel_size": model.kernel_size,
-                "stride": model.stride,
-                "statistics": channel_statistics(data["train"], cfg.seed),
-            },
-            window={"days": experiment.days, "form": experiment.form, "channels": channels, "past_labels": experiment.past_labels},
-            loss=cfg.loss, weigh=cfg.weight_by_uncertainty, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
-        )  # fmt: skip
-        best, log = _fit(lesson, data, cfg, cfg.seed + member, Path(scratch))
-        log.to_csv(history, index=False)
-        best.replace(out)
+        lesson = make_lesson(data["train"], cfg, model, experiment, cfg.seed + member, digest(patches))
+        trainer, rows = fit(lesson, data, cfg, keep)
+    if trainer.is_global_zero:
+        pd.DataFrame(rows)[COLUMNS].to_csv(history, index=False)
+        (keep / BEST).replace(out)
+        shutil.rmtree(keep)
+
+
+def digest(path: Path) -> str:
+    """Hash of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _datasets(
@@ -77,123 +86,161 @@ def _datasets(
     }
 
 
-def _fit(lesson: "Lesson", data: dict[str, PatchDataset], cfg: Train, seed: int, scratch: Path) -> tuple[Path, pd.DataFrame]:
-    """Run Lightning; return the best checkpoint and one line per epoch."""
-    best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min")
-    logger = CSVLogger(scratch, name="log", version="")
-    for noise in (".*does not have many workers.*", "Checkpoint directory .* exists and is not empty", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", message=noise)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    trainer = lightning.Trainer(
-        max_epochs=cfg.epochs, callbacks=[best, EarlyStopping("validation_loss", patience=cfg.patience), Progress()],
-        logger=logger, gradient_clip_val=1.0, deterministic="warn", log_every_n_steps=1, num_sanity_val_steps=0,
-        enable_progress_bar=False, enable_model_summary=False,
+def make_lesson(data: PatchDataset, cfg: Train, model: Network, experiment: Experiment, seed: int, patches: str) -> Lesson:
+    """A fresh network with what it must know of the training patches."""
+    first = data[0]
+    steps, channels = first["dynamic"].shape[:2]
+    shape: dict[str, Any] = {"dynamic_channels": channels, "static_channels": len(first["static"])}
+    shape |= {"steps": steps} if model.architecture == "unet" else {}
+    return Lesson(
+        model=model.arguments | shape | {"statistics": channel_statistics(data, cfg.seed)},
+        window={
+            "days": experiment.days, "form": experiment.form, "past_labels": experiment.past_labels,
+            "channels": list(data.covariates.static_names),
+        },
+        loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,
+        static_noise=cfg.static_noise, drier_in_rain=cfg.drier_in_rain, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
+        seed=seed, run={"epochs": cfg.epochs, "batch_size": cfg.batch_size, "patience": cfg.patience, "patches": patches},
     )  # fmt: skip
-    draws = torch.Generator().manual_seed(seed)
-    trainer.fit(
-        lesson,
-        DataLoader(data["train"], batch_size=cfg.batch_size, shuffle=True, generator=draws, drop_last=len(data["train"]) > cfg.batch_size),
-        DataLoader(data["validate"], batch_size=cfg.batch_size),
-    )
-    rows = pd.read_csv(scratch / "log" / "metrics.csv").groupby("epoch", as_index=False).mean()
-    names = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
-    return Path(best.best_model_path), rows[names]
 
 
-class Progress(lightning.Callback):
-    """A plain line per epoch: it reads the same on a terminal and in a log file."""
+def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path) -> tuple[lightning.Trainer, list[dict[str, float]]]:
+    """Train on as many processes as the settings say, from the last checkpoint of the same run if there is one.
+
+    Args:
+        lesson: what to train; its weights are changed.
+        data: datasets `train` and `validate`.
+        cfg: section `learning.train`.
+        scratch: folder for `best.ckpt` and `last.ckpt`.
+
+    Returns:
+        The trainer, and a row of figures per epoch.
+
+    Raises:
+        LoamError: the batch cannot be shared evenly by the processes.
+    """
+    for told in TOLD_IN_VAIN:
+        warnings.filterwarnings("ignore", message=told)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.set_float32_matmul_precision("high")  # on GPUs that have it; nothing changes on a CPU
+    # Deterministic algorithms would fill all new memory first; nothing here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by the module itself
+    best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False)
+    stop = [] if cfg.patience is None else [EarlyStopping("validation_loss", patience=cfg.patience)]
+    rows = Rows()
+    trainer = lightning.Trainer(
+        max_epochs=cfg.epochs, callbacks=[best, *stop, rows, Last(scratch / LAST)], logger=False, gradient_clip_val=1.0,
+        accelerator=cfg.accelerator, devices=cfg.devices, num_nodes=cfg.nodes, strategy=cfg.strategy,
+        deterministic="warn", num_sanity_val_steps=0, use_distributed_sampler=False, enable_progress_bar=False,
+        enable_model_summary=False, precision=_precision(cfg),
+    )  # fmt: skip
+    if cfg.batch_size % trainer.world_size:
+        msg = f"learning.train.batch_size: {cfg.batch_size} patches cannot be shared by {trainer.world_size} processes; make it a multiple"
+        raise LoamError(msg)
+    if _on_gpu(cfg):
+        lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
+    trainer.fit(lesson, datamodule=Parts(data, cfg, lesson.hparams["seed"]), ckpt_path=resumable(lesson, scratch), weights_only=True)
+    return trainer, rows.rows
+
+
+def _on_gpu(cfg: Train) -> bool:
+    return cfg.accelerator == "gpu" or (cfg.accelerator == "auto" and torch.cuda.is_available())
+
+
+def _precision(cfg: Train) -> Any:
+    """Half the memory traffic where the hardware has matrix units for it; a CPU has none worth it."""
+    return cfg.precision if cfg.precision != "auto" else "bf16-mixed" if _on_gpu(cfg) else "32-true"
+
+
+def resumable(lesson: Lesson, scratch: Path) -> Path | None:
+    """The last checkpoint of the same run; one of another run is removed.
+
+    Args:
+        lesson: its hyperparameters hold all that decides the result.
+        scratch: folder of the checkpoints.
+    """
+    last = scratch / LAST
+    if not last.exists():
+        return None
+    try:
+        then = torch.load(last, map_location="cpu", weights_only=True)["hyper_parameters"]
+    except Exception as error:
+        log.warning("%s: cannot be read (%s); training starts anew", last, str(error).splitlines()[0])
+        then = None
+    if then is not None and _plain(then) == _plain(lesson.hparams):
+        log.info("%s: training goes on from here", last)
+        return last
+    log.info("%s: is of other settings or data; training starts anew", last)
+    last.unlink(missing_ok=True)
+    return None
+
+
+def _plain(values: Any) -> str:
+    return json.dumps(dict(values), sort_keys=True, default=list)
+
+
+class Parts(lightning.LightningDataModule):
+    """Batches of both parts; each process gets its own samples of the same batch."""
+
+    def __init__(self, data: dict[str, PatchDataset], cfg: Train, seed: int) -> None:
+        """Remember the datasets."""
+        super().__init__()
+        self.data, self.cfg, self.seed = data, cfg, seed
+
+    def _loader(self, part: str, sampler: DistributedSampler, **more: Any) -> DataLoader:
+        assert self.trainer is not None
+        size = self.cfg.batch_size // self.trainer.world_size
+        workers = self.cfg.workers
+        return DataLoader(self.data[part], size, sampler=sampler, num_workers=workers, persistent_workers=workers > 0, **more)
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled anew each epoch by seed and epoch alone, so that a run that goes on sees what it would have seen."""
+        assert self.trainer is not None
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        full = len(self.data["train"]) >= self.cfg.batch_size
+        return self._loader("train", DistributedSampler(self.data["train"], world, rank, seed=self.seed), drop_last=full)
+
+    def val_dataloader(self) -> DataLoader:
+        """Every patch once."""
+        assert self.trainer is not None
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        return self._loader("validate", UnrepeatedDistributedSampler(self.data["validate"], num_replicas=world, rank=rank, shuffle=False))
+
+
+class Rows(lightning.Callback):
+    """A row of figures per epoch, kept in checkpoints; and a plain line, which reads the same on a terminal and in a log file."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self.rows: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Note and tell the epoch's figures."""
+        figures = {name: float(trainer.callback_metrics[name]) for name in COLUMNS[1:]}
+        self.rows.append({"epoch": trainer.current_epoch} | figures)
+        if trainer.is_global_zero:
+            text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            log.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, text)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self.rows = list(state_dict["rows"])
+
+
+class Last(Checkpoint):
+    """All that training needs to go on, written at the end of each epoch; a kill leaves the whole file of the epoch before."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember where to write."""
+        self.path = path
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the figures of the epoch's validation; those of training are not summed up yet."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("validation")}
-        text = "  ".join(f"{name} {value:.4f}" for name, value in sorted(figures.items()))
-        logging.getLogger(__name__).info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, text)
-
-
-def gaussian_loss(
-    mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, weight: torch.Tensor, beta: float = 0.0
-) -> torch.Tensor:
-    """Weighted Gaussian negative log-likelihood over labelled pixels; with beta above 0 tempered by variance^beta.
-
-    Only beta = 0 ranks models: tempered values rise as the variance shrinks.
-    """
-    variance = log_variance.exp()
-    loss = 0.5 * (log_variance + (ssm - mean) ** 2 / variance) * variance.detach() ** beta
-    return (loss * weight).sum() / weight.sum().clamp(min=1e-9)
-
-
-def label_weight(ssm: torch.Tensor, uncertainty: torch.Tensor, *, weigh: bool) -> torch.Tensor:
-    """Weight of every pixel: 0 without a label; else 1, or less the more uncertain the label is.
-
-    1 / (1 + u²/median u²): a perfect label counts twice a typical one, so that no few pixels rule.
-    """
-    valid = torch.isfinite(ssm) & torch.isfinite(uncertainty)
-    if not weigh or not valid.any():
-        return valid.float()
-    typical = uncertainty[valid].square().median().clamp(min=1e-12)
-    return torch.where(valid, 1 / (1 + torch.nan_to_num(uncertainty).square() / typical), 0.0)
-
-
-class Lesson(lightning.LightningModule):
-    """Masked many-to-one regression of soil moisture."""
-
-    def __init__(
-        self, model: dict[str, Any], window: dict[str, Any], loss: str, weigh: bool, learning_rate: float, weight_decay: float
-    ) -> None:
-        """Build the model; every argument is plain, so that a checkpoint loads with `weights_only=True`.
-
-        Args:
-            model: arguments of `ConvLSTM`.
-            window: `days` and `form` of the weather window, `channels` of the static maps.
-            loss: 'nll' or 'mse'.
-            weigh: count uncertain labels less.
-            learning_rate: of AdamW, at its peak.
-            weight_decay: of AdamW.
-        """
-        super().__init__()
-        self.save_hyperparameters()
-        self.model = ConvLSTM(**model)
-
-    def _losses(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Loss that is minimised, loss that ranks models, and the mean `(batch, y, x)`."""
-        mean, log_variance = self.model(batch["dynamic"], batch["static"])
-        weight = label_weight(batch["ssm"], batch["uncertainty"], weigh=self.hparams["weigh"])
-        ssm = torch.nan_to_num(batch["ssm"])
-        if self.hparams["loss"] == "mse":
-            # With beta = 1 the mean is pulled as by squared error, and the variance still learns how large that is.
-            squared = ((mean - ssm) ** 2 * weight).sum() / weight.sum().clamp(min=1e-9)
-            return gaussian_loss(mean, log_variance, ssm, weight, beta=1.0), squared, mean
-        tempered, plain = (gaussian_loss(mean, log_variance, ssm, weight, beta) for beta in (BETA_NLL, 0.0))
-        return tempered, plain, mean
-
-    def training_step(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
-        """Loss of a batch; the log gets the one that validation has too."""
-        minimised, plain, _mean = self._losses(batch)
-        self.log("train_loss", plain, on_step=False, on_epoch=True, batch_size=len(batch["ssm"]))
-        return minimised
-
-    def on_validation_epoch_start(self) -> None:
-        """Start the sums of the epoch's scores: count, label, label², squared error."""
-        self.sums = torch.zeros(4, dtype=torch.float64)
-
-    def validation_step(self, batch: dict[str, torch.Tensor], number: int) -> None:
-        """Loss of a batch on the natural distribution, and its part of the scores."""
-        _minimised, loss, mean = self._losses(batch)
-        self.log("validation_loss", loss, batch_size=len(batch["ssm"]))
-        valid = torch.isfinite(batch["ssm"])
-        label, error = batch["ssm"][valid].double(), (mean - batch["ssm"])[valid].double()
-        self.sums += torch.stack([valid.sum().double(), label.sum(), label.square().sum(), error.square().sum()]).cpu()
-
-    def on_validation_epoch_end(self) -> None:
-        """Log RMSE and R² of the epoch."""
-        count, total, squares, errors = self.sums
-        self.log("validation_rmse", (errors / count).sqrt().float())
-        self.log("validation_r2", (1 - errors / (squares - total**2 / count)).float())
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with one cycle of the learning rate."""
-        rate = self.hparams["learning_rate"]
-        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=max(steps, 1), pct_start=0.2)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """Write beside, then rename."""
+        partial = self.path.with_suffix(".partial")
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            partial.replace(self.path)
