@@ -37,14 +37,19 @@ class Field:
         return self._corners(window, stride).interpolated(values)
 
     def _corners(self, window: tuple[slice, slice], stride: int) -> "Corners":
+        if not isinstance(window[0], slice):  # single pixels by their indices, which do not come again
+            return self._found(window, stride)
         key = (window[0].start or 0, window[0].stop or -1, window[1].start or 0, window[1].stop or -1, stride)
         found = self.kept.get(key)
         if found is None:
-            rows, columns = (cell_means(values[window], stride) for values in (self.rows, self.columns))
-            found = corners_of(rows, columns, (self.values.shape[-2], self.values.shape[-1]))
+            found = self._found(window, stride)
             if found.nbytes * (len(self.kept) + 1) <= KEPT_BYTES:
                 self.kept[key] = found
         return found
+
+    def _found(self, window: tuple[slice, slice], stride: int) -> "Corners":
+        rows, columns = (cell_means(values[window], stride) for values in (self.rows, self.columns))
+        return corners_of(rows, columns, (self.values.shape[-2], self.values.shape[-1]))
 
 
 def cell_means(values: np.ndarray, stride: int) -> np.ndarray:

@@ -11,11 +11,12 @@ import xarray as xr
 
 from loam.errors import LoamError
 from loam.evaluation.baselines import climatology, usable_windows
-from loam.evaluation.history import with_history
+from loam.evaluation.history import past_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
 from loam.flags import UNUSABLE, Flag
+from loam.learning.past import summarise
 from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
 from loam.raster import open_dataset, write_zarr
 
@@ -230,3 +231,16 @@ def test_boosting_sees_no_longer_window_than_the_experiments() -> None:
     assert usable_windows((1, 3, 30), 10) == (1, 3, 10)
     assert usable_windows((1, 3, 30), 30) == (1, 3, 30)
     assert usable_windows((20,), 2) == (2,)
+
+
+def test_past_labels_of_baselines_are_those_that_models_are_shown() -> None:
+    """Two rooms, two ways of reading, one meaning."""
+    rng = np.random.default_rng(0)
+    values = rng.random((7, 2, 3, 4)).astype(np.float32)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[:, :, 0, 0] = np.nan
+    ages, whole = np.arange(70, 0, -10).astype(np.float32), np.zeros(3, dtype=int)
+    shown = np.empty((4, 3, 4), dtype=np.float32)
+    summarise(values, ages, np.ones((7, 1, 1), dtype=bool), whole, np.zeros(4, dtype=int), 90.0, shown)
+    flat = values.reshape(7, 2, 12)
+    np.testing.assert_allclose(past_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from helpers import days
-from loam.learning.labels import Labels, open_labels
 from odc.geo.geobox import GeoBox
 
 from loam.config import Experiment, Network, Train
 from loam.features import WEATHER
 from loam.flags import Flag
+from loam.learning.labels import Labels, open_labels
 from loam.learning.training import train
 from loam.raster import write_zarr
 
