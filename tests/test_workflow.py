@@ -32,7 +32,7 @@ SMALL = {
     "covariates": {"static": {"curvature": False}},
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
-        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
+        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300, "max_wet_patches": 300},
         "model": {"hidden_channels": [12]},
         "train": {"epochs": 24, "patience": 24, "learning_rate": 0.01},
         "experiments": {"sequence": {"form": "sequence", "days": 6}, "two_day": None},
@@ -44,7 +44,8 @@ QUALITY = {"report_covariates", "draw_covariates"}
 COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"} | QUALITY
 SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
-LEARNING = {"train", "predict", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
+SAMPLING = {"sample_patches", "check_splits", "draw_sampling"}
+LEARNING = {"train", "predict", "calibrate", "collect_samples", "score", "write_maps", "draw_maps", "draw_scores", "draw_series"}
 
 
 class House:
@@ -276,12 +277,12 @@ def test_training_settings_rerun_training_and_what_follows(house: House) -> None
 
 
 def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
-    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | {"sample_patches"}
+    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | SAMPLING
 
 
 def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
     planned = house.planned(moisture={"change": {"min_sensitivity_db": 1.2}})
-    assert planned == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+    assert planned == {"detect_change", "draw_moisture"} | SAMPLING | LEARNING
 
 
 def test_derived_products_are_made_on_request_alone(house: House) -> None:
@@ -323,7 +324,7 @@ def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
     copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
     copied.edit(path, "np.float32(0))", "np.float32(0.1))")
-    assert copied.planned() == {"detect_change", "draw_moisture", "sample_patches"} | LEARNING
+    assert copied.planned() == {"detect_change", "draw_moisture"} | SAMPLING | LEARNING
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> Counter[str]:
@@ -357,7 +358,14 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
-    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "draw_scenes", "sample_patches"} | LABELS | LEARNING
+    planned = house.planned(sar={"speckle": {"images": "causal"}}, learning={"splits": {"random_share": 0}})
+    assert planned == {"make_splits", "filter_speckle", "draw_scenes"} | SAMPLING | LABELS | LEARNING
+
+
+def test_a_speckle_filter_with_random_units_is_refused_before_any_job(house: House) -> None:
+    done = house.small("-n", sar={"speckle": {"images": "split"}})
+    assert done.returncode != 0
+    assert "learning.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units" in done.stdout + done.stderr
 
 
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:
