@@ -8,7 +8,7 @@ from helpers import days
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
-from loam.flags import Flag, flag_attributes
+from loam.flags import Flag, flag_attributes, frames
 from loam.raster import open_dataset, open_raster, require, write_cog, write_zarr
 
 
@@ -101,3 +101,13 @@ def test_flags_are_separate_bits_that_their_attributes_explain() -> None:
     attributes = flag_attributes()
     assert sum(attributes["flag_masks"]) == 2 ** len(Flag) - 1
     assert len(attributes["flag_meanings"].split()) == len(Flag)
+
+
+def test_frames_are_the_dates_one_by_one_whatever_the_chunks(tmp_path, box: GeoBox, layer) -> None:
+    values = np.random.default_rng(2).random((5, *box.shape)).astype(np.float32)
+    data = xr.Dataset({name: layer(values + number, days("2020-01-01", 5), units="1", long_name=name) for number, name in enumerate("ab")})
+    write_zarr(data.odc.assign_crs(box.crs), tmp_path / "a.zarr", {"time": 2})
+    for source in (open_dataset(tmp_path / "a.zarr"), data):
+        found = list(frames(source, ("b",)))
+        assert [list(frame.data_vars) for frame in found] == [["b"]] * 5
+        np.testing.assert_array_equal(np.stack([frame["b"].values for frame in found]), values + 1)

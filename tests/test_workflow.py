@@ -32,7 +32,7 @@ SMALL = {
     "covariates": {"static": {"curvature": False}},
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
-        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300},
+        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300, "max_wet_patches": 300},
         "train": {"epochs": 16, "learning_rate": 0.01},
         "experiments": {"sequence": {"days": 30}, "two_day": None},
     },
@@ -390,7 +390,14 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
-    assert house.planned(sar={"speckle": {"images": "causal"}}) == {"filter_speckle", "draw_scenes"} | PATCHES | LABELS | LEARNING
+    planned = house.planned(sar={"speckle": {"images": "causal"}}, learning={"splits": {"random_share": 0}})
+    assert planned == {"make_splits", "filter_speckle", "draw_scenes"} | PATCHES | LABELS | LEARNING
+
+
+def test_a_speckle_filter_with_random_units_is_refused_before_any_job(house: House) -> None:
+    done = house.small("-n", sar={"speckle": {"images": "split"}})
+    assert done.returncode != 0
+    assert "learning.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units" in done.stdout + done.stderr
 
 
 def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:

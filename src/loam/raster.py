@@ -228,8 +228,7 @@ def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: b
         if data[name].ndim
     }
     # Fixed-length text has no Zarr 3 specification; text of any length has one.
-    text = {name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"}
-    data = data.assign_coords(text)
+    data = data.assign_coords({name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"})
     for name in data.variables:
         data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
     # Chunks that are only laid out need not match those of the template.
@@ -257,7 +256,6 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
         tags: metadata of the whole file.
     """
     import rasterio
-    from rasterio.enums import Resampling
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
@@ -279,7 +277,7 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
             levels = max(1, math.ceil(math.log2(max(box.shape) / BLOCK_PX)))
             copy(
                 bands, target, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
-                overview_resampling=Resampling.nearest.name, overviews="IGNORE_EXISTING", overview_count=levels,
+                overview_resampling="nearest", overviews="IGNORE_EXISTING", overview_count=levels,
             )  # fmt: skip
 
 

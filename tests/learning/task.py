@@ -71,9 +71,9 @@ def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
     return open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts)
 
 
-def learn(folder, out, cfg: Train = TRAIN, member: int = 0, model: Network = MODEL) -> pd.DataFrame:
+def learn(folder, out, cfg: Train = TRAIN, member: int = 0, model: Network = MODEL, experiment: Experiment = EXPERIMENT) -> pd.DataFrame:
     train(
         folder / "ssm.zarr", folder / "patches.parquet", folder / "splits.json", folder / "static.zarr", folder / "weather.zarr", None,
-        out / f"{member}.ckpt", out / f"{member}.csv", cfg, model, EXPERIMENT, SIZE, 30, member, 2,
+        out / f"{member}.ckpt", out / f"{member}.csv", cfg, model, experiment, SIZE, 30, member, 2,
     )  # fmt: skip
     return pd.read_csv(out / f"{member}.csv")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from learning.task import SIZE, TRAIN, labels_of, learn
+from learning.task import EXPERIMENT, SIZE, TRAIN, labels_of, learn
 
 from loam.config import Predict
 from loam.errors import LoamError
@@ -91,6 +91,27 @@ def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, train
     truth = open_dataset(site / "ssm.zarr")["ssm"].values[5:8]
     assert np.abs(maps["ssm"].values[:3] - truth).mean() < 0.1
     assert ((maps["ssm_uncertainty"].values > 0) & (maps["ssm_uncertainty"].values < 1)).all()
+
+
+def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
+    learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}), experiment=EXPERIMENT.model_copy(update={"past_labels": True}))
+    model, window = load_checkpoint(tmp_path / "0.ckpt")
+    assert window["past_labels"] and window["channels"] == ["slope", "flat"]
+    assert model.static_mean.numel() == 6
+    assert torch.isfinite(model.static_mean).all()
+    few = open_dataset(site / "ssm.zarr").isel(time=slice(60, 64)).load()
+    answers = []
+    for shift in (0.0, 0.3):
+        # Other labels on the days before change what is predicted for the last; those of the day itself do not.
+        changed = few.assign(ssm=few["ssm"].copy(data=np.concatenate([few["ssm"].values[:3] - shift, few["ssm"].values[3:] * (1 - shift)])))
+        write_zarr(changed.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
+        predict(
+            tmp_path / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
+            tmp_path / "out.zarr", Predict(tile_px=16), (), 30, "cpu", 2,
+        )  # fmt: skip
+        answers.append(open_dataset(tmp_path / "out.zarr")["ssm"].values)
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])  # nothing lies before the first
+    assert np.abs(answers[0][3] - answers[1][3]).max() > 1e-4
 
 
 def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

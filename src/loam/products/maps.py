@@ -12,7 +12,7 @@ from loam.config import Signal
 from loam.ensemble import ensemble, read_factors
 from loam.errors import LoamError
 from loam.features import bilinear
-from loam.flags import Flag, flag_attributes
+from loam.flags import Flag, flag_attributes, frames
 from loam.grid import pixel_positions, require_same_grid
 from loam.raster import open_dataset, require, whole, write_cog
 
@@ -57,10 +57,15 @@ def lasting_flags(flags: xr.DataArray) -> np.ndarray:
     Args:
         flags: bits of `Flag` `(time, y, x)`. An acquisition that did not see a pixel has no say, unless none did.
     """
-    unseen = (flags & int(Flag.NO_OBSERVATION)) != 0
-    never = unseen.all("time")
-    always = sum((((flags & int(bit)) != 0) | (unseen & ~never)).all("time") * int(bit) for bit in LASTING)
-    return np.asarray(always).astype(np.int32)
+    shape = flags.shape[1:]
+    every, seen, never = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32), np.ones(shape, dtype=bool)
+    for frame in frames(flags.to_dataset(name="flags"), ("flags",)):
+        bits = frame["flags"].values.astype(np.int32)
+        unseen = (bits & int(Flag.NO_OBSERVATION)) != 0
+        every &= bits
+        seen &= np.where(unseen, -1, bits)
+        never &= unseen
+    return np.where(never, every, seen).astype(np.int32) & int(sum(LASTING))
 
 
 def map_of(mean: np.ndarray, sigma: np.ndarray, flags: np.ndarray) -> dict[str, xr.DataArray]:

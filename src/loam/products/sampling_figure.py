@@ -51,7 +51,7 @@ def sampling_figure(densities: np.ndarray, high_ssm: float) -> Any:
         axes.stairs(density, BINS, color=colour, linestyle=line, linewidth=width, label=name)
     axes.axvline(high_ssm, color="#999999", linewidth=1, linestyle=":")
     axes.text(high_ssm + 0.01, axes.get_ylim()[1], "wet", color="#666666", va="top")
-    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="label: relative soil moisture [1]", ylabel="density [1]")
+    axes.set(xlim=(-0.01, 1.01), ylim=(0, None), xlabel="label: relative soil moisture [1]", ylabel="density [1]")
     axes.set_title("Labels of the training patches")
     axes.legend()
     return figure

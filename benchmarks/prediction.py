@@ -1,0 +1,110 @@
+"""One day of a county, wall to wall: seconds, processor seconds and peak memory, for the plain and the lean model.
+
+    PYTHONPATH=src .venv/bin/python benchmarks/prediction.py [--threads 2] [--days 10] [--tile-px 256] [--strides 1 4] [--past]
+
+Writes a synthetic county of 1760 x 1762 pixels of 20 m (3.1 megapixels) with 13 static channels, weather on 4 km and NDVI on
+250 m, and runs prediction of a day in a process of its own for each stride, reading, Zarr and, with --past, labels of 90 days
+included. Prints a table.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+SHAPE, STATIC, HIDDEN, PAST_DAYS = (1760, 1762), 13, 24, 90
+
+
+def write_county(folder: Path, days: int, past: bool) -> None:
+    """Covariates and labels of a county as noise."""
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+    from loam.features import WEATHER
+    from loam.grid import empty_like_grid
+    from loam.raster import write_zarr
+
+    rng = np.random.default_rng(0)
+    box = GeoBox.from_bbox((330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]), "EPSG:32618", resolution=20)
+
+    def write(name: str, on: GeoBox, leading: str, values: np.ndarray, chunks: dict[str, int], **layers: np.ndarray) -> None:
+        data = {key: ((leading, "y", "x"), layer, {"units": "1", "long_name": key}) for key, layer in layers.items()}
+        write_zarr(xr.Dataset(data, coords=empty_like_grid(on) | {leading: values}).odc.assign_crs(on.crs), folder / name, chunks)
+
+    daily = np.datetime64("2022-01-01", "ns") + np.arange(days + 1) * np.timedelta64(1, "D")
+    coarse, fine = box.zoom_out(200), box.zoom_out(12.5)
+    write("weather.zarr", coarse, "time", daily, {}, **{name: rng.random((days + 1, *coarse.shape)).astype(np.float32) for name in WEATHER})
+    looks = {name: rng.random((1, *fine.shape)).astype(np.float32) for name in ("ndvi", "age")}
+    write("ndvi.zarr", fine, "time", daily[:1], {}, **looks)
+    names = np.array([f"c{number}" for number in range(STATIC - 2)])
+    write("static.zarr", box, "channel", names, {}, static=rng.random((STATIC - 2, *SHAPE)).astype(np.float32))
+    # Without past labels the file only says which days were seen; with them, 30 acquisitions lie before the day.
+    times = daily[-1] - np.arange(30 if past else 1)[::-1] * np.timedelta64(3, "D") + np.timedelta64(5, "h")
+    ssm = np.broadcast_to(rng.random(SHAPE).astype(np.float32), (len(times), *SHAPE))
+    flags = np.zeros(ssm.shape, np.int32)
+    write("ssm.zarr", box, "time", times, {"time": 16, "y": 256, "x": 256}, ssm=ssm, ssm_uncertainty=ssm * 0.1 + 0.05, flags=flags)
+    texts = [str(time)[:19] for time in times]
+    splits = {"dates": {"train": texts}, "blocks": {"px": 128, "shape": [14, 14], "test": [], "rim_px": 0}, "random": []}
+    (folder / "splits.json").write_text(json.dumps(splits))
+
+
+def predict_once(folder: Path, stride: int, days: int, tile_px: int, past: bool, threads: int) -> None:
+    """Predict the last day in this process and print seconds, processor seconds and peak memory [MB]."""
+    import torch
+
+    from loam.features import WEATHER, open_covariates
+    from loam.learning.convlstm import ConvLSTM
+    from loam.learning.labels import open_labels
+    from loam.learning.prediction import Inputs, write_days
+
+    torch.set_num_threads(threads)
+    channels = STATIC + 4 * past
+    plain = {"dynamic_mean": [0.0] * len(WEATHER), "dynamic_deviation": [1.0] * len(WEATHER)}
+    plain |= {"static_mean": [0.0] * channels, "static_deviation": [1.0] * channels}
+    model = ConvLSTM(
+        dynamic_channels=len(WEATHER), static_channels=channels, hidden_channels=[HIDDEN], kernel_size=3, stride=stride, statistics=plain
+    )
+    start = time.perf_counter(), time.process_time()
+    covariates = open_covariates(folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr")
+    splits = json.loads((folder / "splits.json").read_text())
+    labels = open_labels(folder / "ssm.zarr", splits, folder) if past else None
+    inputs = Inputs(covariates, days, "sequence", labels, PAST_DAYS)
+    write_days(model.eval(), inputs, covariates.weather.times[-1:], folder / "out.zarr", tile_px)
+    spent = time.perf_counter() - start[0], time.process_time() - start[1]
+    print(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--tile-px", type=int, default=256)
+    parser.add_argument("--strides", type=int, nargs="*", default=[1, 4])
+    parser.add_argument("--past", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.folder:
+        predict_once(arguments.folder, arguments.strides[0], arguments.days, arguments.tile_px, arguments.past, arguments.threads)
+        return
+    print(f"{SHAPE[0]} x {SHAPE[1]} pixels, {arguments.days} days, {HIDDEN} hidden channels, tiles of {arguments.tile_px} pixels")
+    print("| stride | s | processor s | peak memory [MB] |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        write_county(Path(folder), arguments.days, arguments.past)
+        for stride in arguments.strides:
+            command = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--strides", str(stride)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(done.stderr)
+            seconds, processor, memory = map(float, done.stdout.split())
+            print(f"| {stride} | {seconds:.0f} | {processor:.0f} | {memory:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
