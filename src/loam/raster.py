@@ -141,7 +141,7 @@ def whole(path: Path) -> Iterator[Path]:
         path: file or folder; its parent is made, an older one replaced at the end.
 
     Raises:
-        LoamError: the disk is full. The older one is as it was.
+        LoamError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -282,10 +282,7 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
 
 
 def write_geotiff(values: np.ndarray, box: Any, path: Path, nodata: float, unit: str, description: str, **tags: Any) -> None:
-    """Write one band as a GeoTIFF, whole or not at all.
-
-    Values `(y, x)` lie on `box`, a GeoBox, and `nodata` stands for none; unit and description are the band's, tags the file's.
-    """
+    """Write values `(y, x)` on a GeoBox as the one band of a GeoTIFF, tags of the file with them, whole or not at all."""
     import rasterio
 
     profile = {
