@@ -20,7 +20,7 @@ from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
 from loam.moisture.masks import land_cover_codes
-from loam.moisture.observed import Observed, Source, observe, open_source
+from loam.moisture.observed import Observed, Source, observe, open_source, read_images
 from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
@@ -130,7 +130,7 @@ def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
 
 
 def _sampled(source: Source, block: Block, dates: np.ndarray) -> np.ndarray:
-    seen = observe(source, block, dates, np.zeros(len(dates)))
+    seen = observe(source, block, read_images(source, block, dates), np.zeros(len(dates)))
     return np.where(seen.frozen | seen.snow_possible, np.nan, seen.level).reshape(len(dates), -1)
 
 
@@ -151,7 +151,7 @@ def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) ->
 
 def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     """Fit one block and write it; return the mean count of dates of every group `(group)`."""
-    seen = observe(plan.source, block, plan.dates, plan.offsets_db, threads)
+    seen = observe(plan.source, block, read_images(plan.source, block, plan.dates), plan.offsets_db, threads)
     layers = leave_out_unfit(seen, plan)
     mode = plan.source.vegetation.mode
     if mode in REGRESSED and seen.descriptor is not None:
