@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Signal, Vegetation
 from loam.errors import LoamError
 from loam.features import Field, bilinear
+from loam.frost import ground_temperature
 from loam.grid import pixel_positions
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
 from loam.moisture.blocks import Block
@@ -105,13 +106,12 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     if signal.normalisation == "beta" and "incidence" not in data:
         msg = f"{stack}: no incidence angle, which moisture.signal.normalisation = 'beta' needs; set it to 'track'"
         raise LoamError(msg)
-    name = "soil_temperature" if "soil_temperature" in daily else "temperature"
-    require(daily, (name,), weather)
+    if "soil_temperature" not in daily:
+        require(daily, ("temperature",), weather)
     times = data["time"].values
     platforms = data["platform"].values.astype(str) if "platform" in data.coords else np.full(len(times), "unknown")
-    frost = frost_of(
-        daily[name], str(daily.odc.crs), times, signal.frozen_below_degc, signal.frozen_window_days, signal.snow_memory_days
-    )  # fmt: skip
+    limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
+    frost = frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
     box = data.odc.geobox
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
     # Whole paths: a worker of a cluster may have started in another folder.
