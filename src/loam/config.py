@@ -314,7 +314,9 @@ class Signal(Section):
     looks: float = Field(gt=0, description="equivalent number of looks of one pixel of the stack [1]")
     speckle_cell_m: float = Field(gt=0, description="edge of the area that has these looks; finer pixels share their speckle [m]")
     calibration_error_db: float = Field(ge=0, description="1 sigma of the calibration between dates [dB]")
-    surface_error_db: float = Field(ge=0, description="1 sigma of roughness and plants that no model removes, between dates [dB]")
+    surface_error_db: Annotated[float, Field(ge=0)] | None = Field(
+        description="1 sigma of roughness and plants that no model removes, between dates [dB]; null: estimated by pixel"
+    )
     normalisation: Literal["track", "beta"] = Field(
         description="'track': references per track at its own angle; 'beta': all tracks at 40 degrees by the fitted slope"
     )

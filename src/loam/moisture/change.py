@@ -189,13 +189,19 @@ def scale_dates(plan: Plan, known: Known, block: Block, images: Images, threads:
     seen = observe(source, block, images, shift, threads)
     # A track that was never seen in training has no references: the place after the last is all NaN.
     tracks = np.array([known.tracks.index(name) if name in known.tracks else len(known.tracks) for name in source.tracks[dates]])
-    variance = remove_vegetation(seen, noise_variance(seen, source), references)
+    variance = remove_vegetation(seen, noise_variance(seen, source), references) + surface_variance(references, source)
     flags = known.surface | known.weak[tracks] | seen_flags(seen, known, tracks, plan)
     flags |= where(~np.isin(source.platforms[dates], platforms), Flag.UNKNOWN_PLATFORM)[:, None, None]
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
     angle = seen.angle if seen.angle.size else None
     relative_moisture(seen.level, variance, angle, known.pixels, tracks, seasons, flags, source.signal.standing_water_db, threads, out)
+
+
+def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
+    """u² of the level by what tillage and plants do between dates: given, or as fitted, float32 `(y, x)` or a number [dB²]."""
+    given = source.signal.surface_error_db
+    return np.asarray(references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32)
 
 
 def known_of(plan: Plan, block: Block) -> Known:

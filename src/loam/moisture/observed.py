@@ -170,10 +170,9 @@ def observe(source: Source, block: Block, images: Images, offsets_db: np.ndarray
 
 
 def noise_variance(seen: Observed, source: Source) -> np.ndarray:
-    """u² of the level: speckle, calibration and surface, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
+    """u² of the level: speckle and calibration, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
     signal = source.signal
-    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
-    constant = np.float32(signal.calibration_error_db**2 + signal.surface_error_db**2)
+    constant = np.float32(signal.calibration_error_db**2)
     # There are few counts and many pixels: each count's variance is worked out once.
     by_count = speckle_variance(np.arange(source.size**2 + 1), signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m))
     variance = np.take(by_count + constant, seen.count)
