@@ -11,7 +11,7 @@ from loam.__main__ import COMMANDS
 
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
-FLOOR = {"grid", "raster", "config", "errors", "features", "parts", "provenance", "flags", "frost"}
+FLOOR = {"grid", "raster", "config", "errors", "features", "parts", "provenance", "flags", "frost", "pedotransfer"}
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
 ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}
 

@@ -16,6 +16,9 @@ from loam.config import Grid
 from loam.errors import LoamError
 from loam.raster import open_dataset
 
+# Heights of the Earth's land [m]; beyond lies a nodata value that was not declared.
+PLAUSIBLE_HEIGHTS_M = (-500.0, 9000.0)
+
 
 def target_grid(grid: Grid, source: Path | None) -> GeoBox:
     """Build the target grid that the configuration describes.
