@@ -10,6 +10,7 @@ megapixel, and how many times as long as Loam. Slow references run on a smaller 
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -155,7 +156,7 @@ def report(ways: dict[str, tuple[int, float, np.ndarray]], size: int, threads: i
         print(f"largest difference of P90 - P10 to {name}: {np.abs(spread - sensitivity * (HIGH - LOW)).max():.1e} dB")
 
 
-def write_cube(folder: Path, size: int) -> None:
+def write_cube(folder: Path, size: int, dates: int) -> None:
     """A stack of linear power with its companions, larger than memory if need be."""
     import dask.array as da
     import zarr
@@ -165,18 +166,18 @@ def write_cube(folder: Path, size: int) -> None:
     from loam.raster import write_zarr, zarr_in_blocks
 
     box = GeoBox.from_bbox((300000, 4000000, 300000 + 20 * size, 4000000 + 20 * size), "EPSG:32618", resolution=20)
-    times = np.datetime64("2020-01-01", "ns") + np.arange(DATES) * np.timedelta64(6, "D")
-    coords = empty_like_grid(box) | {"time": times, "track": ("time", np.array(["A004", "D106"])[np.arange(DATES) % 2])}
-    lazy = da.zeros((DATES, size, size), dtype="f4", chunks=(32, 128, 128))
+    times = np.datetime64("2020-01-01", "ns") + np.arange(dates) * np.timedelta64(6, "D")
+    coords = empty_like_grid(box) | {"time": times, "track": ("time", np.array(["A004", "D106"])[np.arange(dates) % 2])}
+    lazy = da.zeros((dates, size, size), dtype="f4", chunks=(32, 128, 128))
     template = xr.Dataset({"vv": (("time", "y", "x"), lazy, {"units": "1", "long_name": "gamma nought VV"})}, coords=coords)
-    noise = np.random.default_rng(1).gamma(4.4, 0.1 / 4.4, (DATES, BLOCK_PX, BLOCK_PX)).astype(np.float32)
+    noise = np.random.default_rng(1).gamma(4.4, 0.1 / 4.4, (dates, BLOCK_PX, BLOCK_PX)).astype(np.float32)
     with zarr_in_blocks(template.odc.assign_crs(box.crs), folder / "stack.zarr", {"time": 32, "y": 128, "x": 128}) as out:
         values = zarr.open_group(out, mode="r+")["vv"]
         for y in range(0, size, BLOCK_PX):
             for x in range(0, size, BLOCK_PX):
                 values[:, y : y + BLOCK_PX, x : x + BLOCK_PX] = noise[:, : size - y, : size - x]
-    days = np.datetime64("2020-01-01", "ns") + np.arange(6 * DATES) * np.timedelta64(1, "D")
-    mild = np.full((6 * DATES, 2, 2), 12.0, np.float32)
+    days = np.datetime64("2020-01-01", "ns") + np.arange(6 * dates) * np.timedelta64(1, "D")
+    mild = np.full((6 * dates, 2, 2), 12.0, np.float32)
     fields = {name: (("time", "y", "x"), mild, {"units": "1", "long_name": name}) for name in ("temperature", "precipitation")}
     weather = xr.Dataset(fields, coords=empty_like_grid(box.zoom_out(size / 2)) | {"time": days})
     write_zarr(weather.odc.assign_crs(box.crs), folder / "weather.zarr")
@@ -186,18 +187,14 @@ def write_cube(folder: Path, size: int) -> None:
 def peak_memory_mb(process: subprocess.Popen) -> float:
     """Wait for a process, and tell its highest resident memory [MB]; as Linux keeps it for what runs now, without its parent's."""
     peak = 0.0
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            peak = max([peak, *(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))])
-        except OSError:
-            break
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peak = max([peak, *(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))])
         time.sleep(0.05)
-    process.wait()
     return peak
 
 
-def streamed(size: int, threads: int, folder: Path) -> None:
+def streamed(size: int, dates: int, threads: int, folder: Path) -> None:
     """Run both steps on a cube of this edge, each as a process of its own, and print a row for each."""
     import yaml
 
@@ -205,7 +202,7 @@ def streamed(size: int, threads: int, folder: Path) -> None:
     moisture = yaml.safe_load((repository / "config/default.yaml").read_text())["moisture"]
     with tempfile.TemporaryDirectory(dir=folder) as name:
         here = Path(name)
-        write_cube(here, size)
+        write_cube(here, size, dates)
         common = {key: moisture[key] for key in ("signal", "vegetation", "compute")} | {"classes": None}
         for step, section in (("fit-references", "references"), ("detect-change", "change")):
             files = ["--stack", here / "stack.zarr", "--weather", here / "weather.zarr"]
@@ -214,11 +211,14 @@ def streamed(size: int, threads: int, folder: Path) -> None:
             command = [sys.executable, "-m", "loam", step, *map(str, files), "--params", json.dumps(common | {"cfg": moisture[section]})]
             start = time.perf_counter()
             process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(repository / "src")})
-            peak = peak_memory_mb(process)
+            peak, before = peak_memory_mb(process), resource.getrusage(resource.RUSAGE_CHILDREN)
+            process.wait()
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
             seconds = time.perf_counter() - start
             if process.returncode:
                 sys.exit(f"{step} failed")
-            print(f"| {step} | {size} | {seconds:.1f} | {seconds / (size**2 / 1e6):.2f} | {peak:.0f} |", flush=True)
+            user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+            print(f"| {step} | {size} | {seconds:.1f} | {user:.1f} | {system:.1f} | {peak:.0f} |", flush=True)
         shutil.rmtree(here / "stack.zarr")
 
 
@@ -228,14 +228,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048, help="edge of the cube in memory [pixel]; 0: none")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--stream", type=int, nargs="*", default=[], help="edges of cubes on disk [pixel]; 8192 takes 54 GB")
+    parser.add_argument("--dates", type=int, default=DATES, help="of the cubes on disk; fewer need less disk")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     arguments = parser.parse_args()
     if arguments.size:
         in_memory(arguments.size, arguments.threads)
     if arguments.stream:
-        print("| step | edge | s | s per megapixel | peak memory [MB] |\n|---|---|---|---|---|")
+        print("| step | edge | wall [s] | user [s] | system [s] | peak memory [MB] |\n|---|---|---|---|---|---|")
     for size in arguments.stream:
-        streamed(size, arguments.threads, arguments.folder)
+        streamed(size, arguments.dates, arguments.threads, arguments.folder)
 
 
 if __name__ == "__main__":

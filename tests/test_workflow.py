@@ -317,6 +317,10 @@ def test_stations_are_validated_where_there_are_some(house: House) -> None:
     assert planned == {"validate_stations", "draw_stations"}
 
 
+def test_where_blocks_are_computed_reruns_nothing(house: House) -> None:
+    assert house.planned(moisture={"compute": {"memory_mb": 3000, "workers": 2}}) == set()
+
+
 def test_derived_products_are_made_on_request_alone(house: House) -> None:
     planned = house.planned(moisture={"derived": {"volumetric": True, "soil_water_index_days": [10]}})
     assert planned == {"volumetric_moisture", "soil_water_index"}

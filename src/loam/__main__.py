@@ -96,9 +96,10 @@ def _parse(step: Callable[..., None], arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog=f"loam {arguments[0]}", description=inspect.getdoc(step))
     settings = {name for name, hint in hints.items() if _add_option(parser, name, hint) is False}
     if settings:
-        parser.add_argument("--params", required=True, help=f"JSON object with: {', '.join(sorted(settings))}")
+        text = f"JSON object with: {', '.join(sorted(settings))}; given more than once, they are joined"
+        parser.add_argument("--params", type=json.loads, action="append", required=True, help=text)
     values = {name: _folder_of_zarr(value) for name, value in vars(parser.parse_args(arguments[1:])).items()}
-    given = json.loads(values.pop("params", "{}"))
+    given = {key: value for part in values.pop("params", []) for key, value in part.items()}
     return values | {name: _validated(name, hints[name], given) for name in settings}
 
 

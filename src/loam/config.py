@@ -316,12 +316,14 @@ class Signal(Section):
     looks: float = Field(gt=0, description="equivalent number of looks of one pixel of the stack [1]")
     speckle_cell_m: float = Field(gt=0, description="edge of the area that has these looks; finer pixels share their speckle [m]")
     calibration_error_db: float = Field(ge=0, description="1 sigma of the calibration between dates [dB]")
-    surface_error_db: float = Field(ge=0, description="1 sigma of roughness and plants that no model removes, between dates [dB]")
+    surface_error_db: Annotated[float, Field(ge=0)] | None = Field(
+        description="1 sigma of roughness and plants that no model removes, between dates [dB]; null: estimated by pixel"
+    )
     normalisation: Literal["track", "beta"] = Field(
         description="'track': references per track at its own angle; 'beta': all tracks at 40 degrees by the fitted slope"
     )
-    frozen_below_degc: float = Field(ge=-20, le=20, description="mean soil or air temperature that counts as frozen [degC]")
-    frozen_window_days: int = Field(ge=1, le=30, description="days, the acquisition's included, over which it is averaged [day]")
+    frozen_below_degc: float = Field(ge=-20, le=20, description="daily mean of soil or air temperature at which the ground freezes [degC]")
+    thaw_degree_days: float = Field(ge=0, le=50, description="most warmth that frozen ground needs to thaw; 0: it thaws at once [K day]")
     snow_drop_db: float = Field(gt=0, description="VH this far below its snow-free mean is wet snow [dB]")
     standing_water_db: float = Field(gt=0, description="this far below the dry reference water stands on the ground [dB]")
     snow_memory_days: int = Field(ge=0, le=365, description="days after frost in which snow may lie; 0: never [day]")

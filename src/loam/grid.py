@@ -18,6 +18,9 @@ from loam.raster import open_dataset, open_raster
 
 MARGIN_PX = 2  # read around a window, so that its edge is resampled like its middle
 
+# Heights of the Earth's land [m]; beyond lies a nodata value that was not declared.
+PLAUSIBLE_HEIGHTS_M = (-500.0, 9000.0)
+
 
 def target_grid(grid: Grid, source: Path | None) -> GeoBox:
     """Build the target grid that the configuration describes.

@@ -155,7 +155,7 @@ def test_a_track_with_too_few_dates_is_warned_of_with_counts(here: Site, caplog:
 
 def test_dates_too_cold_for_any_fit_stop_the_step(site: Callable, scene, wide: GeoBox) -> None:
     cold = site(bands(scene), scene.tracks, wide, TIMES, TRAIN, temperature=np.full(6 * (COUNT - 1) + 1, -5.0))
-    with pytest.raises(LoamError, match=r"moisture.signal.frozen_below_degc = 2: all 90 training dates are colder; lower it"):
+    with pytest.raises(LoamError, match=r"moisture.signal.frozen_below_degc = 0: all 90 training dates are colder; lower it"):
         cold.fit()
 
 
@@ -222,7 +222,7 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
         file.write(np.where(water, 80, 40).astype(np.uint8), 1)
     here = site(
         raw | {"mask": mask}, scene.tracks, wide, TIMES, TRAIN, temperature=temperature, extra={"landcover": tmp_path / "landcover.tif"},
-        sources={"landcover": {"path": "landcover.tif"}}, moisture={"signal": {"frozen_below_degc": 0}},
+        sources={"landcover": {"path": "landcover.tif"}},
     )  # fmt: skip
     here.fit()
     flags = here.detect()["flags"].values
@@ -231,7 +231,6 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
     for edge in (60, 110):
         inside[edge - 3 : edge + 4] = False
     inside[:, 117:124] = False
-    # The twin's ground freezes below 0 degC; the default takes 2 degC, on the safe side.
     soil = inside & ~water & (columns < 117)
     results = {
         Flag.FROZEN: found_and_false(flags[:, inside], Flag.FROZEN, frozen[:, inside]),

@@ -107,8 +107,8 @@ def test_flags_that_last_come_back_as_bits(maps: list[Path]) -> None:
 def test_frost_is_that_of_the_day_and_place(maps: list[Path]) -> None:
     assert (bands(maps[0])[2] & Flag.FROZEN == 0).all()
     frozen = (bands(maps[1])[2] & Flag.FROZEN) != 0
-    # From 10 at 329500 to -30 degC at 332500 m: 2 degC is reached at 330100 m, the sixth pixel's centre is at 330110 m.
-    assert not frozen[:, :5].any() and frozen[:, 5:].all()
+    # From 10 at 329500 to -30 degC at 332500 m: 0 degC is reached at 330250 m, the centre of the thirteenth pixel.
+    assert not frozen[:, :12].any() and frozen[:, 13:].all()
 
 
 def test_the_style_goes_beside_the_map_and_has_the_figures_colours(maps: list[Path], style: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loam.errors import LoamError
-from loam.sources.pedotransfer import hydrologic_group, residual_water, saxton_rawls
+from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.sources.soil import TEXTURES, read_soil, soil_cover
 
 # Saxton & Rawls (2006), table 3: sand, clay [%]; wilting point, field capacity, saturation [%]; ksat [mm/h]; density [g/cm3]

@@ -10,6 +10,9 @@ MOISTURE_NDVI = (
     else []
 )
 
+# Where and in how much memory: changes no value, so it travels outside the params that make a step run again.
+COMPUTE = settings.as_json({"compute": cfg.moisture.compute})
+
 
 rule fit_references:
     input:
@@ -35,12 +38,11 @@ rule fit_references:
             "moisture.references",
             signal="moisture.signal",
             vegetation="moisture.vegetation",
-            compute="moisture.compute",
         ),
     shell:
         "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"
         " --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
 
 
 rule detect_change:
@@ -67,13 +69,12 @@ rule detect_change:
             "moisture.change",
             signal="moisture.signal",
             vegetation="moisture.vegetation",
-            compute="moisture.compute",
             classes="sources.landcover",
         ),
     shell:
         "python -m loam detect-change --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
 
 
 # Near real time: one new acquisition with the references that are there. With --allowed-rules detect_acquisition nothing
@@ -102,13 +103,12 @@ rule detect_acquisition:
             "moisture.change",
             signal="moisture.signal",
             vegetation="moisture.vegetation",
-            compute="moisture.compute",
             classes="sources.landcover",
         ),
     shell:
         "python -m loam detect-acquisition --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
 
 
 rule derived:
@@ -133,10 +133,10 @@ rule volumetric_moisture:
     resources:
         **asked("volumetric_moisture"),
     params:
-        **step("volumetric_moisture", compute="moisture.compute"),
+        **step("volumetric_moisture"),
     shell:
         "python -m loam volumetric-moisture --ssm {input.ssm:q} --static {input.static:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
 
 
 rule soil_water_index:
@@ -154,7 +154,7 @@ rule soil_water_index:
     resources:
         **asked("soil_water_index"),
     params:
-        **step("soil_water_index", "moisture.derived", compute="moisture.compute"),
+        **step("soil_water_index", "moisture.derived"),
     shell:
         "python -m loam soil-water-index --ssm {input:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from loam.errors import LoamError
+from loam.grid import PLAUSIBLE_HEIGHTS_M
 from loam.raster import open_dataset, whole
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
 BOUNDS = {
-    "elevation": (-500, 9000), "slope": (0, 90), "northness": (-1, 1), "eastness": (-1, 1), "curvature": (-5, 5),
+    "elevation": PLAUSIBLE_HEIGHTS_M, "slope": (0, 90), "northness": (-1, 1), "eastness": (-1, 1), "curvature": (-5, 5),
     "wetness_index": (-10, 50),
     "sand": (0, 100), "silt": (0, 100), "clay": (0, 100), "bulk_density": (0.02, 2.7), "theta_r": (0, 0.5), "theta_s": (0.05, 1),
     "ksat": (0, 100_000), "hydrologic_group": (1, 4),

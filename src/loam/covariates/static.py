@@ -10,14 +10,13 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
 from loam.errors import LoamError
-from loam.grid import empty_like_grid, require_few_voids, target_grid, to_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, empty_like_grid, require_few_voids, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require, write_zarr
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
 MARGIN_PX = 64
 TERRAIN_UNITS = {"elevation": "m", "slope": "degree", "northness": "1", "eastness": "1", "curvature": "m-1", "wetness_index": "1"}
 ALIGNED_FROM = 0.8  # of the DEM's pixel: target pixels from this size on are cut into whole parts
-LOWEST_M, HIGHEST_M = -500.0, 9000.0
 FILLED = 1  # bit of `flags`
 VOID_SEARCH_PX = 100
 
@@ -102,7 +101,7 @@ def on_own_resolution(dem: xr.DataArray, box: GeoBox, path: Path) -> xr.DataArra
     else:
         native = dem.odc.reproject(_own_grid(bounds, pixel, box), resampling="bilinear", dst_nodata=np.nan)
     # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
-    return native.where((native > LOWEST_M) & (native < HIGHEST_M))
+    return native.where((native > PLAUSIBLE_HEIGHTS_M[0]) & (native < PLAUSIBLE_HEIGHTS_M[1]))
 
 
 def _own_grid(bounds: tuple[float, float, float, float], pixel: float, box: GeoBox) -> GeoBox:

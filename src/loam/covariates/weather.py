@@ -9,11 +9,10 @@ from pyproj import Transformer
 
 from loam.config import Grid, WeatherCovariates
 from loam.errors import LoamError
-from loam.grid import around, require_few_voids, target_grid, to_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, around, require_few_voids, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
 
 KEPT = ("method", "leave_one_out_rmse", "leave_one_out_bias", "stations")  # attributes that the report tells
-LOWEST_M = -500.0  # lower heights are undeclared voids
 COARSE = 8  # pixels of the grid to the edge of one whose height is averaged
 LONG_NAMES = {
     "precipitation": ("mm", "precipitation of the day"),
@@ -39,7 +38,7 @@ def mean_height(dem: xr.DataArray, box: GeoBox, path: Path) -> float:
     Raises:
         LoamError: the DEM has no height there.
     """
-    heights = to_grid(dem.where(dem > LOWEST_M), box.zoom_out(COARSE), "average")
+    heights = to_grid(dem.where(dem > PLAUSIBLE_HEIGHTS_M[0]), box.zoom_out(COARSE), "average")
     require_few_voids(heights, path, 0.999)
     return float(heights.mean())
 

@@ -20,7 +20,7 @@ from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
 from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
-from loam.moisture.observed import Observed, Source, noise_variance, observe, open_source
+from loam.moisture.observed import Images, Observed, Source, noise_variance, observe, open_source, read_images
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
@@ -28,6 +28,19 @@ from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
 RESULT_BYTES = 28
 TIME_CHUNK = 16
+# Acquisitions of a block that are worked on together: what is made on the way stays small enough for memory to be used again.
+DATES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a block before any acquisition is read."""
+
+    references: xr.Dataset  # loaded
+    tracks: list[str]  # with references of their own
+    pixels: Pixels
+    surface: np.ndarray  # flags of the land cover `(y, x)`
+    weak: np.ndarray  # flags of references by track, one more for unknown tracks `(track, y, x)`
 
 
 @dataclass(frozen=True)
@@ -127,57 +140,84 @@ def noise_ceiling(sums: np.ndarray) -> float:
 
 def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     """Scale one block and write it; return count, SSM, SSM² and u² summed over its usable labels `(4)`."""
-    references = open_dataset(plan.references).isel(y=block.rows, x=block.columns).load()
-    sums = np.zeros(4)
+    known, sums = known_of(plan, block), np.zeros(4)
     for start in range(0, len(plan.dates), plan.slab):
-        dates = plan.dates[start : start + plan.slab]
-        result = scale_dates(plan, references, block, dates, threads)
+        images = read_images(plan.source, block, plan.dates[start : start + plan.slab])
+        result = scale_images(plan, known, block, images, threads)
         named = {"ssm": result.ssm, "ssm_uncertainty": result.uncertainty, "flags": result.flags}
-        write_blocks(out, named, (slice(start, start + len(dates)), *block.window))
+        write_blocks(out, named, (slice(start, start + len(images.dates)), *block.window))
         sums += label_sums(result)
     return sums
 
 
+def scale_images(plan: Plan, known: Known, block: Block, images: Images, threads: int) -> Moisture:
+    """Scale what was read of a block, a few acquisitions at a time: whole slabs of every step between would be new memory each time."""
+    shape = (len(images.dates), *plan.source.box[block.window].shape)
+    out = Moisture(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32))
+    for start in range(0, len(images.dates), DATES_AT_ONCE):
+        part = images.part(start, start + DATES_AT_ONCE)
+        few = slice(start, start + len(part.dates))
+        scale_dates(plan, known, block, part, threads, Moisture(out.ssm[few], out.uncertainty[few], out.flags[few]))
+    return out
+
+
 def label_sums(result: Moisture) -> np.ndarray:
     """Count, SSM, SSM² and u² summed over usable labels `(4)`."""
-    known = ((result.flags & np.int32(UNUSABLE)) == 0) & np.isfinite(result.uncertainty)
-    ssm, noise = (np.where(known, values, np.float32(0)) for values in (result.ssm, result.uncertainty))
-    return np.array([known.sum(), ssm.sum(dtype=np.float64), np.vdot(ssm, ssm), np.vdot(noise, noise)])
+    sums = np.zeros(4)
+    for ssm, uncertainty, flags in zip(result.ssm, result.uncertainty, result.flags, strict=True):
+        known = ((flags & np.int32(UNUSABLE)) == 0) & np.isfinite(uncertainty)
+        label, noise = (np.where(known, values, np.float32(0)) for values in (ssm, uncertainty))
+        sums += [known.sum(), label.sum(dtype=np.float64), np.vdot(label, label), np.vdot(noise, noise)]
+    return sums
 
 
-def scale_dates(plan: Plan, references: xr.Dataset, block: Block, dates: np.ndarray, threads: int) -> Moisture:
+def scale_dates(plan: Plan, known: Known, block: Block, images: Images, threads: int, out: Moisture) -> None:
     """Scale some acquisitions of a block.
 
     Args:
         plan: the step.
-        references: those of the block, loaded.
+        known: references and flags of the block.
         block: rows and columns.
-        dates: places of the acquisitions in the stack.
+        images: what was read of the acquisitions.
         threads: rows are shared out to as many.
+        out: arrays for the results.
     """
-    source = plan.source
-    known = references["platform"].values.astype(str).tolist()
-    offsets = dict(zip(known, references["platform_offset"].values.tolist(), strict=True))
+    source, dates, references = plan.source, images.dates, known.references
+    platforms = references["platform"].values.astype(str).tolist()
+    offsets = dict(zip(platforms, references["platform_offset"].values.tolist(), strict=True))
     shift = np.array([offsets.get(name, 0.0) for name in source.platforms[dates]])
-    seen = observe(source, block, dates, shift, threads)
-    names = [name for name in references["track"].values.astype(str).tolist() if name != ALL_TRACKS]
+    seen = observe(source, block, images, shift, threads)
     # A track that was never seen in training has no references: the place after the last is all NaN.
-    tracks = np.array([names.index(name) if name in names else len(names) for name in source.tracks[dates]])
-    variance = remove_vegetation(seen, noise_variance(seen, source), references)
-    pixels = pixels_of(references, names, source.signal.normalisation == "beta")
-    flags = surface_flags(plan, block) | known_flags(seen, references, tracks, pixels, plan)
-    flags |= where(~np.isin(source.platforms[dates], known), Flag.UNKNOWN_PLATFORM)[:, None, None]
+    tracks = np.array([known.tracks.index(name) if name in known.tracks else len(known.tracks) for name in source.tracks[dates]])
+    variance = remove_vegetation(seen, noise_variance(seen, source), references) + surface_variance(references, source)
+    flags = known.surface | known.weak[tracks] | seen_flags(seen, known, tracks, plan)
+    flags |= where(~np.isin(source.platforms[dates], platforms), Flag.UNKNOWN_PLATFORM)[:, None, None]
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
     angle = seen.angle if seen.angle.size else None
-    return relative_moisture(seen.level, variance, angle, pixels, tracks, seasons, flags, source.signal.standing_water_db, threads)
+    relative_moisture(seen.level, variance, angle, known.pixels, tracks, seasons, flags, source.signal.standing_water_db, threads, out)
+
+
+def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
+    """u² of the level by what tillage and plants do between dates: given, or as fitted, float32 `(y, x)` or a number [dB²]."""
+    given = source.signal.surface_error_db
+    return np.asarray(references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32)
+
+
+def known_of(plan: Plan, block: Block) -> Known:
+    """Read a block's references, and flag those that cannot serve."""
+    references = open_dataset(plan.references).isel(y=block.rows, x=block.columns).load()
+    groups = references["track"].values.astype(str).tolist()
+    own = [name for name in groups if name != ALL_TRACKS]
+    pixels = pixels_of(references, own, plan.source.signal.normalisation == "beta")
+    return Known(references, own, pixels, surface_flags(plan, block), reference_flags(references, pixels, plan))
 
 
 def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
     """References of a block as arrays, with a place of NaN for unknown tracks at the end."""
     layers = np.stack([references[name].values for name in LAYERS], axis=1)
     groups = references["track"].values.astype(str).tolist()
-    own = np.concatenate([layers[[groups.index(name) for name in names]], np.full_like(layers[:1], np.nan)])
+    own = with_unknown(layers[[groups.index(name) for name in names]], np.float32(np.nan))
     slope = np.stack([references["beta"].values, references["beta_error"].values])
     return Pixels(own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope)
 
@@ -192,29 +232,37 @@ def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Datas
     return variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
 
 
-def known_flags(seen: Observed, references: xr.Dataset, tracks: np.ndarray, pixels: Pixels, plan: Plan) -> np.ndarray:
-    """Flags that do not depend on the moisture: of references, frost, snow, plants and geometry, int32 `(time, y, x)`."""
-    few = np.concatenate([references["flags"].values, np.full((1, *pixels.own.shape[2:]), np.int32(Flag.TOO_FEW_DATES))])
-    groups = [*(name for name in references["track"].values.astype(str).tolist()), "unknown"]
+def reference_flags(references: xr.Dataset, pixels: Pixels, plan: Plan) -> np.ndarray:
+    """Flags of references that cannot serve, by track and one more for unknown tracks, int32 `(track, y, x)`."""
+    groups = references["track"].values.astype(str).tolist()
     own = [place for place, name in enumerate(groups) if name != ALL_TRACKS]
+    few = with_unknown(references["flags"].values[own], np.int32(Flag.TOO_FEW_DATES))
     noise = noise_spread(plan.source, references.attrs["percentiles"])
     weak = np.stack([sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db) for track in pixels.own])
     if pixels.merged is not None:
         slope = np.isfinite(pixels.slope[0]).all(axis=0)
         weak = np.where(slope, sensitivity_flags(pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db), weak)
         few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
-    flags = (weak | few[own])[tracks]
-    flags |= where(seen.frozen, Flag.FROZEN)
+    return weak | few
+
+
+def with_unknown(layers: np.ndarray, value: np.generic) -> np.ndarray:
+    """Layers by track `(track, y, x)`, with one more for tracks that were never seen in training."""
+    return np.concatenate([layers, np.full_like(layers[:1], value)])
+
+
+def seen_flags(seen: Observed, known: Known, tracks: np.ndarray, plan: Plan) -> np.ndarray:
+    """Flags of what was seen, but for the moisture: frost, snow, plants and geometry, int32 `(time, y, x)`."""
+    flags = where(seen.frozen, Flag.FROZEN)
     if seen.layover is not None:
         flags |= where(seen.layover, Flag.LAYOVER_SHADOW)
     if seen.angle.size:
         flags |= incidence_flags(seen.angle, plan.cfg.incidence_range_deg)
     if seen.dense is not None:
         flags |= where(seen.dense, Flag.DENSE_VEGETATION)
-    if seen.vh is not None and "vh_reference" in references:
-        nothing = np.full((1, *pixels.own.shape[2:]), np.nan, dtype=np.float32)
-        reference = np.concatenate([references["vh_reference"].values, nothing])[own][tracks]
-        flags |= where(wet_snow(seen.vh, reference, seen.snow_possible, plan.source.signal.snow_drop_db), Flag.WET_SNOW)
+    if seen.vh is not None and "vh_reference" in known.references:
+        snow_free = with_unknown(known.references["vh_reference"].sel(track=known.tracks).values, np.float32(np.nan))
+        flags |= where(wet_snow(seen.vh, snow_free[tracks], seen.snow_possible, plan.source.signal.snow_drop_db), Flag.WET_SNOW)
     return flags
 
 

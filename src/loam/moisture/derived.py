@@ -16,12 +16,9 @@ from loam.grid import require_same_grid
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, cut
 from loam.moisture.change import TIME_CHUNK
 from loam.moisture.cluster import for_each
+from loam.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
-# ASSUME: organic matter of topsoil where the source has none [%], that of arable mineral soils.
-ORGANIC_PERCENT = 2.5
-# ASSUME: the driest the surface gets is half the wilting point (FAO-56, equation 73, air-dry topsoil).
-AIR_DRY = 0.5
 CHUNKS = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
 
 
@@ -75,14 +72,8 @@ def contents_of_texture(sand: np.ndarray, clay: np.ndarray, organic: float = ORG
     Returns:
         Half the content at 1500 kPa, and the saturated content [m3 m-3].
     """
-    s, c, om = sand / 100, clay / 100, organic
-    wilting = -0.024 * s + 0.487 * c + 0.006 * om + 0.005 * s * om - 0.013 * c * om + 0.068 * s * c + 0.031
-    wilting = wilting + 0.14 * wilting - 0.02
-    capacity = -0.251 * s + 0.195 * c + 0.011 * om + 0.006 * s * om - 0.027 * c * om + 0.452 * s * c + 0.299
-    capacity = capacity + 1.283 * capacity**2 - 0.374 * capacity - 0.015
-    above = 0.278 * s + 0.034 * c + 0.022 * om - 0.018 * s * om - 0.027 * c * om - 0.584 * s * c + 0.078
-    above = above + 0.636 * above - 0.107
-    return AIR_DRY * wilting, capacity + above - 0.097 * s + 0.043
+    soil = saxton_rawls(sand, clay, organic)
+    return AIR_DRY * soil["wilting_point"], soil["theta_s"]
 
 
 def volumetric(ssm: np.ndarray, residual: np.ndarray, saturated: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.features import bilinear
+from loam.frost import frost_temperature
 from loam.grid import pixel_positions
 
 DAY = np.timedelta64(1, "D")
@@ -17,7 +18,7 @@ class Frost:
     """Temperatures on the weather's own grid at every acquisition, and the limits that decide.
 
     Attributes:
-        mean: over the window before each acquisition `(time, row, column)` [degC], NaN unknown.
+        mean: of the day, less the cold left by the days before `(time, row, column)` [degC], NaN unknown.
         lowest: daily mean within the snow's memory `(time, row, column)` [degC], NaN unknown.
         below_degc: what counts as frozen [degC].
         crs: of the weather's grid.
@@ -44,7 +45,7 @@ class Frost:
         return pixel_positions(box, self.crs, self.x, self.y)
 
 
-def frost_of(temperature: xr.DataArray, crs: str, times: np.ndarray, below_degc: float, window_days: int, memory_days: int) -> Frost:
+def frost_of(temperature: xr.DataArray, crs: str, times: np.ndarray, below_degc: float, thaw_degree_days: float, memory_days: int) -> Frost:
     """Gather the temperatures of some acquisitions.
 
     Args:
@@ -52,18 +53,19 @@ def frost_of(temperature: xr.DataArray, crs: str, times: np.ndarray, below_degc:
         crs: of its grid.
         times: of the acquisitions `(time)`.
         below_degc: what counts as frozen [degC].
-        window_days: days that are averaged, the acquisition's own the last [day].
+        thaw_degree_days: warmth that melts frozen ground, at most [K day].
         memory_days: days after frost in which snow may lie [day]; 0: never.
     """
     days = temperature["time"].values.astype("datetime64[D]")
     values = temperature.transpose("time", "y", "x").values.astype(np.float32)
+    after_frost = frost_temperature(values, below_degc, thaw_degree_days)
     shape = (len(times), *values.shape[1:])
     mean, lowest = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     for index, day in enumerate(times.astype("datetime64[D]")):
         last = int(np.searchsorted(days, day, side="right"))
         if last == 0 or days[last - 1] != day:
             continue  # a day without weather counts as not frozen
-        mean[index] = values[max(0, last - window_days) : last].mean(axis=0)
+        mean[index] = after_frost[last - 1]
         if memory_days:
             lowest[index] = values[max(0, last - memory_days) : last].min(axis=0)
     return Frost(mean, lowest, below_degc, crs, temperature["y"].values, temperature["x"].values)

@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Signal, Vegetation
 from loam.errors import LoamError
 from loam.features import Field, bilinear
+from loam.frost import ground_temperature
 from loam.grid import pixel_positions, support_pixels
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
@@ -64,6 +65,18 @@ class Source:
         return asked and "vh" in self.variables
 
 
+@dataclass(frozen=True)
+class Images:
+    """Bands of some acquisitions as they were read, `(time, y, x)`: of a block with its halo, angle and mask without."""
+
+    dates: np.ndarray  # places of the acquisitions in the stack (date)
+    bands: dict[str, np.ndarray]
+
+    def part(self, start: int, stop: int) -> "Images":
+        """Some of the acquisitions."""
+        return Images(self.dates[start:stop], {name: values[start:stop] for name, values in self.bands.items()})
+
+
 @dataclass
 class Observed:
     """A block of acquisitions, `(time, y, x)`; `angle` has no length and the others are None where they are not known."""
@@ -93,13 +106,12 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     if signal.normalisation == "beta" and "incidence" not in data:
         msg = f"{stack}: no incidence angle, which moisture.signal.normalisation = 'beta' needs; set it to 'track'"
         raise LoamError(msg)
-    name = "soil_temperature" if "soil_temperature" in daily else "temperature"
-    require(daily, (name,), weather)
+    if "soil_temperature" not in daily:
+        require(daily, ("temperature",), weather)
     times = data["time"].values
     platforms = data["platform"].values.astype(str) if "platform" in data.coords else np.full(len(times), "unknown")
-    frost = frost_of(
-        daily[name], str(daily.odc.crs), times, signal.frozen_below_degc, signal.frozen_window_days, signal.snow_memory_days
-    )  # fmt: skip
+    limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
+    frost = frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
     box = data.odc.geobox
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
     # Whole paths: a worker of a cluster may have started in another folder.
@@ -126,44 +138,48 @@ def _around(places: np.ndarray, size: int) -> slice:
     return slice(first, int(np.clip(np.floor(places.max()) + 2, first + 1, size)))
 
 
-def observe(source: Source, block: Block, dates: np.ndarray, offsets_db: np.ndarray, threads: int = 1) -> Observed:
-    """Read some dates of a block and make backscatter of them.
+def read_images(source: Source, block: Block, dates: np.ndarray) -> Images:
+    """Read what change detection needs of some acquisitions `(date)` of a block."""
+    data, signal = open_dataset(source.stack), source.signal
+    power = {signal.polarisation} | ({"vh"} if source.needs_vh else set()) | ({"vv"} if source.vegetation.mode == "cross_ratio" else set())
+    bands = {name: _window(data[name], dates, (block.outer_rows, block.outer_columns)) for name in sorted(power)}
+    bands |= {name: _window(data[name], dates, block.window) for name in ("incidence", "mask") if name in source.variables}
+    return Images(dates, bands)
+
+
+def observe(source: Source, block: Block, images: Images, offsets_db: np.ndarray, threads: int = 1) -> Observed:
+    """Make backscatter of some acquisitions of a block.
 
     Args:
         source: the stack and its companions.
-        block: rows and columns to read.
-        dates: places of the acquisitions in the stack `(date)`.
-        offsets_db: to take from each of them, of its satellite `(date)` [dB].
+        block: rows and columns.
+        images: what was read of it.
+        offsets_db: to take from each acquisition, of its satellite `(date)` [dB].
         threads: rows are shared out to as many.
     """
-    data = open_dataset(source.stack)
-    box = source.box[block.window]
-    level, count = _averaged(data, source.signal.polarisation, source, block, dates, threads)
+    box, bands, dates = source.box[block.window], images.bands, images.dates
+    level, count = _averaged(bands[source.signal.polarisation], source, block, threads)
     level -= offsets_db[:, None, None].astype(np.float32)
-    angle = _window(data["incidence"], dates, block.window) if "incidence" in source.variables else np.empty((0, 0, 0))
-    layover = (_window(data["mask"], dates, block.window) & LAYOVER_SHADOW) != 0 if "mask" in source.variables else None
-    vh = _averaged(data, "vh", source, block, dates, threads)[0] if source.needs_vh else None
-    seen = Observed(
-        level, count, np.ascontiguousarray(angle, dtype=np.float32), layover, source.frost.frozen(box, dates),
-        source.frost.snow_possible(box, dates), vh, None, None, None,
-    )  # fmt: skip
-    _see_plants(seen, source, block, dates, data)
+    angle = np.ascontiguousarray(bands.get("incidence", np.empty((0, 0, 0))), dtype=np.float32)
+    layover = (bands["mask"] & LAYOVER_SHADOW) != 0 if "mask" in bands else None
+    vh = _averaged(bands["vh"], source, block, threads)[0] if source.needs_vh else None
+    frozen, snow = source.frost.frozen(box, dates), source.frost.snow_possible(box, dates)
+    seen = Observed(level, count, angle, layover, frozen, snow, vh, None, None, None)
+    _see_plants(seen, source, block, images)
     return seen
 
 
 def noise_variance(seen: Observed, source: Source) -> np.ndarray:
-    """u² of the level: speckle, calibration and surface, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
+    """u² of the level: speckle and calibration, grown by the vegetation model, `(time, y, x)` float32 [dB²]."""
     signal = source.signal
-    # ASSUME: what tillage, growth and dew do to a pixel between dates has one size everywhere.
-    constant = np.float32(signal.calibration_error_db**2 + signal.surface_error_db**2)
+    constant = np.float32(signal.calibration_error_db**2)
     # There are few counts and many pixels: each count's variance is worked out once.
     by_count = speckle_variance(np.arange(source.size**2 + 1), signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m))
     variance = np.take(by_count + constant, seen.count)
     return variance if seen.growth is None else (variance * seen.growth**2).astype(np.float32)
 
 
-def _averaged(data: xr.Dataset, name: str, source: Source, block: Block, dates: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
-    power = _window(data[name], dates, (block.outer_rows, block.outer_columns))
+def _averaged(power: np.ndarray, source: Source, block: Block, threads: int) -> tuple[np.ndarray, np.ndarray]:
     level, count = averaged_db(power, source.size, threads)
     inner = (slice(None), *block.inner)
     return np.ascontiguousarray(level[inner]), np.ascontiguousarray(count[inner])
@@ -175,15 +191,15 @@ def _window(values: xr.DataArray, dates: np.ndarray, window: tuple[slice, slice]
     return values.isel(time=slice(int(dates[0]), int(dates[-1]) + 1) if run else dates, y=window[0], x=window[1]).values
 
 
-def _see_plants(seen: Observed, source: Source, block: Block, dates: np.ndarray, data: xr.Dataset) -> None:
+def _see_plants(seen: Observed, source: Source, block: Block, images: Images) -> None:
     """Add what the chosen treatment of vegetation needs; the Water Cloud Model replaces the level by the soil's."""
     mode, cfg = source.vegetation.mode, source.vegetation
     if mode == "cross_ratio" and seen.vh is not None:
-        vv = seen.level if source.signal.polarisation == "vv" else _averaged(data, "vv", source, block, dates, 1)[0]
+        vv = seen.level if source.signal.polarisation == "vv" else _averaged(images.bands["vv"], source, block, 1)[0]
         seen.descriptor = seen.vh - vv
     elif source.ndvi is not None:
         field = ndvi_field(source.ndvi, source.box[block.window])
-        seen.descriptor = np.stack([ndvi_on(field, source.times[date]) for date in dates])
+        seen.descriptor = np.stack([ndvi_on(field, source.times[date]) for date in images.dates])
     if mode == "flag" and seen.descriptor is not None:
         seen.dense = seen.descriptor > cfg.dense_ndvi
     if mode == "water_cloud" and seen.descriptor is not None:

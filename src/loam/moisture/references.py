@@ -19,8 +19,9 @@ from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
-from loam.moisture.observed import Observed, Source, observe, open_source
+from loam.moisture.observed import Observed, Source, observe, open_source, read_images
 from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
+from loam.moisture.surface import shared_series, surface_error
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
@@ -38,6 +39,7 @@ class Plan:
     dates: np.ndarray  # places of the training dates in the stack (date)
     offsets_db: np.ndarray  # of each date's satellite (date)
     names: tuple[str, ...]  # groups to fit
+    shared: np.ndarray  # what the area's backscatter has in common (date) [1]
     landcover: Path | None  # where slopes are given by its class
 
     @property
@@ -64,11 +66,14 @@ def fit_references(
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     dates = training_dates(source, json.loads(splits.read_text()))
-    offsets = fitted_offsets(source, dates, weather, cfg)
+    sample = sampled(source, dates)
+    offsets = fitted_offsets(sample, source, dates, weather, cfg)
+    offsets_db = offset_of(offsets, source.platforms[dates])
+    shared = shared_series(sample - offsets_db[:, None], source.tracks[dates])
     names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
     names += [ALL_TRACKS] if signal.normalisation == "beta" else []
     given = landcover.resolve() if landcover is not None and cfg.beta_fallback == "landcover" else None
-    plan = Plan(source, cfg, dates, offset_of(offsets, source.platforms[dates]), tuple(names), given)
+    plan = Plan(source, cfg, dates, offsets_db, tuple(names), shared, given)
     workers = workers_of(compute, threads)
     edge = block_edge(compute.memory_mb, workers, source.pixel_date_bytes * len(dates), source.shape, REFERENCE_CHUNK_PX)
     chunks = {"track": 1, "season": 1, "y": REFERENCE_CHUNK_PX, "x": REFERENCE_CHUNK_PX}
@@ -109,13 +114,14 @@ def given_slopes(codes: np.ndarray, cfg: References) -> np.ndarray:
     return np.stack([slope, np.full_like(slope, cfg.beta_given_error)])
 
 
-def fitted_offsets(source: Source, dates: np.ndarray, weather: Path, cfg: References) -> dict[str, tuple[float, float]]:
+def fitted_offsets(
+    sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path, cfg: References
+) -> dict[str, tuple[float, float]]:  # fmt: skip
     """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0."""
     platforms = source.platforms[dates]
     if len(np.unique(platforms)) < 2:
         return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
-    level = np.concatenate([_sampled(source, block, dates) for block in sample_blocks(source.shape, source.size // 2)], axis=1)
-    series = stable_series(level, source.tracks[dates])
+    series = stable_series(sample, source.tracks[dates])
     rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
     found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
     return significant(found, cfg.platform_sigmas)
@@ -128,8 +134,13 @@ def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
     return index.reindex(times.astype("datetime64[D]").astype("datetime64[ns]")).to_numpy()
 
 
+def sampled(source: Source, dates: np.ndarray) -> np.ndarray:
+    """Backscatter of a sample of the area `(date, pixel)` [dB], NaN under frost and possible snow."""
+    return np.concatenate([_sampled(source, block, dates) for block in sample_blocks(source.shape, source.size // 2)], axis=1)
+
+
 def _sampled(source: Source, block: Block, dates: np.ndarray) -> np.ndarray:
-    seen = observe(source, block, dates, np.zeros(len(dates)))
+    seen = observe(source, block, read_images(source, block, dates), np.zeros(len(dates)))
     return np.where(seen.frozen | seen.snow_possible, np.nan, seen.level).reshape(len(dates), -1)
 
 
@@ -150,13 +161,16 @@ def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) ->
 
 def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     """Fit one block and write it; return the mean count of dates of every group `(group)`."""
-    seen = observe(plan.source, block, plan.dates, plan.offsets_db, threads)
+    seen = observe(plan.source, block, read_images(plan.source, block, plan.dates), plan.offsets_db, threads)
     layers = leave_out_unfit(seen, plan)
     mode = plan.source.vegetation.mode
     if mode in REGRESSED and seen.descriptor is not None:
         slope, error, mean = vegetation_slope(seen.level, seen.descriptor, plan.tracks, plan.year if mode == "cross_ratio" else None)
         seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
         layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
+    if plan.source.signal.surface_error_db is None:
+        times = plan.source.times[plan.dates]
+        layers["surface_error"] = surface_error(seen.level, plan.shared, plan.tracks, times, threads)
     angle = seen.angle if seen.angle.size else None
     given = None
     if plan.landcover is not None:
@@ -224,6 +238,7 @@ _TEXTS = {
     "dry_error": (_DB, "standard error of the dry reference"), "wet_error": (_DB, "standard error of the wet reference"),
     "sensitivity_error": (_DB, "standard error of the sensitivity"), "dates": ("1", "training dates used"),
     "beta": (_SLOPE, "angular slope of backscatter"), "beta_error": (_SLOPE, "standard error of the slope"),
+    "surface_error": (_DB, "1 sigma of what tillage and plants do between dates"),
     "beta_origin": ("1", "where the slope comes from"), "vh_reference": (_DB, "mean VH without snow"),
     "vegetation_slope": ("dB per unit", "change of backscatter with the vegetation descriptor"),
     "vegetation_slope_error": ("dB per unit", "its standard error"), "vegetation_mean": ("1", "mean of the vegetation descriptor"),
@@ -259,6 +274,8 @@ def _dimensions(plan: Plan) -> dict[str, dict[str, int]]:
         dims["vh_reference"] = tracks
     if plan.source.vegetation.mode in REGRESSED:
         dims |= {f"vegetation_{name}": {} for name in ("slope", "slope_error", "mean")}
+    if plan.source.signal.surface_error_db is None:
+        dims["surface_error"] = {}
     return dims
 
 

@@ -13,6 +13,7 @@ from loam.ensemble import ensemble, read_factors
 from loam.errors import LoamError
 from loam.features import bilinear
 from loam.flags import Flag, flag_attributes, frames
+from loam.frost import frost_temperature, ground_temperature
 from loam.grid import pixel_positions, require_same_grid
 from loam.raster import open_dataset, require, whole, write_cog
 
@@ -34,16 +35,18 @@ def write_maps(
 ) -> None:  # fmt: skip
     """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
     members = [open_dataset(path) for path in predictions]
-    labels, temperature = open_dataset(ssm), open_dataset(weather)
+    labels, daily = open_dataset(ssm), open_dataset(weather)
     for path, member in zip(predictions, members, strict=True):
         require_same_grid(path, member.odc.geobox, ssm, labels.odc.geobox)
     require(labels, ("flags",), ssm)
-    require(temperature, ("temperature",), weather)
+    require(daily, ("temperature",), weather)
+    temperature = ground_temperature(daily)
+    after_frost = temperature.copy(data=frost_temperature(temperature.values, signal.frozen_below_degc, signal.thaw_degree_days))
     flags, factor = lasting_flags(labels["flags"]), read_factors(calibration)[68]
     for path in out:
         day = np.datetime64(path.stem, "D")
         mean, sigma = ensemble(*_members_of(day, members, predictions))
-        frozen = _temperature(temperature["temperature"], day, labels.odc.geobox, weather) < signal.frozen_below_degc
+        frozen = _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
         fields = map_of(mean, factor * sigma, flags | frozen * int(Flag.FROZEN))
         data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
         write_cog(data, path, tags_of(day, len(members), signal.label_support_m, factor))
@@ -125,7 +128,7 @@ def _members_of(day: np.datetime64, members: list[xr.Dataset], paths: list[Path]
 
 
 def _temperature(data: xr.DataArray, day: np.datetime64, box: GeoBox, path: Path) -> np.ndarray:
-    """Daily mean air temperature of the grid's pixels [degC] `(y, x)`."""
+    """A day's temperature of the grid's pixels [degC] `(y, x)`."""
     index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
     if index.size == 0:
         msg = f"{path}: has no temperature for {day}; extend sources.weather or leave the day out of products.maps"

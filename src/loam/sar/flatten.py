@@ -22,7 +22,7 @@ from loam.config import Flatten, Grid, Snap
 from loam.errors import LoamError
 from loam.grid import empty_like_grid, target_grid
 from loam.raster import whole, write_cog
-from loam.sar.geometry import look_at
+from loam.sar.geometry import View, look_at
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
 from loam.sar.kernels import LAYOVER, SHADOW
@@ -30,7 +30,7 @@ from loam.sar.product import Product, read_product
 from loam.sar.scenes import orbit_for, passes, scene_name, write_table
 from loam.sar.snap import flatten_with_snap
 from loam.sar.snap_workflow import SnapSettings
-from loam.sar.terrain import gather, image_positions, layover_shadow, local_incidence, simulated_beta
+from loam.sar.terrain import Facets, gather, image_positions, layover_shadow, local_incidence, simulated_beta
 
 NO_OBSERVATION = 1
 CELL_PX = 2  # image pixels to the edge of a cell in which areas are gathered: the 20 m that IW GRDH resolves
@@ -128,9 +128,9 @@ def flatten_pass(
     images = [
         Image(product, polarisations, orbit_file, thermal_noise=cfg.thermal_noise, border_noise=cfg.border_noise) for product in slices
     ]
-    whole = slice(0, terrain.box.shape.y), slice(0, terrain.box.shape.x)
+    whole = terrain.facets(slice(0, terrain.box.shape.y), slice(0, terrain.box.shape.x), 0)
     for image in images:
-        image.prepare(_window(image, terrain, *whole, 0))
+        image.prepare(_window(image, _view(image, terrain.box, whole), whole))
     total = _empty_sums(terrain.box, len(polarisations))
     with ThreadPoolExecutor(threads) as pool:
         tasks = [pool.submit(_add_block, total, images, terrain, *block) for block in blocks(terrain.box, cfg.block_px)]
@@ -167,11 +167,10 @@ def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: sli
     """Add what every image of a pass sees of a block."""
     margin = _margin(terrain, rows, columns)
     around, own = terrain.facets(rows, columns, margin).packed(), terrain.facets(rows, columns, 0).packed()
-    heights = float(around.heights_m.min()), float(around.heights_m.max())
     n = terrain.per_pixel
     for number, image in enumerate(images):
-        window = _window(image, terrain, rows, columns, margin)
-        view = look_at(_box_of(terrain.box, rows, columns, margin), heights, image.orbit)
+        view = _view(image, terrain.box[rows, columns].pad(margin), around)
+        window = _window(image, view, own)
         if number == 0:
             bits = layover_shadow(around, n, view)
             total.incidence_deg[rows, columns] = local_incidence(own, n, view)
@@ -202,15 +201,12 @@ def _warn_of_short_margin(terrain: Terrain) -> None:
         logging.getLogger(__name__).warning(text, terrain.margin_px, reach)
 
 
-def _box_of(box: GeoBox, rows: slice, columns: slice, margin_px: int) -> GeoBox:
-    return box[rows, columns].pad(margin_px)
+def _view(image: Image, box: GeoBox, facets: Facets) -> View:
+    return look_at(box, (float(facets.heights_m.min()), float(facets.heights_m.max())), image.orbit)
 
 
-def _window(image: Image, terrain: Terrain, rows: slice, columns: slice, margin_px: int) -> tuple[int, int, int, int]:
+def _window(image: Image, view: View, facets: Facets) -> tuple[int, int, int, int]:
     """Part of an image that holds a block of ground: first line and pixel, lines and pixels, in whole cells."""
-    facets = terrain.facets(rows, columns, 0)
-    heights = float(facets.heights_m.min()), float(facets.heights_m.max())
-    view = look_at(_box_of(terrain.box, rows, columns, margin_px), heights, image.orbit)
     spans = []
     for places in image_positions(facets, view, image.grid):
         # Whole cells counted from the image's corner: the result must not depend on where a block begins.

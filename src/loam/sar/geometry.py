@@ -33,7 +33,6 @@ class View:
     centre: tuple[float, float, float]  # x, y, height [m]
     half: tuple[float, float, float]  # half extents [m]
     fields: np.ndarray  # coefficients (field, power of y, power of x, power of height)
-    epoch: np.datetime64  # time zero of the field TIME
 
 
 def look_at(box: GeoBox, heights_m: tuple[float, float], orbit: Orbit) -> View:
@@ -62,7 +61,7 @@ def look_at(box: GeoBox, heights_m: tuple[float, float], orbit: Orbit) -> View:
     values = np.stack([*_fields(_frame(to_space, x, y, h), orbit), _line_speed(to_space, (x, y, h), orbit)])
     inverses = [np.linalg.inv(np.vander(place, increasing=True)) for place in nodes]
     fields = np.einsum("fyxh,iy,jx,kh->fijk", values, *inverses)
-    return View(centre, half, np.ascontiguousarray(fields), orbit.epoch)
+    return View(centre, half, np.ascontiguousarray(fields))
 
 
 def _to_space(to_space: Transformer, x: np.ndarray, y: np.ndarray, h: np.ndarray) -> np.ndarray:

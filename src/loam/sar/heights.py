@@ -12,12 +12,11 @@ from rasterio.warp import reproject
 
 from loam.config import Dem, Grid, Heights
 from loam.errors import LoamError
-from loam.grid import target_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, target_grid
 from loam.raster import write_geotiff
 from loam.sar.terrain import Facets
 
 NODATA = -9999.0
-PLAUSIBLE_M = (-500.0, 9000.0)  # of the Earth's land; beyond lies a nodata value that was not declared
 GEOID_M = (-110.0, 90.0)  # of the Earth
 
 
@@ -52,7 +51,7 @@ def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid:
     box = target_grid(grid, None)
     per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
     corners = corner_grid(box, per_pixel, margin)
-    values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_M)
+    values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_HEIGHTS_M)
     values += np.float32(undulation(source.geoid, geoid, corners))
     text = "height above the ellipsoid at facet corners"
     write_geotiff(values, corners, out, NODATA, "m", text, margin_px=margin, facets_per_pixel=per_pixel)

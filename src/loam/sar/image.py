@@ -58,9 +58,11 @@ class Image:
         self.grid = image_grid(self.annotation, self.orbit.epoch)
         self._beta = {name: read_calibration(self._safe, name) for name in self.polarisations}
         self._noise = {name: read_noise(self._safe, name) for name in self.polarisations}
+        wanted = self.polarisations if thermal_noise or border_noise else ()
+        self._sigma = {name: read_calibration(self._safe, name, "sigmaNought") for name in wanted}
         if thermal_noise:
-            for name in self.polarisations:
-                require_noise_units(self._noise[name], read_calibration(self._safe, name, "sigmaNought"), f"{product.path} ({name})")
+            for name, sigma in self._sigma.items():
+                require_noise_units(self._noise[name], sigma, f"{product.path} ({name})")
         self._border: tuple[np.ndarray, int, int] | None = None
         self._held: dict[str, np.ndarray] = {}
         self._held_from = 0, 0
@@ -119,7 +121,7 @@ class Image:
 
     def _floor(self, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """Noise power [squared digital number], by the usual floor where the product's own table cannot be right."""
-        noise, sigma = self._noise[self.polarisations[0]], read_calibration(self._safe, self.polarisations[0], "sigmaNought")
+        noise, sigma = self._noise[self.polarisations[0]], self._sigma[self.polarisations[0]]
         if PLAUSIBLE_NOISE_DB[0] <= noise_floor_db(noise, sigma) <= PLAUSIBLE_NOISE_DB[1]:
             return noise_on(noise, lines, pixels)
         return table_on(sigma, lines, pixels) ** 2 * np.float32(10 ** (USUAL_NOISE_DB / 10))

@@ -10,12 +10,11 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Grid
-from loam.grid import target_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, target_grid
 from loam.raster import written_by_gdal
 from loam.sources.tiles import joined_tiles
 
 SPARE_M = 2000.0  # the wetness index gains from the catchment above the area
-LOWEST_M, HIGHEST_M = -500.0, 9000.0
 
 
 def mosaic_dem(dem: list[Path], out: Path, grid: Grid, cube: str | None, margin_m: float) -> None:
@@ -34,4 +33,4 @@ def mosaic(paths: Sequence[Path], box: GeoBox) -> xr.DataArray:
     """
     heights = joined_tiles(paths, box)
     # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
-    return heights.where((heights > LOWEST_M) & (heights < HIGHEST_M))
+    return heights.where((heights > PLAUSIBLE_HEIGHTS_M[0]) & (heights < PLAUSIBLE_HEIGHTS_M[1]))

@@ -16,9 +16,9 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil
 from loam.errors import LoamError
 from loam.grid import coarsened, target_grid, to_grid
+from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.raster import write_zarr
 from loam.sources.files import RASTERS, listed
-from loam.sources.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.sources.ssurgo import KEY_RASTER, TABLES, map_unit_properties
 from loam.sources.tiles import joined_tiles
 

@@ -8,6 +8,7 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from loam.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
 from loam.twin.fields import random_field, spectral_field, standardised
 
 MARGIN_M = 1600.0  # the DEM reaches this far beyond the grid, so that a radar image is full around it
@@ -24,7 +25,6 @@ ROUGHNESS = 0.6  # of the first surface; higher leaves undrained flats, lower le
 FALL = 0.4  # ASSUME: fall of the whole area to the east, as a share of the relief; it gives the rivers a way out
 FIELD_M = 250.0  # ASSUME: mean distance between fields, 150 to 400 m across
 SHARES = {WATER: 0.02, BUILT: 0.04, TREE: 0.28, GRASS: 0.27}  # ASSUME: the rest, 39 %, is cropland
-ORGANIC_PERCENT = 2.5  # ASSUME: organic matter of the topsoil
 
 
 @dataclass(frozen=True)
@@ -220,18 +220,9 @@ def hydraulic_soil(sand: np.ndarray, clay: np.ndarray) -> Soil:
         sand: `(y, x)` [%].
         clay: `(y, x)` [%].
     """
-    s, c, om = sand / 100, clay / 100, ORGANIC_PERCENT
-    wp = -0.024 * s + 0.487 * c + 0.006 * om + 0.005 * s * om - 0.013 * c * om + 0.068 * s * c + 0.031
-    wp = wp + 0.14 * wp - 0.02
-    fc = -0.251 * s + 0.195 * c + 0.011 * om + 0.006 * s * om - 0.027 * c * om + 0.452 * s * c + 0.299
-    fc = fc + 1.283 * fc**2 - 0.374 * fc - 0.015
-    gap = 0.278 * s + 0.034 * c + 0.022 * om - 0.018 * s * om - 0.027 * c * om - 0.584 * s * c + 0.078
-    gap = gap + 0.636 * gap - 0.107
-    saturated = fc + gap - 0.097 * s + 0.043
-    slope = np.log(fc / wp) / np.log(1500 / 33)  # 1 / B of the retention curve
-    ksat = 1930 * (saturated - fc) ** (3 - slope) * 24
-    # ASSUME: the driest the surface gets is half the wilting point (FAO-56, eq. 73: air-dry topsoil).
-    return Soil(sand, clay, 0.5 * wp, wp, fc, saturated, ksat, 3 + 2 / slope)
+    soil = saxton_rawls(sand, clay, ORGANIC_PERCENT)
+    wilting, exponent = soil["wilting_point"], 3 + 2 / soil["retention_slope"]
+    return Soil(sand, clay, AIR_DRY * wilting, wilting, soil["field_capacity"], soil["theta_s"], soil["ksat"], exponent)
 
 
 def make_parcels(shape: tuple[int, int], resolution_m: float, rng: np.random.Generator) -> np.ndarray:

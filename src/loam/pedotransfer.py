@@ -6,9 +6,13 @@ import numpy as np
 # a water table in it belongs to group A, B, C; below the last, to D.
 GROUP_KSAT_UM_S = (10.0, 4.0, 0.4)
 UM_S_PER_MM_DAY = 1000 / 86400
+# ASSUME: organic matter of topsoil where nothing says it [%], that of arable mineral soils.
+ORGANIC_PERCENT = 2.5
+# ASSUME: the driest the surface gets is half the wilting point (FAO-56, equation 73, air-dry topsoil).
+AIR_DRY = 0.5
 
 
-def saxton_rawls(sand: np.ndarray, clay: np.ndarray, organic: np.ndarray) -> dict[str, np.ndarray]:
+def saxton_rawls(sand: np.ndarray, clay: np.ndarray, organic: np.ndarray | float) -> dict[str, np.ndarray]:
     """Retention and conductivity by Saxton & Rawls (2006, Soil Sci. Soc. Am. J. 70, 1569, table 1, equations 1 to 18).
 
     Args:
@@ -17,7 +21,8 @@ def saxton_rawls(sand: np.ndarray, clay: np.ndarray, organic: np.ndarray) -> dic
         organic: organic matter by mass [%].
 
     Returns:
-        `wilting_point`, `field_capacity`, `theta_s` [m³/m³], `ksat` [mm/day], `bulk_density` [g/cm³].
+        `wilting_point`, `field_capacity`, `theta_s` [m³/m³], `ksat` [mm/day], `bulk_density` [g/cm³],
+        `retention_slope`, 1 / B of the curve from 33 to 1500 kPa [1].
     """
     s, c, om = sand / 100, clay / 100, organic
     wilting = -0.024 * s + 0.487 * c + 0.006 * om + 0.005 * s * om - 0.013 * c * om + 0.068 * s * c + 0.031
@@ -32,6 +37,7 @@ def saxton_rawls(sand: np.ndarray, clay: np.ndarray, organic: np.ndarray) -> dic
     ksat = 1930 * np.maximum(saturated - capacity, 0) ** (3 - slope) * 24
     return {
         "wilting_point": wilting, "field_capacity": capacity, "theta_s": saturated, "ksat": ksat, "bulk_density": 2.65 * (1 - saturated),
+        "retention_slope": slope,
     }  # fmt: skip
 
 
