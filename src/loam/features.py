@@ -30,20 +30,21 @@ class Field:
     rows: np.ndarray  # (y, x) fractional row of every target pixel
     columns: np.ndarray  # (y, x)
     max_age: float = np.inf  # for NDVI: age from which a look no longer counts [day]
-    kept: dict[tuple[int, ...], "Corners"] = field(default_factory=dict, repr=False, compare=False)
+    kept: dict[tuple[int, ...] | None, "Corners"] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, values: np.ndarray, window: tuple[slice, slice], stride: int = 1) -> np.ndarray:
         """Interpolate `(…, row, column)` to the target pixels of a window `(…, y, x)`, or to cells of `stride` pixels."""
         return self._corners(window, stride).interpolated(values)
 
     def _corners(self, window: tuple[slice, slice], stride: int) -> "Corners":
-        key = (window[0].start or 0, window[0].stop or -1, window[1].start or 0, window[1].stop or -1, stride)
-        found = self.kept.get(key)
-        if found is None:
-            rows, columns = (cell_means(values[window], stride) for values in (self.rows, self.columns))
-            found = corners_of(rows, columns, (self.values.shape[-2], self.values.shape[-1]))
-            if found.nbytes * (len(self.kept) + 1) <= KEPT_BYTES:
-                self.kept[key] = found
+        # Single pixels may be asked for too, by arrays of rows and columns: those do not come again.
+        key = (*(edge for part in window for edge in (part.start, part.stop)), stride) if isinstance(window[0], slice) else None
+        if key in self.kept:
+            return self.kept[key]
+        rows, columns = (cell_means(values[window], stride) for values in (self.rows, self.columns))
+        found = corners_of(rows, columns, (self.values.shape[-2], self.values.shape[-1]))
+        if key and found.nbytes * (len(self.kept) + 1) <= KEPT_BYTES:
+            self.kept[key] = found
         return found
 
 
