@@ -37,12 +37,6 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/products.smk"
 
 
-# Where no conda is used none is asked for: `--archive` would look into every environment that a rule names.
-if not workflow.deployment_settings.deployment_method:
-    for each in workflow.rules:
-        each.conda_env = None
-
-
 onstart:
     enter()
     check_inputs()
