@@ -20,7 +20,7 @@ class Gates(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gates: torch.Tensor, cell: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, gates: torch.Tensor, cell: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden and cell state `(batch, hidden, y, x)` from `gates (batch, 4 hidden, y, x)`, which are overwritten.
 
         Gates are entry, forgetting, output and candidate; without a cell state it is zero.
