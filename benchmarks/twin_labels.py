@@ -18,7 +18,8 @@ from scipy.ndimage import uniform_filter
 
 from loam.config import Period, Signal, Twin
 from loam.frost import frost_temperature
-from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance, support_pixels
+from loam.grid import support_pixels
+from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.fitting import fit_tracks
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.surface import shared_series, surface_error

@@ -32,7 +32,7 @@ def edit(path, old: str, new: str) -> None:
 def test_an_edit_of_a_function_it_uses_counts(package) -> None:
     folder, fingerprint = package
     before = {step: fingerprint(step) for step in ("detect_change", "prepare_static")}
-    edit(folder / "moisture/backscatter.py", "label_support_m / pixel_m - 1", "label_support_m / pixel_m - 2")
+    edit(folder / "moisture/backscatter.py", "(pixel_m / speckle_cell_m) ** 2", "(pixel_m / speckle_cell_m) ** 3")
     assert fingerprint("detect_change") != before["detect_change"]
     assert fingerprint("prepare_static") == before["prepare_static"]
 

@@ -18,8 +18,8 @@ def site(tmp_path, box, layer, load):
     )
     cube.odc.assign_crs(box.crs).to_netcdf(tmp_path / "cube.nc")
     coarse = box.zoom_out(8)
-    rain = layer(np.zeros((60, *coarse.shape)), days("2020-02-01", 60), on=coarse, units="mm", standard_name="precipitation_amount")
-    wind = layer(np.full((60, *coarse.shape), 2.0), days("2020-02-01", 60), on=coarse, units="m s-1", standard_name="wind_speed")
+    rain = layer(np.zeros((90, *coarse.shape)), days("2020-01-02", 90), on=coarse, units="mm", standard_name="precipitation_amount")
+    wind = layer(np.full((90, *coarse.shape), 2.0), days("2020-01-02", 90), on=coarse, units="m s-1", standard_name="wind_speed")
     xr.Dataset({"rain": rain, "wind": wind}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "weather.nc")
     layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "dem.tif")
     small = box[:, :8]
@@ -49,8 +49,8 @@ def test_a_good_site_passes(site) -> None:
     ("overrides", "said"),
     [
         ({"period": {"start": "2021-03-01", "end": "2021-03-30"}}, "cube.nc: no acquisition between 2021-03-01 and 2021-03-30"),
-        ({"period": {"start": "2020-03-01", "end": "2020-04-30"}}, "needs 2020-02-16 to 2020-04-30; extend the weather or cut the period"),
-        ({"learning": {"experiments": {"sequence": {"days": 31}}}}, "longest window of 31 days needs 2020-01-31 to 2020-03-30"),
+        ({"period": {"start": "2020-03-01", "end": "2020-04-30"}}, "needs 2020-01-02 to 2020-04-30; extend the weather or cut the period"),
+        ({"learning": {"experiments": {"sequence": {"days": 61}}}}, "longest window of 61 days needs 2020-01-01 to 2020-03-30"),
         ({"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}}, "grid.aoi lies outside the cube"),
         ({"grid": {"crs": "EPSG:999999"}}, "grid.crs = 'EPSG:999999': no such code"),
         ({"learning": {"patches": {"size_px": 32}}}, "12 x 16 pixels are less than one patch of learning.patches.size_px = 32"),

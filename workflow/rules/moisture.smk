@@ -10,7 +10,7 @@ MOISTURE_NDVI = (
     else []
 )
 
-# Where and in how much memory: changes no value, so it travels outside the params that make a step run again.
+# Where and in how much memory: changes no value, so it travels as a resource; one of the params would make a step run again.
 COMPUTE = settings.as_json({"compute": cfg.moisture.compute})
 
 
@@ -32,6 +32,7 @@ rule fit_references:
     threads: needs.NEEDS["fit_references"].threads
     resources:
         **asked("fit_references"),
+        compute=COMPUTE,
     params:
         **step(
             "fit_references",
@@ -42,7 +43,7 @@ rule fit_references:
     shell:
         "python -m loam fit-references --stack {input.stack:q} --splits {input.splits:q} --weather {input.weather:q}"
         " --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {resources.compute:q} 2> {log:q}"
 
 
 rule detect_change:
@@ -63,6 +64,7 @@ rule detect_change:
     threads: needs.NEEDS["detect_change"].threads
     resources:
         **asked("detect_change"),
+        compute=COMPUTE,
     params:
         **step(
             "detect_change",
@@ -74,7 +76,7 @@ rule detect_change:
     shell:
         "python -m loam detect-change --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {resources.compute:q} 2> {log:q}"
 
 
 # Near real time: one new acquisition with the references that are there. With --allowed-rules detect_acquisition nothing
@@ -97,6 +99,7 @@ rule detect_acquisition:
     threads: needs.NEEDS["detect_acquisition"].threads
     resources:
         **asked("detect_acquisition"),
+        compute=COMPUTE,
     params:
         **step(
             "detect_acquisition",
@@ -108,7 +111,7 @@ rule detect_acquisition:
     shell:
         "python -m loam detect-acquisition --stack {input.stack:q} --references {input.references:q}"
         " --weather {input.weather:q} --ndvi {input.ndvi:q} --landcover {input.landcover:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {resources.compute:q} 2> {log:q}"
 
 
 rule derived:
@@ -132,11 +135,12 @@ rule volumetric_moisture:
     threads: needs.NEEDS["volumetric_moisture"].threads
     resources:
         **asked("volumetric_moisture"),
+        compute=COMPUTE,
     params:
         **step("volumetric_moisture"),
     shell:
         "python -m loam volumetric-moisture --ssm {input.ssm:q} --static {input.static:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {resources.compute:q} 2> {log:q}"
 
 
 rule soil_water_index:
@@ -153,8 +157,9 @@ rule soil_water_index:
     threads: needs.NEEDS["soil_water_index"].threads
     resources:
         **asked("soil_water_index"),
+        compute=COMPUTE,
     params:
         **step("soil_water_index", "moisture.derived"),
     shell:
         "python -m loam soil-water-index --ssm {input:q} --out {output:q}"
-        " --threads {threads} --params {params.cfg:q} --params {COMPUTE:q} 2> {log:q}"
+        " --threads {threads} --params {params.cfg:q} --params {resources.compute:q} 2> {log:q}"

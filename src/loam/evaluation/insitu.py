@@ -17,7 +17,7 @@ from loam.evaluation.metrics import anomalies
 from loam.evaluation.samples import by_experiment
 from loam.evaluation.stations import Sensor, read_stations
 from loam.flags import usable_labels
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 PLACE = ("network", "station", "depth_m", "latitude", "longitude", "row", "column")
 SCORES = (*PLACE, "model", "period", "metric", "value", "count")
@@ -41,9 +41,11 @@ def validate_stations(predictions: list[Path], ssm: Path, splits: Path, stations
             at_pixel = moisture_at(predictions, labels, *place)
             matched += [_matched(sensor, place, name, values, dates, cfg) for name, values in at_pixel.items()]
     table = pd.concat(matched, ignore_index=True) if matched else pd.DataFrame(columns=[*SERIES, "period"])
-    table[list(SERIES)].to_parquet(series, index=False)
+    with whole(series) as partial:
+        table[list(SERIES)].to_parquet(partial, index=False)
     rows = [row for _, part in table.groupby([*PLACE, "model"], sort=False) for row in _rows(part, cfg.min_matches)]
-    pd.DataFrame(rows, columns=list(SCORES)).astype({"value": float, "count": int}).to_parquet(out, index=False)
+    with whole(out) as partial:
+        pd.DataFrame(rows, columns=list(SCORES)).astype({"value": float, "count": int}).to_parquet(partial, index=False)
 
 
 def pixel_of(sensor: Sensor, box: GeoBox) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from loam.errors import LoamError
 from loam.flags import usable_labels
 from loam.grid import require_same_grid
 from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 # Enough pixels of a date for its own quantiles; more of one date add little, since they err together.
 PIXELS_PER_DATE = 50_000
@@ -42,7 +42,8 @@ def calibrate(predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: 
     if len(errors) < FEW_DATES:
         text = "calibration on %d dates: for 90 %% intervals only %.0f %% coverage is sure; give learning.calibration.parts more dates"
         logging.getLogger(__name__).warning(text, len(errors), 100 * result["guaranteed_90"])
-    out.write_text(json.dumps(result, indent=1))
+    with whole(out) as partial:
+        partial.write_text(json.dumps(result, indent=1))
 
 
 def errors_of_dates(members: list[xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]) -> Iterator[np.ndarray]:

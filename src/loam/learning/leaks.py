@@ -13,7 +13,7 @@ from loam.errors import LoamError
 from loam.learning.patches import check_disjoint
 from loam.learning.splits import reach_of_labels
 from loam.parts import date_parts
-from loam.raster import open_dataset
+from loam.raster import open_dataset, whole
 
 ORDER = ("train", "validate", "calibrate", "test")
 
@@ -32,7 +32,8 @@ def check_splits(
     check_disjoint(index, content, sampling.size_px, (labels.sizes["y"], labels.sizes["x"]))
     counts = {name: int(count) for name, count in index["split"].value_counts().items()}
     report = {"leaks": 0, "patches": counts, "reference_dates": fitted, "rim_px": content["blocks"]["rim_px"], "speckle_filter": shared}
-    out.write_text(json.dumps(report, indent=1))
+    with whole(out) as partial:
+        partial.write_text(json.dumps(report, indent=1))
 
 
 def check_division(splits: dict[str, Any], cfg: Splits, path: Path) -> None:

@@ -19,6 +19,7 @@ from loam.learning.network import Network
 from loam.learning.prediction import Inputs, device_of, load_checkpoint
 from loam.parts import TESTS
 from loam.past import PAST
+from loam.raster import whole
 
 # Groups of covariates that are shuffled together: what goes together in nature would give the others away.
 WEATHER_GROUPS = {
@@ -55,7 +56,8 @@ def probe_model(
         inputs = Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, past_days)
         index = pd.read_parquet(patches)
         answers = list(_answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg))
-    pd.concat(answers, ignore_index=True).to_parquet(out, index=False)
+    with whole(out) as partial:
+        pd.concat(answers, ignore_index=True).to_parquet(partial, index=False)
 
 
 def _answers(model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:

@@ -24,6 +24,7 @@ from loam.grid import require_same_grid
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.labels import open_labels
 from loam.learning.lesson import Lesson
+from loam.raster import whole
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
@@ -54,7 +55,8 @@ def train(
         lesson = make_lesson(data["train"], cfg, model, experiment, cfg.seed + member, digest(patches))
         trainer, rows = fit(lesson, data, cfg, keep)
     if trainer.is_global_zero:
-        pd.DataFrame(rows)[COLUMNS].to_csv(history, index=False)
+        with whole(history) as partial:
+            pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
         (keep / BEST).replace(out)
         shutil.rmtree(keep)
 

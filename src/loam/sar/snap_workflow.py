@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Flatten, Snap
 from loam.errors import LoamError
-from loam.raster import open_raster
+from loam.raster import open_raster, written_by_gdal
 
 DEM_NODATA = -32768.0  # a number, because SNAP compares heights with it, and nothing equals NaN
 
@@ -119,5 +119,6 @@ def write_snap_dem(dem: Path, out: Path) -> Path:
         heights = heights.rio.reproject("EPSG:4326", resampling=Resampling.bilinear, nodata=float("nan"))
     heights = heights.fillna(DEM_NODATA).drop_attrs(deep=False)
     heights.encoding = {}
-    heights.rio.write_nodata(DEM_NODATA).rio.to_raster(out, dtype="float32")
+    with written_by_gdal(out) as target:
+        heights.rio.write_nodata(DEM_NODATA).rio.to_raster(target, driver="GTiff", dtype="float32")
     return out
