@@ -1,13 +1,16 @@
 """What a cluster does to jobs, and to Snakemake itself: everything is retried or named, and nothing is lost."""
 
+import csv
 import re
 import signal
 import subprocess
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from slurm.cluster import Cluster, wait_for
-from slurm.conftest import SlurmHouse
+from slurm.conftest import Run, SlurmHouse
 from slurm.test_demo import contents
 
 BATCH = "resources/small/gamma0/{}"
@@ -32,22 +35,25 @@ def running(cluster: Cluster, text: str) -> list[int]:
 def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, copied: SlurmHouse) -> None:
     """In one run: too little memory, too little time, scancel, a lost node, and an exit 1 in a scene."""
     before, names = contents(copied.folder), batches(copied)[:4]
-    cancelled, lost, late, broken = names
+    lost, cancelled, late, broken = names
     remove(copied, *(BATCH.format(name) for name in names), STACK, STATIC)
     image = next((copied.folder / "resources/small/twin/scenes").glob("*/measurement/*vv*.tiff"))
     spoilt = spoil(copied, broken)
-    # The first attempt of prepare_static gets less memory than two Snakemakes and NumPy take; the second enough.
-    little = ["--set-resources", "prepare_static:mem_mb=450*attempt", "--groups", "flatten_scenes=scenes", "--group-components", "scenes=1"]
-    run = copied.slurm(*little, "--", STACK, STATIC)
+    # The first attempt of prepare_static gets less memory than a Snakemake and NumPy take; the second enough.
+    little = ["--set-resources", "prepare_static:mem_mb=380*attempt"]
+    alone = ["--groups", "make_twin=twin"]  # in place of the profile's: every batch is a job of its own
+    run = copied.slurm(*little, *alone, "--", STACK, STATIC)
+    todo = {cancelled: cancel, late: time_out}
     try:
-        for name, act in ((cancelled, cancel), (late, time_out), (lost, lose_node)):
-            run.until(lambda name=name: running(cluster, name), f"{name} to run")
-            act(cluster, running(cluster, name)[0])
+        run.until(lambda: running(cluster, lost), f"{lost} to run")
+        lose_node(cluster, running(cluster, lost)[0])  # first, because it takes all jobs of the node with it
+        run.until(lambda: strike(cluster, todo), "the other jobs to run")
         run.wait(1)
     finally:
         subprocess.run(["scontrol", "update", "nodename=cpu1,cpu2", "state=resume"], capture_output=True, check=False)
-    states = {job.state for job in cluster.records(run.name)}
-    assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= states
+    states = ends(cluster, run)
+    assert states["rule_prepare_static"] == ["FAILED", "COMPLETED"]
+    assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= set(states["rule_flatten_scenes"])
     assert f"logs/flatten_scenes/{broken}.log" in run.text  # the job that cannot succeed, and its log, are named
     assert re.search(r"cannot be read|download the product again", run.text)
     assert not (copied.folder / BATCH.format(broken)).exists()
@@ -60,10 +66,25 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     assert image.exists()
 
 
+def strike(cluster: Cluster, todo: dict[str, Callable[[Cluster, int], None]]) -> bool:
+    """Do to each job what is to be done as soon as it runs; whether all is done."""
+    for name, act in list(todo.items()):
+        for number in running(cluster, name):
+            act(cluster, number)
+            todo.pop(name, None)
+    return not todo
+
+
+def ends(cluster: Cluster, run: Run) -> dict[str, list[str]]:
+    """How the jobs of each rule have ended, in this order."""
+    names, found = run.submitted(), defaultdict(list)
+    for job in cluster.records(run.name):
+        found[names[job.number]].append(job.state)
+    return found
+
+
 def spoil(house: SlurmHouse, batch: str) -> dict[Path, bytes]:
     """Cut the images of a batch short behind the workflow's back, so that none of its scenes can be made."""
-    import csv
-
     with (house.folder / "resources/small/scenes.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if f"{row['track']}_{row['quarter']}" == batch]
     images = [image for row in rows for image in (house.folder / row["products"]).glob("measurement/*.tiff")]
