@@ -207,7 +207,7 @@ class Cluster:
         """Cancel all jobs, then stop every daemon that was started here, by its process id; remove the links."""
         if self._running("slurmctld"):
             subprocess.run(["scancel", "--user=root"], check=False)
-            wait_for(lambda: not output("squeue", "--noheader", "--states=PENDING,RUNNING,COMPLETING"), 60, "the jobs to end")
+            wait_for(lambda: not output("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING"), 60, "the jobs to end")
         for name in (*NODES, "slurmctld", "munged"):
             self.stop(name)
         for name in FILES:
@@ -238,9 +238,9 @@ class Cluster:
         lines = output("sinfo", "--noheader", "--Node", "--format=%N %t").splitlines()
         return dict(line.split() for line in lines)
 
-    def queued(self, states: str = "PENDING,RUNNING,COMPLETING") -> dict[int, tuple[str, str]]:
-        """Number, state and comment (the rule) of jobs that are not done."""
-        lines = output("squeue", "--noheader", f"--states={states}", "--format=%A|%T|%k").splitlines()
+    def queued(self, run: str, states: str = "PENDING,RUNNING,SUSPENDED,COMPLETING") -> dict[int, tuple[str, str]]:
+        """Number, state and comment (the rule and its wildcards) of a run's jobs that are not done."""
+        lines = output("squeue", "--noheader", f"--name={run}", f"--states={states}", "--format=%A|%T|%k").splitlines()
         return {int(number): (state, comment) for number, state, comment in (line.split("|", 2) for line in lines)}
 
     def records(self, run: str | None = None) -> list[Job]:

@@ -32,6 +32,7 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip("a real Slurm is started by `make test-slurm` alone")
     if reason := unfit():
         pytest.skip(f"no Slurm can be started here: {reason}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored, and Snakemake would inherit that
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(ALL_S)
     slurm = Cluster()

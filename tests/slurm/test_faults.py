@@ -27,9 +27,11 @@ def batches(house: SlurmHouse) -> list[str]:
     return sorted(path.name for path in (house.folder / "resources/small/gamma0").glob("*_20*q*"))
 
 
-def running(cluster: Cluster, text: str) -> list[int]:
-    """Running jobs whose comment, the rule and its wildcards, holds a text."""
-    return [number for number, (_, comment) in cluster.queued("RUNNING").items() if text in comment]
+def running(cluster: Cluster, run: Run, text: str) -> list[int]:
+    """Running jobs of a run whose comment, the rule and its wildcards, holds a text."""
+    if not run.submitted():
+        return []
+    return [number for number, (_, comment) in cluster.queued(run.name, "RUNNING").items() if text in comment]
 
 
 def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, copied: SlurmHouse) -> None:
@@ -45,9 +47,9 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     run = copied.slurm(*little, *alone, "--", STACK, STATIC)
     todo = {cancelled: cancel, late: time_out}
     try:
-        run.until(lambda: running(cluster, lost), f"{lost} to run")
-        lose_node(cluster, running(cluster, lost)[0])  # first, because it takes all jobs of the node with it
-        run.until(lambda: strike(cluster, todo), "the other jobs to run")
+        run.until(lambda: running(cluster, run, lost), f"{lost} to run")
+        lose_node(cluster, running(cluster, run, lost)[0])  # first, because it takes all jobs of the node with it
+        run.until(lambda: strike(cluster, run, todo), "the other jobs to run")
         run.wait(1)
     finally:
         subprocess.run(["scontrol", "update", "nodename=cpu1,cpu2", "state=resume"], capture_output=True, check=False)
@@ -66,10 +68,10 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     assert image.exists()
 
 
-def strike(cluster: Cluster, todo: dict[str, Callable[[Cluster, int], None]]) -> bool:
+def strike(cluster: Cluster, run: Run, todo: dict[str, Callable[[Cluster, int], None]]) -> bool:
     """Do to each job what is to be done as soon as it runs; whether all is done."""
     for name, act in list(todo.items()):
-        for number in running(cluster, name):
+        for number in running(cluster, run, name):
             act(cluster, number)
             todo.pop(name, None)
     return not todo
@@ -118,10 +120,10 @@ def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, 
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
-    run.until(lambda: running(cluster, "flatten_scenes"), "a batch to run")
+    run.until(lambda: running(cluster, run, "flatten_scenes"), "a batch to run")
     run.send(how)
     run.process.wait(300)
-    wait_for(lambda: not cluster.queued(), 60, "the queue to be empty")
+    wait_for(lambda: not cluster.queued(run.name), 60, "the queue to be empty")
     copied.slurm("--", STACK).wait()
     assert changed(before, copied) == set()
 
@@ -130,10 +132,10 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
-    run.until(lambda: running(cluster, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
+    run.until(lambda: running(cluster, run, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
     run.send(signal.SIGKILL)
     run.process.wait(60)
-    (orphan,) = running(cluster, "flatten_scenes")
+    (orphan,) = running(cluster, run, "flatten_scenes")
     subprocess.run(["scontrol", "suspend", str(orphan)], check=False)  # it will not be done by itself before the next run begins
     refused = copied.slurm("--", STACK)
     refused.wait(1)
@@ -156,16 +158,16 @@ def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Clust
     subprocess.run(["scontrol", "update", nodes, "state=drain", "reason=test"], check=True)
     try:
         run = copied.slurm("--", STACK)
-        run.until(lambda: "PENDING" in {state for state, _ in cluster.queued().values()}, "a job to wait")
+        run.until(lambda: run.submitted() and "PENDING" in {state for state, _ in cluster.queued(run.name).values()}, "a job to wait")
         run.send(signal.SIGKILL)
         run.process.wait(60)
-        (orphan,) = cluster.queued()
+        (orphan,) = cluster.queued(run.name)
         assert copied.small("--unlock").returncode == 0
         done = copied.small("--", STACK)  # the next run is local, and is done before the orphan starts
         assert done.returncode == 0, done.stderr
     finally:
         subprocess.run(["scontrol", "update", nodes, "state=resume"], check=True)
-    wait_for(lambda: orphan not in cluster.queued(), 120, "the orphan to end")
+    wait_for(lambda: orphan not in cluster.queued(run.name), 300, "the orphan to end")
     assert cluster.details(orphan)["JobState"] == "FAILED"
     (log,) = (copied.folder / ".snakemake/slurm_logs").rglob(f"{orphan}.log")
     assert "the run that sent this job is over; the job stops before it touches a file" in log.read_text()

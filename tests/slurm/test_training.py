@@ -44,7 +44,7 @@ def test_killed_training_goes_on_where_it_was(cluster: Cluster, copied: SlurmHou
     log = copied.folder / "results/small/logs/train/sequence_0.log"
     log.unlink()  # of the first run
     run.until(lambda: log.exists() and "epoch 3 of " in log.read_text(), "three epochs")
-    (number,) = cluster.queued("RUNNING")
+    (number,) = cluster.queued(run.name, "RUNNING")
     subprocess.run(["scancel", "--signal=KILL", "--full", str(number)], check=True)
     run.wait()
     assert len(run.submitted()) == 2
