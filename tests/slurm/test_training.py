@@ -5,7 +5,7 @@ import subprocess
 
 import pandas as pd
 from slurm.cluster import Cluster
-from slurm.conftest import SlurmHouse
+from slurm.conftest import SlurmHouse, unseen
 
 MEMBER = "results/small/learning/sequence/0"
 TOLERANCE = 1e-4
@@ -21,6 +21,7 @@ def checkpoints(house: SlurmHouse) -> list[str]:
     return sorted(path.name for path in (house.folder / MEMBER).parent.iterdir() if path.suffix in {".ckpt", ".resume", ".partial"})
 
 
+@unseen("two nodes train to the loss of one process within 1e-4")
 def test_two_nodes_train_to_the_loss_of_one_process(cluster: Cluster, copied: SlurmHouse) -> None:
     """`batch_size` is the number of patches of a step, whoever computes it: the one process of the first run is the measure."""
     alone = history(copied)
@@ -37,6 +38,7 @@ def test_two_nodes_train_to_the_loss_of_one_process(cluster: Cluster, copied: Sl
     assert (together["validation_loss"] - alone["validation_loss"]).abs().max() < TOLERANCE
 
 
+@unseen("training that is killed in Slurm goes on to the same loss")
 def test_killed_training_goes_on_where_it_was(cluster: Cluster, copied: SlurmHouse) -> None:
     undisturbed = history(copied)
     (copied.folder / f"{MEMBER}.ckpt").unlink()
