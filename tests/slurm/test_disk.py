@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     [
         pytest.param("COG", marks=unseen("a full disk while a COG is written")),
         "Zarr",
-        pytest.param("checkpoint", marks=unseen("training completes after a full disk")),
+        "checkpoint",
     ],
 )
 def test_a_full_disk_is_named_and_costs_nothing_that_was_there(ran: tuple[SlurmHouse, Run], disk: Path, kind: str) -> None:
