@@ -92,7 +92,7 @@ def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:
         command += [f"--{name}", str(site / file)]
     command += ["--ndvi", "--out", str(tmp_path / "0.ckpt"), "--history", str(tmp_path / "0.csv")]
     source = Path(training.__file__).parents[2]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.ckpt", "0.csv"]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "0.csv"), undisturbed[1], atol=1e-4, rtol=1e-4)
