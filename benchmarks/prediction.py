@@ -1,10 +1,10 @@
-"""One day of a county, wall to wall: seconds, processor seconds and peak memory, for the plain and the lean model.
+"""One day of a county, wall to wall: seconds, processor seconds and peak memory, for the plain ConvLSTM and lean networks.
 
-    PYTHONPATH=src .venv/bin/python benchmarks/prediction.py [--threads 2] [--days 10] [--tile-px 256] [--strides 1 4] [--past]
+    PYTHONPATH=src .venv/bin/python benchmarks/prediction.py [--threads 2] [--tile-px 256] [--cases exact lean default]
 
 Writes a synthetic county of 1760 x 1762 pixels of 20 m (3.1 megapixels) with 13 static channels, weather on 4 km and NDVI on
-250 m, and runs prediction of a day in a process of its own for each stride, reading, Zarr and, with --past, labels of 90 days
-included. Prints a table.
+250 m, and runs prediction of a day in a process of its own for each network, reading, Zarr and, where the network is shown them,
+labels of 90 days included. Prints a table.
 """
 
 import argparse
@@ -15,13 +15,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-SHAPE, STATIC, HIDDEN, PAST_DAYS = (1760, 1762), 13, 24, 90
+SHAPE, STATIC, PAST_DAYS, LONGEST = (1760, 1762), 13, 90, 60
+# Arguments of the network, days of the window, and whether it is shown past labels.
+CASES: dict[str, tuple[dict[str, Any], int, bool]] = {
+    "exact": ({"architecture": "convlstm", "hidden_channels": [24], "kernel_size": 3, "stride": 1}, 10, False),
+    "lean": ({"architecture": "convlstm", "hidden_channels": [24], "kernel_size": 3, "stride": 4}, 10, False),
+    "default": ({"architecture": "reservoirs", "stores": 16, "kernel_size": 3, "stride": 4}, 60, True),
+}
 
 
-def write_county(folder: Path, days: int, past: bool) -> None:
+def write_county(folder: Path, days: int = LONGEST) -> None:
     """Covariates and labels of a county as noise."""
     import xarray as xr
     from odc.geo.geobox import GeoBox
@@ -44,8 +51,8 @@ def write_county(folder: Path, days: int, past: bool) -> None:
     write("ndvi.zarr", fine, "time", daily[:1], {}, **looks)
     names = np.array([f"c{number}" for number in range(STATIC - 2)])
     write("static.zarr", box, "channel", names, {}, static=rng.random((STATIC - 2, *SHAPE)).astype(np.float32))
-    # Without past labels the file only says which days were seen; with them, 30 acquisitions lie before the day.
-    times = daily[-1] - np.arange(30 if past else 1)[::-1] * np.timedelta64(3, "D") + np.timedelta64(5, "h")
+    # 30 acquisitions up to the day.
+    times = daily[-1] - np.arange(30)[::-1] * np.timedelta64(3, "D") + np.timedelta64(5, "h")
     ssm = np.broadcast_to(rng.random(SHAPE).astype(np.float32), (len(times), *SHAPE))
     flags = np.zeros(ssm.shape, np.int32)
     write("ssm.zarr", box, "time", times, {"time": 16, "y": 256, "x": 256}, ssm=ssm, ssm_uncertainty=ssm * 0.1 + 0.05, flags=flags)
@@ -54,22 +61,21 @@ def write_county(folder: Path, days: int, past: bool) -> None:
     (folder / "splits.json").write_text(json.dumps(splits))
 
 
-def predict_once(folder: Path, stride: int, days: int, tile_px: int, past: bool, threads: int) -> None:
+def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
     """Predict the last day in this process and print seconds, processor seconds and peak memory [MB]."""
     import torch
 
     from loam.features import WEATHER, open_covariates
-    from loam.learning.convlstm import ConvLSTM
+    from loam.learning.architectures import build
     from loam.learning.labels import open_labels
     from loam.learning.prediction import Inputs, write_days
 
     torch.set_num_threads(threads)
+    arguments, days, past = CASES[case]
     channels = STATIC + 4 * past
     plain = {"dynamic_mean": [0.0] * len(WEATHER), "dynamic_deviation": [1.0] * len(WEATHER)}
     plain |= {"static_mean": [0.0] * channels, "static_deviation": [1.0] * channels}
-    model = ConvLSTM(
-        dynamic_channels=len(WEATHER), static_channels=channels, hidden_channels=[HIDDEN], kernel_size=3, stride=stride, statistics=plain
-    )
+    model = build(**arguments, dynamic_channels=len(WEATHER), static_channels=channels, statistics=plain)
     start = time.perf_counter(), time.process_time()
     covariates = open_covariates(folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr")
     splits = json.loads((folder / "splits.json").read_text())
@@ -84,26 +90,24 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--tile-px", type=int, default=256)
-    parser.add_argument("--strides", type=int, nargs="*", default=[1, 4])
-    parser.add_argument("--past", action="store_true")
+    parser.add_argument("--cases", choices=list(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.folder:
-        predict_once(arguments.folder, arguments.strides[0], arguments.days, arguments.tile_px, arguments.past, arguments.threads)
+        predict_once(arguments.folder, arguments.cases[0], arguments.tile_px, arguments.threads)
         return
-    print(f"{SHAPE[0]} x {SHAPE[1]} pixels, {arguments.days} days, {HIDDEN} hidden channels, tiles of {arguments.tile_px} pixels")
-    print("| stride | s | processor s | peak memory [MB] |\n|---|---|---|---|")
+    print(f"{SHAPE[0]} x {SHAPE[1]} pixels, tiles of {arguments.tile_px} pixels, {arguments.threads} threads")
+    print("| network | s | processor s | peak memory [MB] |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        write_county(Path(folder), arguments.days, arguments.past)
-        for stride in arguments.strides:
-            command = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--strides", str(stride)]
+        write_county(Path(folder))
+        for case in arguments.cases:
+            command = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--cases", case]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 sys.exit(done.stderr)
             seconds, processor, memory = map(float, done.stdout.split())
-            print(f"| {stride} | {seconds:.0f} | {processor:.0f} | {memory:.0f} |", flush=True)
+            print(f"| {case} | {seconds:.0f} | {processor:.0f} | {memory:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

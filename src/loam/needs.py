@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from loam.config import Config
+from loam.config import Config, Experiment
 from loam.errors import LoamError
 
 STARTER_MB = 300  # two Snakemakes and a shell around every Slurm job: 230 MB measured
@@ -88,11 +88,11 @@ NEEDS = {
     "soil_water_index": Need(2, Cost(0), Cost(4, 0, 0.3), Cost(0, 0, 7)),
     "sample_patches": Need(1, Cost(290, 0, 3), Cost(3.5, 0, 0.3), Cost(1)),
     "check_splits": Need(1, Cost(400, 0, 3), Cost(4, 0, 0.1), Cost(1)),
-    "train": Need(4, Cost(880, 0, 18), Cost(8), Cost(1)),
-    "predict": Need(4, Cost(500, 0, 15), Cost(4.5, 0, 1.1), Cost(0, 0, 7)),
+    "train": Need(4, Cost(2300, 200), Cost(8), Cost(1)),
+    "predict": Need(4, Cost(700, 400), Cost(4.5, 0, 1.6), Cost(0, 0, 7)),
     "calibrate": Need(1, Cost(400, 60), Cost(5, 0, 0.2), Cost(1)),
     "probe_model": Need(4, Cost(900, 0, 8), Cost(40), Cost(5)),
-    "collect_samples": Need(2, Cost(400, 0, 25), Cost(4.5, 0, 1), Cost(15)),
+    "collect_samples": Need(2, Cost(1100, 400), Cost(30, 0, 1), Cost(15)),
     "score": Need(1, Cost(300), Cost(3.5), Cost(1)),
     "validate_stations": Need(1, Cost(600, 0, 1), Cost(10), Cost(1)),
     "write_maps": Need(1, Cost(360, 120), Cost(2.5, 2), Cost(0, 0, 9)),
@@ -100,7 +100,7 @@ NEEDS = {
     "draw_scores": Need(1, Cost(300), Cost(4), Cost(1)),
     "draw_stations": Need(1, Cost(300), Cost(4), Cost(1)),
     "draw_sampling": Need(1, Cost(350, 0, 3), Cost(4), Cost(1)),
-    "draw_series": Need(1, Cost(340, 0, 57), Cost(2.5, 0, 0.4), Cost(1)),
+    "draw_series": Need(1, Cost(800, 100), Cost(4, 0, 0.4), Cost(1)),
     "draw_moisture": Need(1, Cost(380, 0, 10), Cost(3.5, 0, 0.1), Cost(1)),
     "draw_scenes": Need(1, Cost(350, 20, 1), Cost(4, 0, 0.1), Cost(1)),
     "draw_covariates": Need(1, Cost(450, 100), Cost(5, 1), Cost(1)),
@@ -108,7 +108,7 @@ NEEDS = {
 # Steps that keep within moisture.compute.memory_mb, whatever the area.
 BOUNDED = {"fit_references", "detect_change", "detect_acquisition", "volumetric_moisture", "soil_water_index"}
 # A patch's pixel, a pass over it forward and backward, with the validation after it [s]: a part, and one per day of a sequence.
-TRAIN_S, TRAIN_DAY_S = 1.65e-6, 0.165e-6
+TRAIN_S, TRAIN_DAY_S = 1.65e-6, {"convlstm": 0.165e-6, "reservoirs": 0.04e-6, "unet": 0.1e-6}
 
 
 def size_of(cfg: Config) -> Size:
@@ -168,10 +168,14 @@ def _training_seconds(name: str, cfg: Config, size: Size) -> float:
     """Of one member of the longest experiment."""
     if name != "train":
         return 0.0
-    patches, days = cfg.learning.patches, max(one.days if one.form == "sequence" else 1 for one in cfg.learning.active.values())
+    patches = cfg.learning.patches
     there = 2 * size.megapixels * 1e6 * size.dates / patches.stride_px**2
-    pixels = min(2 * patches.max_patches, there) * patches.size_px**2
-    return cfg.learning.train.epochs * pixels * (TRAIN_S + TRAIN_DAY_S * days)
+    pixels = min(patches.max_patches + patches.max_wet_patches, there) * patches.size_px**2
+    return cfg.learning.train.epochs * pixels * max(map(_pixel_seconds, cfg.learning.active.values()))
+
+
+def _pixel_seconds(one: Experiment) -> float:
+    return TRAIN_S + TRAIN_DAY_S[one.architecture] * (one.days if one.form == "sequence" else 1)
 
 
 def gpus(name: str, cfg: Config) -> int:
@@ -202,6 +206,6 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
         "prepare_ndvi": sources.path("ndvi") is not None, "volumetric_moisture": moisture.volumetric,
         "soil_water_index": bool(moisture.soil_water_index_days), "detect_acquisition": 0,
         "train": members, "predict": members, "probe_model": members, "calibrate": len(learning.active),
-        "validate_stations": bool(cfg.evaluation.stations), "draw_stations": bool(cfg.evaluation.stations),
+        "validate_stations": bool(cfg.evaluation.stations.sources), "draw_stations": bool(cfg.evaluation.stations.sources),
     }  # fmt: skip
     return {name: int(counts.get(name, 1)) for name in NEEDS if counts.get(name, 1)}

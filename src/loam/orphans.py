@@ -37,14 +37,17 @@ def enter() -> None:
     Raises:
         LoamError: a run of another machine cannot be told from a dead one, or its jobs do not end.
     """
-    for entry in sorted(RUNS.glob(f"*/{OWNER}")):
-        _strike_out(entry.parent, json.loads(entry.read_text()))
-    for folder in list(RUNS.glob("*")):  # struck out, and stopped by an error before the jobs were gone
-        if not (folder / OWNER).exists():
+    for folder in list(RUNS.glob("*")):
+        try:
+            _strike_out(folder, json.loads((folder / OWNER).read_text()))
+        except FileNotFoundError:  # struck out, and stopped by an error before the jobs were gone; or leaving just now
             _clear(folder)
-    mine = RUNS / os.environ[TOKEN]
-    mine.mkdir(parents=True)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    token = os.environ[TOKEN]
+    mine = RUNS.with_name(f"{RUNS.name}-{token}")  # an entry is there with its owner or not at all
+    mine.mkdir()
     (mine / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}))
+    mine.rename(RUNS / token)
 
 
 def leave() -> None:
@@ -77,7 +80,7 @@ def _strike_out(folder: Path, owner: dict) -> None:
         msg = f"{folder}: a run on {owner['host']}, process {owner['pid']}, may still be at work (Slurm jobs: {numbers})"
         raise LoamError(msg + f"; start this one there, or make sure that it has ended, scancel its jobs, and rm -r {folder}")
     if owner["started"] != _started(owner["pid"]):
-        (folder / OWNER).unlink()
+        (folder / OWNER).unlink(missing_ok=True)
         _clear(folder)
 
 
@@ -90,11 +93,11 @@ def _clear(folder: Path) -> None:
         sys.stderr.write(f"loam: ending processes that a killed run has left: {' '.join(map(str, processes))}\n")
         _end(processes, signal.SIGTERM, GRACE_S)
         _end(_processes(folder.name), signal.SIGKILL, GRACE_S)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _numbers(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name.isdigit())
+    return sorted(path.name for path in folder.glob("*") if path.name.isdigit())
 
 
 def _cancel(numbers: list[str]) -> None:

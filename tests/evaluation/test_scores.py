@@ -15,7 +15,7 @@ from loam.evaluation.scores import COLUMNS, read_calibration, score, score_table
 from loam.parts import TESTS
 
 DEVIATIONS = ["r2", "r", "rmse", "mae", "bias", "ubrmse"]
-OTHERS = ["skill", "pod", "far", "csi", "temporal_r", "anomaly_r", "spatial_r"]
+OTHERS = ["skill", "pod", "far", "csi", "pod_ranked", "temporal_r", "anomaly_r", "spatial_r"]
 INTERVALS = ["crps", *(f"{name}{level}" for level in (68, 90, 95) for name in ("coverage", "width"))]
 CALIBRATION = {"sequence": {68: 1.5, 90: 3.0, 95: 4.0}}
 

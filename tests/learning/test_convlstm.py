@@ -14,10 +14,13 @@ STATISTICS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def model() -> ConvLSTM:
+@pytest.fixture(params=[False, True], ids=["joined", "hoisted"])
+def model(request: pytest.FixtureRequest) -> ConvLSTM:
+    """Static maps convolved with the rest on every step, or once for all."""
     torch.manual_seed(0)
-    return ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=1, statistics=STATISTICS).eval()
+    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=1, statistics=STATISTICS).eval()
+    model.cells[0].hoists = request.param
+    return model
 
 
 def inputs(steps: int = 4, size: int = 12, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,12 +30,13 @@ def inputs(steps: int = 4, size: int = 12, batch: int = 2) -> tuple[torch.Tensor
 
 def plain(model: ConvLSTM, dynamic: torch.Tensor, static: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The textbook recurrence: all channels joined on every step, one convolution of input and state, zero start."""
-    joined = torch.cat([model.from_below[0].weight, model.from_static.weight, model.cells[0].recurrent.weight], dim=1)
+    cell_of = model.cells[0]
+    joined = torch.cat([cell_of.of_input.weight, cell_of.of_static.weight, cell_of.of_state.weight], dim=1)
     dynamic = (compressed(dynamic) - model.dynamic_mean) / model.dynamic_deviation
     static = (static - model.static_mean) / model.static_deviation
     hidden = cell = torch.zeros(len(static), 6, *static.shape[-2:])
     for step in range(dynamic.shape[1]):
-        gates = torch.nn.functional.conv2d(torch.cat([dynamic[:, step], static, hidden], 1), joined, model.from_below[0].bias, padding=1)
+        gates = torch.nn.functional.conv2d(torch.cat([dynamic[:, step], static, hidden], 1), joined, cell_of.of_input.bias, padding=1)
         i, f, o, g = gates.chunk(4, 1)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         hidden = torch.sigmoid(o) * torch.tanh(cell)
@@ -48,7 +52,8 @@ def test_it_is_the_textbook_convlstm(model: ConvLSTM) -> None:
 
 def test_gradients_are_those_of_the_textbook(model: ConvLSTM) -> None:
     dynamic, static = inputs()
-    parameters = [model.cells[0].recurrent.weight, model.from_static.weight, model.from_below[0].weight]
+    cell = model.cells[0]
+    parameters = [cell.of_state.weight, cell.of_static.weight, cell.of_input.weight, cell.of_input.bias]
     ours = torch.autograd.grad(model(dynamic, static)[0].sum(), parameters)
     theirs = torch.autograd.grad(plain(model, dynamic, static)[0].sum(), parameters)
     for got, expected in zip(ours, theirs, strict=True):

@@ -1,12 +1,16 @@
 """Questions to a model whose answers are known: it reads rain of the last day and one map, and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from learning.task import TRAIN, learn
 
+from loam.config import Probes
 from loam.features import WEATHER
 from loam.learning.probes import (
     Patches,
@@ -18,6 +22,7 @@ from loam.learning.probes import (
     errors,
     exchanged,
     more_rain,
+    probe_model,
     questions,
     static_groups,
 )  # fmt: skip
@@ -145,3 +150,28 @@ def test_draws_are_capped_and_keep_their_order() -> None:
     drawn = draw(index, 10, np.random.default_rng(0))["row"]
     assert len(drawn) == 10 and drawn.is_monotonic_increasing and drawn.is_unique
     assert len(draw(index, 99, np.random.default_rng(0))) == 30
+
+
+def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(site: Path, tmp_path: Path) -> None:
+    learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
+    index = pd.read_parquet(site / "patches.parquet")
+    index["split"] = np.where(index["split"] == "validate", "both", index["split"])
+    index.loc[index.index[-1], "pass"] = 2
+    index.to_parquet(tmp_path / "patches.parquet")
+    cfg = Probes(patches_per_split=12, rain_factor=1.5, rain_mm=5, tolerance=1e-3, seed=1)
+    files = (
+        tmp_path / "0.ckpt",
+        site / "ssm.zarr",
+        site / "splits.json",
+        tmp_path / "patches.parquet",
+        site / "static.zarr",
+        site / "weather.zarr",
+    )
+    probe_model(*files, None, tmp_path / "asked.parquet", cfg, 16, 90, "cpu", 1)
+    table = pd.read_parquet(tmp_path / "asked.parquet")
+    assert set(table["split"]) == {"both"}
+    assert table[table["case"] == "unchanged"]["pixels"].sum() == 12 * 16 * 16
+    assert {"precipitation", "weather", "static", "more_rain"} <= set(table["case"])
+    rain = table[table["case"] == "more_rain"]
+    assert ((rain["not_drier"] >= 0) & (rain["not_drier"] <= rain["pixels"])).all()
+    assert not list(tmp_path.glob("tmp*"))  # what it unpacked is gone

@@ -264,7 +264,8 @@ def test_a_real_texture_map_has_properties_like_its_own(real_data: Path, tmp_pat
 
 def test_worldcover_becomes_the_masks(real_data: Path, cfg) -> None:
     from loam.flags import Flag
-    from loam.moisture.masks import land_cover_codes, land_cover_flags
+    from loam.grid import land_cover_codes
+    from loam.moisture.masks import land_cover_flags
 
     path = real_data / "static/glo30_worldcover_bowvalley/p2/ESA_WorldCover_10m_2021_v200_N51W117_Map.tif"
     codes = open_raster(path)

@@ -24,6 +24,7 @@ PACKAGES = {"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sb
 NODES = {"cpu1": "Feature=cpu", "cpu2": "Feature=cpu", "gpu1": "Gres=gpu:fake:2 Feature=gpu"}
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
 SITE = Path("/etc/slurm")
+INSTALL_S = 300  # of each command of apt-get: without a network it would wait for long
 CONTROLLER_PORT, FIRST_NODE_PORT = 26817, 26830
 
 # Status through squeue needs finished jobs to stay in memory (MinJobAge); records go to a text file, so that no database
@@ -75,6 +76,10 @@ NODE = "NodeName={name} NodeHostname={host} NodeAddr={address} Port={port} CPUs=
 
 class SlurmError(Exception):
     """Slurm cannot be started here; the message says why."""
+
+
+class NotInstalled(SlurmError):
+    """Its packages are not there and cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,13 @@ class Cluster:
                 policy.unlink()
 
     def _logged(self, *command: str) -> None:
-        with self.log.open("a") as log:
-            done = subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False)
-        if done.returncode:
-            msg = f"{' '.join(command)} failed, see {self.log}"
-            raise SlurmError(msg)
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            with self.log.open("a") as log:
+                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=quiet, check=True, timeout=INSTALL_S)
+        except subprocess.SubprocessError:
+            msg = f"Slurm cannot be installed: {' '.join(command)} failed, see {self.log}"
+            raise NotInstalled(msg) from None
 
     def _configure(self) -> None:
         host, address = socket.gethostname().split(".")[0], socket.gethostbyname(socket.gethostname())
@@ -200,7 +207,7 @@ class Cluster:
         """Cancel all jobs, then stop every daemon that was started here, by its process id; remove the links."""
         if self._running("slurmctld"):
             subprocess.run(["scancel", "--user=root"], check=False)
-            wait_for(lambda: not output("squeue", "--noheader", "--states=PENDING,RUNNING,COMPLETING"), 60, "the jobs to end")
+            wait_for(lambda: not output("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING"), 60, "the jobs to end")
         for name in (*NODES, "slurmctld", "munged"):
             self.stop(name)
         for name in FILES:
@@ -231,9 +238,9 @@ class Cluster:
         lines = output("sinfo", "--noheader", "--Node", "--format=%N %t").splitlines()
         return dict(line.split() for line in lines)
 
-    def queued(self, states: str = "PENDING,RUNNING,COMPLETING") -> dict[int, tuple[str, str]]:
-        """Number, state and comment (the rule) of jobs that are not done."""
-        lines = output("squeue", "--noheader", f"--states={states}", "--format=%A|%T|%k").splitlines()
+    def queued(self, run: str, states: str = "PENDING,RUNNING,SUSPENDED,COMPLETING") -> dict[int, tuple[str, str]]:
+        """Number, state and comment (the rule and its wildcards) of a run's jobs that are not done."""
+        lines = output("squeue", "--noheader", f"--name={run}", f"--states={states}", "--format=%A|%T|%k").splitlines()
         return {int(number): (state, comment) for number, state, comment in (line.split("|", 2) for line in lines)}
 
     def records(self, run: str | None = None) -> list[Job]:

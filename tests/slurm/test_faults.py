@@ -1,13 +1,16 @@
 """What a cluster does to jobs, and to Snakemake itself: everything is retried or named, and nothing is lost."""
 
+import csv
 import re
 import signal
 import subprocess
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from slurm.cluster import Cluster, wait_for
-from slurm.conftest import SlurmHouse
+from slurm.conftest import Run, SlurmHouse, unseen
 from slurm.test_demo import contents
 
 BATCH = "resources/small/gamma0/{}"
@@ -24,30 +27,36 @@ def batches(house: SlurmHouse) -> list[str]:
     return sorted(path.name for path in (house.folder / "resources/small/gamma0").glob("*_20*q*"))
 
 
-def running(cluster: Cluster, text: str) -> list[int]:
-    """Running jobs whose comment, the rule and its wildcards, holds a text."""
-    return [number for number, (_, comment) in cluster.queued("RUNNING").items() if text in comment]
+def running(cluster: Cluster, run: Run, text: str) -> list[int]:
+    """Running jobs of a run whose comment, the rule and its wildcards, holds a text."""
+    if not run.submitted():
+        return []
+    return [number for number, (_, comment) in cluster.queued(run.name, "RUNNING").items() if text in comment]
 
 
 def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, copied: SlurmHouse) -> None:
     """In one run: too little memory, too little time, scancel, a lost node, and an exit 1 in a scene."""
     before, names = contents(copied.folder), batches(copied)[:4]
-    cancelled, lost, late, broken = names
+    lost, cancelled, late, broken = names
     remove(copied, *(BATCH.format(name) for name in names), STACK, STATIC)
     image = next((copied.folder / "resources/small/twin/scenes").glob("*/measurement/*vv*.tiff"))
     spoilt = spoil(copied, broken)
-    # The first attempt of prepare_static gets less memory than two Snakemakes and NumPy take; the second enough.
-    little = ["--set-resources", "prepare_static:mem_mb=450*attempt", "--groups", "flatten_scenes=scenes", "--group-components", "scenes=1"]
-    run = copied.slurm(*little, "--", STACK, STATIC)
+    # The first attempt of prepare_static gets less memory than a Snakemake and NumPy take; the second enough.
+    little = ["--set-resources", "prepare_static:mem_mb=380*attempt"]
+    alone = ["--groups", "make_twin=twin"]  # in place of the profile's: every batch is a job of its own
+    run = copied.slurm(*little, *alone, "--", STACK, STATIC)
+    todo = {cancelled: cancel, late: time_out}
     try:
-        for name, act in ((cancelled, cancel), (late, time_out), (lost, lose_node)):
-            run.until(lambda name=name: running(cluster, name), f"{name} to run")
-            act(cluster, running(cluster, name)[0])
+        run.until(lambda: running(cluster, run, lost), f"{lost} to run")
+        lose_node(cluster, running(cluster, run, lost)[0])  # first, because it takes all jobs of the node with it
+        run.until(lambda: strike(cluster, run, todo), "the other jobs to run")
         run.wait(1)
     finally:
         subprocess.run(["scontrol", "update", "nodename=cpu1,cpu2", "state=resume"], capture_output=True, check=False)
-    states = {job.state for job in cluster.records(run.name)}
-    assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= states
+    states = ends(cluster, run)
+    assert "FAILED" in states["rule_prepare_static"]
+    assert states["rule_prepare_static"][-1] == "COMPLETED"
+    assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= set(states["rule_flatten_scenes"])
     assert f"logs/flatten_scenes/{broken}.log" in run.text  # the job that cannot succeed, and its log, are named
     assert re.search(r"cannot be read|download the product again", run.text)
     assert not (copied.folder / BATCH.format(broken)).exists()
@@ -60,10 +69,25 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     assert image.exists()
 
 
+def strike(cluster: Cluster, run: Run, todo: dict[str, Callable[[Cluster, int], None]]) -> bool:
+    """Do to each job what is to be done as soon as it runs; whether all is done."""
+    for name, act in list(todo.items()):
+        for number in running(cluster, run, name):
+            act(cluster, number)
+            todo.pop(name, None)
+    return not todo
+
+
+def ends(cluster: Cluster, run: Run) -> dict[str, list[str]]:
+    """How the jobs of each rule have ended, in this order."""
+    names, found = run.submitted(), defaultdict(list)
+    for job in cluster.records(run.name):
+        found[names[job.number]].append(job.state)
+    return found
+
+
 def spoil(house: SlurmHouse, batch: str) -> dict[Path, bytes]:
     """Cut the images of a batch short behind the workflow's back, so that none of its scenes can be made."""
-    import csv
-
     with (house.folder / "resources/small/scenes.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if f"{row['track']}_{row['quarter']}" == batch]
     images = [image for row in rows for image in (house.folder / row["products"]).glob("measurement/*.tiff")]
@@ -97,10 +121,10 @@ def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, 
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
-    run.until(lambda: running(cluster, "flatten_scenes"), "a batch to run")
+    run.until(lambda: running(cluster, run, "flatten_scenes"), "a batch to run")
     run.send(how)
     run.process.wait(300)
-    wait_for(lambda: not cluster.queued(), 60, "the queue to be empty")
+    wait_for(lambda: not cluster.queued(run.name), 60, "the queue to be empty")
     copied.slurm("--", STACK).wait()
     assert changed(before, copied) == set()
 
@@ -109,10 +133,10 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
-    run.until(lambda: running(cluster, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
+    run.until(lambda: running(cluster, run, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
     run.send(signal.SIGKILL)
     run.process.wait(60)
-    (orphan,) = running(cluster, "flatten_scenes")
+    (orphan,) = running(cluster, run, "flatten_scenes")
     subprocess.run(["scontrol", "suspend", str(orphan)], check=False)  # it will not be done by itself before the next run begins
     refused = copied.slurm("--", STACK)
     refused.wait(1)
@@ -127,6 +151,7 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied
     assert not list((copied.folder / ".snakemake/loam").glob("*"))
 
 
+@unseen("a waiting job of a killed run stops before it touches a file")
 def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Cluster, copied: SlurmHouse) -> None:
     """It cannot be cancelled, because nobody knows its number: it looks itself, before it touches a file."""
     before, name = contents(copied.folder), batches(copied)[0]
@@ -135,16 +160,16 @@ def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Clust
     subprocess.run(["scontrol", "update", nodes, "state=drain", "reason=test"], check=True)
     try:
         run = copied.slurm("--", STACK)
-        run.until(lambda: "PENDING" in {state for state, _ in cluster.queued().values()}, "a job to wait")
+        run.until(lambda: run.submitted() and "PENDING" in {state for state, _ in cluster.queued(run.name).values()}, "a job to wait")
         run.send(signal.SIGKILL)
         run.process.wait(60)
-        (orphan,) = cluster.queued()
+        (orphan,) = cluster.queued(run.name)
         assert copied.small("--unlock").returncode == 0
         done = copied.small("--", STACK)  # the next run is local, and is done before the orphan starts
         assert done.returncode == 0, done.stderr
     finally:
         subprocess.run(["scontrol", "update", nodes, "state=resume"], check=True)
-    wait_for(lambda: orphan not in cluster.queued(), 120, "the orphan to end")
+    wait_for(lambda: orphan not in cluster.queued(run.name), 300, "the orphan to end")
     assert cluster.details(orphan)["JobState"] == "FAILED"
     (log,) = (copied.folder / ".snakemake/slurm_logs").rglob(f"{orphan}.log")
     assert "the run that sent this job is over; the job stops before it touches a file" in log.read_text()

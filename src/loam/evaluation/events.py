@@ -6,10 +6,13 @@ import numpy as np
 
 
 def event_scores(target: np.ndarray, estimate: np.ndarray, threshold: float) -> Iterator[tuple[str, float]]:
-    """Name and value of POD, FAR and CSI of exceeding a threshold (Wilks 2011, section 8.2); NaN where not defined.
+    """Name and value of POD, FAR, CSI of exceeding a threshold (Wilks 2011, section 8.2), and POD by rank; NaN where not defined.
 
     Hits a, false alarms b, misses c: probability of detection a / (a + c), false alarm ratio b / (a + b), critical
     success index a / (a + b + c).
+
+    A model that predicts the mean hardly ever says what noisy labels reach by their noise. By rank, as many events are said
+    as happened, where the estimate is highest: how well the wettest are told from the rest, whatever the scale.
 
     Args:
         target: labels or truth `(n)`.
@@ -20,3 +23,13 @@ def event_scores(target: np.ndarray, estimate: np.ndarray, threshold: float) -> 
     hits, alarms, misses = (int(np.sum(one)) for one in (happened & said, ~happened & said, happened & ~said))
     for name, count, total in (("pod", hits, hits + misses), ("far", alarms, hits + alarms), ("csi", hits, hits + alarms + misses)):
         yield name, count / total if total else np.nan
+    yield "pod_ranked", _found_by_rank(happened, estimate)
+
+
+def _found_by_rank(happened: np.ndarray, estimate: np.ndarray) -> float:
+    """Share of the events that lie among as many highest estimates [1]."""
+    count = int(happened.sum())
+    if not count:
+        return np.nan
+    highest = np.argpartition(estimate, -count)[-count:]
+    return float(happened[highest].mean())

@@ -1,5 +1,6 @@
 """Labels as a flat file of floats: any patch of any date is read from it without the rest, by every process alike."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +69,9 @@ def _unpack(data: Any, labels: Labels) -> None:
     """Fill the labels' file, a range of dates and rows at a time."""
     shape = tuple(data["ssm"].shape)
     out = np.memmap(labels.file, np.float32, "w+", shape=(shape[0], len(LAYERS), *shape[1:])) if shape[0] else None
+    if out is not None:
+        with labels.file.open("r+b") as file:  # room for all of it: writing to a mapped page that the disk has none for kills the process
+            os.posix_fallocate(file.fileno(), 0, out.nbytes)
     chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
     rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
     for first in range(0, shape[0], chunk_dates):

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
@@ -134,7 +135,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
         max_epochs=cfg.epochs, callbacks=[best, *stop, rows, Last(scratch / LAST)], logger=False, gradient_clip_val=1.0,
         accelerator=cfg.accelerator, devices=cfg.devices, num_nodes=cfg.nodes, strategy=cfg.strategy,
         deterministic="warn", num_sanity_val_steps=0, use_distributed_sampler=False, enable_progress_bar=False,
-        enable_model_summary=False, precision=_precision(cfg),
+        enable_model_summary=False, precision=_precision(cfg), plugins=[Whole()],
     )  # fmt: skip
     if cfg.batch_size % trainer.world_size:
         msg = f"learning.train.batch_size: {cfg.batch_size} patches cannot be shared by {trainer.world_size} processes; make it a multiple"
@@ -241,8 +242,14 @@ class Last(Checkpoint):
         self.path = path
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write it; every process takes part."""
+        trainer.save_checkpoint(self.path)
+
+
+class Whole(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all; Lightning's own come from the temporary folder, often another disk, by a copy."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write beside, then rename."""
-        partial = self.path.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            partial.replace(self.path)
+        with whole(Path(path)) as partial:
+            super().save_checkpoint(checkpoint, partial, storage_options)

@@ -13,7 +13,8 @@ from loam.products.score_lookup import CEILING, Scores, Shown
 METRICS = {"r2": "R²", "r": "r", "rmse": "RMSE", "mae": "MAE", "bias": "bias"}
 MORE = {
     "ubrmse": "ubRMSE", "skill": "skill", "temporal_r": "temporal r", "anomaly_r": "anomaly r", "spatial_r": "spatial r", "pod": "POD",
-    "far": "FAR", "csi": "CSI", "crps": "CRPS", "coverage90": "coverage 90 %", "coverage90_calibrated": "calibrated",
+    "far": "FAR", "csi": "CSI", "pod_ranked": "POD by rank", "crps": "CRPS", "coverage90": "coverage 90 %",
+    "coverage90_calibrated": "calibrated",
 }  # fmt: skip
 TITLES = {"label": "Against the labels", "truth": "Against the truth"}
 CHECKS = {

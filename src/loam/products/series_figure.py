@@ -19,12 +19,12 @@ MIN_SHARE = 0.1
 
 def draw_series(predictions: list[Path], ssm: Path, weather: Path, splits: Path, truth: Path | None, out: Path) -> None:
     """Draw the area's mean soil moisture of labels, ensembles and truth, with daily rain."""
-    labels = open_dataset(ssm)
+    labels = open_dataset(ssm, {})  # in chunks: of whole series only the means are kept
     usable = ((labels["flags"] & int(UNUSABLE)) == 0) & labels["ssm"].notnull()
     area = usable.any("time").compute()
-    series = {name: area_mean([open_dataset(path)["ssm"] for path in paths], area) for name, paths in _experiments(predictions).items()}
+    series = {name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area) for name, paths in _experiments(predictions).items()}
     observed = label_means(labels["ssm"].where(usable), area)
-    true = None if truth is None else area_mean([open_dataset(truth)["ssm"]], area)
+    true = None if truth is None else area_mean([open_dataset(truth, {})["ssm"]], area)
     rain = open_dataset(weather)["precipitation"].mean(("y", "x")).to_series()
     save(series_figure(series, observed, true, rain, span_of_tests(json.loads(splits.read_text()))), out)
 
