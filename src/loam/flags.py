@@ -1,4 +1,4 @@
-"""Flags: why a value needs care, or is not there."""
+"""Flags of soil moisture and of the stack: why a value needs care, or is not there."""
 
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
@@ -27,6 +27,16 @@ class Flag(IntFlag):
     DENSE_VEGETATION = 8192
     UNKNOWN_PLATFORM = 16384
 
+
+class Mask(IntFlag):
+    """Bits of the stack's `mask`."""
+
+    NO_OBSERVATION = 1
+    LAYOVER = 2
+    SHADOW = 4
+
+
+HIDDEN = Mask.LAYOVER | Mask.SHADOW  # terrain stands in the way
 
 # Bits under which backscatter says nothing about the soil: no label is taken there.
 UNUSABLE = (
@@ -58,12 +68,26 @@ def usable_labels(ssm: np.ndarray, flags: np.ndarray) -> np.ndarray:
 
 def flag_attributes() -> dict[str, Any]:
     """CF attributes that explain a `flags` variable."""
-    return {
-        "long_name": "quality flags",
-        "units": "1",
-        "flag_masks": [int(flag) for flag in Flag],
-        "flag_meanings": " ".join(flag.name.lower() for flag in Flag if flag.name),
-    }
+    return _explained("quality flags", Flag)
+
+
+def layer_attributes(name: str, coefficient: str = "gamma nought") -> dict[str, Any]:
+    """CF attributes of a layer of the stack.
+
+    Args:
+        name: 'vv', 'vh', 'incidence' or 'mask'.
+        coefficient: what `vv` and `vh` are.
+    """
+    if name == "mask":
+        return _explained("no data, layover, shadow", Mask)
+    if name == "incidence":
+        return {"units": "degree", "long_name": "local incidence angle"}
+    return {"units": "1", "long_name": f"{coefficient} {name.upper()}, linear power"}
+
+
+def _explained(long_name: str, bits: type[IntFlag]) -> dict[str, Any]:
+    meanings = " ".join(bit.name.lower() for bit in bits if bit.name)
+    return {"long_name": long_name, "units": "1", "flag_masks": [int(bit) for bit in bits], "flag_meanings": meanings}
 
 
 def frames(data: xr.Dataset, names: Iterable[str]) -> Iterator[xr.Dataset]:

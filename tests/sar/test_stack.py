@@ -12,9 +12,10 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Grid
 from loam.errors import LoamError
+from loam.flags import Mask, layer_attributes
 from loam.raster import open_dataset, write_cog
 from loam.sar import stack as module
-from loam.sar.flatten import LONG_NAMES, MASK, NO_OBSERVATION, digest
+from loam.sar.flatten import digest
 from loam.sar.stack import stack_scenes
 
 GRID = Grid(aoi=(330000, 4290000, 330320, 4290240), crs="EPSG:32618", resolution_m=20)
@@ -32,12 +33,12 @@ def write_scene(folder: Path, box: GeoBox, day: int, level: float | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     power = np.full(box.shape, day / 100 if level is None else level, dtype=np.float32)
     power[0, 0] = np.nan
-    mask = np.where(np.isnan(power), NO_OBSERVATION, 0).astype(np.uint8)
+    mask = np.where(np.isnan(power), int(Mask.NO_OBSERVATION), 0).astype(np.uint8)
     data = xr.Dataset(
         {
-            "vv": (("y", "x"), power, {"units": "1", "long_name": LONG_NAMES["vv"]}),
-            "incidence": (("y", "x"), np.full(box.shape, 38.5, np.float32), {"units": "degree", "long_name": "local incidence angle"}),
-            "mask": (("y", "x"), mask, MASK),
+            "vv": (("y", "x"), power, layer_attributes("vv")),
+            "incidence": (("y", "x"), np.full(box.shape, 38.5, np.float32), layer_attributes("incidence")),
+            "mask": (("y", "x"), mask, layer_attributes("mask")),
         },
         coords=odc_coords(box),
     )
@@ -175,7 +176,7 @@ def test_without_its_group_a_stack_is_extended_all_the_same(ten: tuple[Path, Pat
 
 def test_an_edit_of_the_step_makes_the_stack_anew(ten: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out = ten
-    monkeypatch.setitem(module.LONG_NAMES, "vv", "another name")
+    monkeypatch.setattr(module, "layer_attributes", lambda name: layer_attributes(name) | {"long_name": "another name"})
     monkeypatch.setattr(module, "_code", lambda: "edited")
     stack_scenes([folder], out, GRID, threads=1)
     assert open_dataset(out)["vv"].attrs["long_name"] == "another name"

@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Signal, Vegetation
 from loam.errors import LoamError
 from loam.features import Field, bilinear
+from loam.flags import HIDDEN
 from loam.frost import ground_temperature
 from loam.grid import pixel_positions, support_pixels
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
@@ -18,8 +19,6 @@ from loam.moisture.frost import Frost, frost_of
 from loam.moisture.vegetation import soil_backscatter
 from loam.raster import open_dataset, require
 
-# Bits of the stack's `mask`.
-LAYOVER_SHADOW = 2 | 4
 DAY = np.timedelta64(1, "D")
 
 
@@ -161,7 +160,7 @@ def observe(source: Source, block: Block, images: Images, offsets_db: np.ndarray
     level, count = _averaged(bands[source.signal.polarisation], source, block, threads)
     level -= offsets_db[:, None, None].astype(np.float32)
     angle = np.ascontiguousarray(bands.get("incidence", np.empty((0, 0, 0))), dtype=np.float32)
-    layover = (bands["mask"] & LAYOVER_SHADOW) != 0 if "mask" in bands else None
+    layover = (bands["mask"] & int(HIDDEN)) != 0 if "mask" in bands else None
     vh = _averaged(bands["vh"], source, block, threads)[0] if source.needs_vh else None
     frozen, snow = source.frost.frozen(box, dates), source.frost.snow_possible(box, dates)
     seen = Observed(level, count, angle, layover, frozen, snow, vh, None, None, None)

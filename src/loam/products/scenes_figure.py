@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.flags import HIDDEN
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map
 from loam.raster import open_dataset, require
 
 COLUMNS = 3
-MASKED = 2 | 4  # layover and shadow, in the stack's mask
 COUNT = "acquisitions, not in layover or shadow"
 
 
@@ -39,7 +39,7 @@ def seen_by(data: xr.Dataset) -> Seen:
     Args:
         data: `vv` [linear power], `mask` [bits] and maybe `incidence` [degree], `(time, y, x)`.
     """
-    good = data["vv"].notnull() & ((data["mask"] & MASKED) == 0)
+    good = data["vv"].notnull() & ((data["mask"] & int(HIDDEN)) == 0)
     found = xr.Dataset({"mean": data["vv"].mean("time"), "count": good.sum("time")})
     if "incidence" in data:
         found["incidence"] = data["incidence"].mean("time")

@@ -20,27 +20,21 @@ from tqdm import tqdm
 
 from loam.config import Flatten, Grid, Snap
 from loam.errors import LoamError
+from loam.flags import Mask, layer_attributes
 from loam.grid import empty_like_grid, target_grid
 from loam.raster import whole, write_cog
 from loam.sar.geometry import View, look_at
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
-from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import Product, read_product
 from loam.sar.scenes import orbit_for, passes, scene_name, write_table
 from loam.sar.snap import flatten_with_snap
 from loam.sar.snap_workflow import SnapSettings
 from loam.sar.terrain import Facets, gather, image_positions, layover_shadow, local_incidence, simulated_beta
 
-NO_OBSERVATION = 1
 CELL_PX = 2  # image pixels to the edge of a cell in which areas are gathered: the 20 m that IW GRDH resolves
 RIM_M = 80.0  # around a block, whose facets share cells with it
 STEEPEST_TANGENT = 0.5  # of the incidence angle at near range, for how far layover reaches
-LONG_NAMES = {"vv": "gamma nought VV, linear power", "vh": "gamma nought VH, linear power"}
-MASK = {
-    "units": "1", "long_name": "no data, layover, shadow", "flag_masks": [NO_OBSERVATION, LAYOVER, SHADOW],
-    "flag_meanings": "no_observation layover shadow",
-}  # fmt: skip
 
 
 @dataclass
@@ -141,7 +135,7 @@ def flatten_pass(
 
 def digest(scene: xr.Dataset) -> str:
     """Fingerprint of a scene's pixels, 'empty' when it has none; the stack tells by it what has changed."""
-    if bool((scene["mask"] & NO_OBSERVATION).all()):
+    if bool((scene["mask"] & int(Mask.NO_OBSERVATION)).all()):
         return "empty"
     found = hashlib.sha256()
     for values in scene.data_vars.values():
@@ -221,10 +215,11 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
     with np.errstate(divide="ignore", invalid="ignore"):
         for channel, name in enumerate(polarisations):
             gamma = np.where(total.expected[channel] > 0, total.seen[channel] / total.expected[channel], np.nan)
-            layers[name] = (("y", "x"), gamma.astype(np.float32), {"units": "1", "long_name": LONG_NAMES[name]})
+            layers[name] = (("y", "x"), gamma.astype(np.float32), layer_attributes(name))
     empty = ~np.all([np.isfinite(layers[name][1]) for name in polarisations], axis=0)
-    layers["incidence"] = (("y", "x"), total.incidence_deg, {"units": "degree", "long_name": "local incidence angle"})
-    layers["mask"] = (("y", "x"), total.mask | np.where(empty, NO_OBSERVATION, 0).astype(np.uint8), MASK)
+    layers["incidence"] = (("y", "x"), total.incidence_deg, layer_attributes("incidence"))
+    mask = total.mask | np.where(empty, int(Mask.NO_OBSERVATION), 0).astype(np.uint8)
+    layers["mask"] = (("y", "x"), mask, layer_attributes("mask"))
     return xr.Dataset(layers, coords=empty_like_grid(box))
 
 

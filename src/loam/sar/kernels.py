@@ -7,10 +7,12 @@ Arguments are arrays and numbers as the callers in `terrain` describe them; `fie
 import numpy as np
 from numba import njit
 
+from loam.flags import Mask
+
 # Fields of `View.fields`, in order; METRIC and the five after it.
 TIME, RANGE, UP, EAST, NORTH, METRIC = range(6)
 SPEED = METRIC + 6
-LAYOVER, SHADOW = 2, 4  # bits of the stack's mask
+LAYOVER, SHADOW = int(Mask.LAYOVER), int(Mask.SHADOW)  # numba knows no flags
 
 
 @njit(cache=True, nogil=True)

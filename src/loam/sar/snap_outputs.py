@@ -8,6 +8,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
+from loam.flags import Mask, layer_attributes
 from loam.grid import empty_like_grid, to_grid
 from loam.raster import open_raster
 
@@ -18,13 +19,6 @@ GAMMA0_NAME = "{}_gamma0-rtc"
 
 # SNAP counts 1 layover, 2 shadow, 3 both.
 LAYOVER_CODES, SHADOW_CODES = (1, 3), (2, 3)
-NO_OBSERVATION, LAYOVER, SHADOW = 1, 2, 4
-MASK_ATTRIBUTES = {
-    "long_name": "no data, layover, shadow",
-    "units": "1",
-    "flag_masks": [NO_OBSERVATION, LAYOVER, SHADOW],
-    "flag_meanings": "no_observation layover shadow",
-}
 
 ALIGNED_PX = 0.01  # distance at which two pixels are the same place
 
@@ -51,10 +45,10 @@ def collect_outputs(folder: Path, box: GeoBox, polarisations: tuple[str, ...], s
     codes = _layer(folder, MASK_NAME, scene)
     layover, shadow = (on_box(codes.isin(which).astype(np.float32), box, "max") > 0 for which in (LAYOVER_CODES, SHADOW_CODES))
     unseen = xr.concat([layer.isnull() for layer in power.values()], "layer").any("layer")
-    mask = (unseen * NO_OBSERVATION + layover * LAYOVER + shadow * SHADOW).astype(np.uint8)
-    data = {name: layer.assign_attrs(long_name=f"gamma nought {name.upper()}, linear power", units="1") for name, layer in power.items()}
-    data["incidence"] = incidence.assign_attrs(long_name="local incidence angle", units="degree")
-    return xr.Dataset(data | {"mask": mask.assign_attrs(MASK_ATTRIBUTES)})
+    bits = ((unseen, Mask.NO_OBSERVATION), (layover, Mask.LAYOVER), (shadow, Mask.SHADOW))
+    mask = xr.concat([where * int(bit) for where, bit in bits], "bit").sum("bit").astype(np.uint8)
+    layers = power | {"incidence": incidence, "mask": mask}
+    return xr.Dataset({name: layer.assign_attrs(layer_attributes(name)) for name, layer in layers.items()})
 
 
 def _layer(folder: Path, name: str, scene: str) -> xr.DataArray:

@@ -21,10 +21,10 @@ from rasterio.windows import Window
 
 from loam.config import Grid
 from loam.errors import LoamError
+from loam.flags import layer_attributes
 from loam.grid import empty_like_grid, target_grid
 from loam.provenance import fingerprint
 from loam.raster import open_dataset, write_zarr
-from loam.sar.flatten import LONG_NAMES, MASK
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
@@ -126,18 +126,13 @@ def _open_again(out: Path) -> None:
 
 def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
     """Scenes as a lazy dataset `(time, y, x)`: backscatter, angle and mask with track, platform and digest."""
-    attributes: dict[str, dict[str, Any]] = {
-        **{name: {"units": "1", "long_name": text} for name, text in LONG_NAMES.items()},
-        "incidence": {"units": "degree", "long_name": "local incidence angle"},
-        "mask": MASK,
-    }
     times = np.array([scene.time for scene in scenes], dtype="datetime64[ns]")
     coords: dict[str, Any] = {"time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}), **empty_like_grid(box)}
     layers = {
         name: (
             ("time", "y", "x"),
             _lazy([scene.path for scene in scenes], band, box, np.uint8 if name == "mask" else np.float32),
-            attributes[name],
+            layer_attributes(name),
         )
         for band, name in enumerate(scenes[0].bands, start=1)
     }

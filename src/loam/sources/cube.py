@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Backscatter, Grid, Period
 from loam.errors import LoamError
+from loam.flags import Mask, layer_attributes
 from loam.grid import covered_share, target_grid, to_grid
 from loam.raster import open_dataset, require, write_zarr
 
@@ -109,19 +110,17 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
     for name in POLARISATIONS:
         if name in data:
             power = linear_power(data[name], path)
-            layers[name] = to_grid(power, box, "average").assign_attrs(units="1", long_name=f"{long_name} {name.upper()}, linear power")
+            layers[name] = to_grid(power, box, "average").assign_attrs(layer_attributes(name, long_name))
     if not bool(np.isfinite(layers["vv"]).any()):
         msg = f"{path}: vv is NaN everywhere between {data.time.values[0]} and {data.time.values[-1]}; check the cube"
         raise LoamError(msg)
     if "incidence" in data:
         _check_degrees(data["incidence"], path)
         angle = data["incidence"].broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
-        layers["incidence"] = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear").assign_attrs(
-            units="degree", long_name="local incidence angle"
-        )
-    layers["mask"] = (~np.isfinite(layers["vv"])).astype("uint8").assign_attrs(
-        units="1", long_name="no data", flag_masks=[1], flag_meanings="no_observation"
-    )  # fmt: skip
+        angle = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear")
+        layers["incidence"] = angle.assign_attrs(layer_attributes("incidence"))
+    unseen = (~np.isfinite(layers["vv"])).astype("uint8") * np.uint8(Mask.NO_OBSERVATION)
+    layers["mask"] = unseen.assign_attrs(layer_attributes("mask"))
     stack = xr.Dataset(layers).assign_coords(
         track=("time", data["track"].values), platform=("time", _platforms(data))
     )  # fmt: skip
