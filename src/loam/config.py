@@ -599,6 +599,10 @@ class Learning(Section):
         if self.patches.size_px > self.splits.block_px:
             msg = f"patches.size_px {self.patches.size_px} must not exceed splits.block_px {self.splits.block_px}"
             raise ValueError(msg)
+        cell = 2**self.model.unet.levels
+        if self.predict.tile_px % cell and any(one.architecture == "unet" for one in self.active.values()):
+            msg = f"predict.tile_px {self.predict.tile_px} is no multiple of the U-Net's coarsest cells, {cell} pixels (model.unet.levels)"
+            raise ValueError(msg)
         if not self.active:
             msg = "experiments: all are null; name at least one"
             raise ValueError(msg)

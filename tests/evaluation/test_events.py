@@ -38,3 +38,5 @@ def test_by_rank_the_scale_does_not_matter_and_chance_finds_its_share() -> None:
     assert dict(event_scores(target, squeezed, 0.9))["pod_ranked"] == 1
     assert dict(event_scores(target, rng.random(4000), 0.9))["pod_ranked"] == pytest.approx(0.1, abs=0.03)
     assert np.isnan(dict(event_scores(target, squeezed, 2.0))["pod_ranked"])
+    constant = dict(event_scores(np.sort(target), np.full(4000, 0.3), 0.9))["pod_ranked"]
+    assert constant == pytest.approx(np.mean(target >= 0.9))  # in whatever order the samples come

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from learning.task import EXPERIMENT, MODEL, SIZE, TRAIN, learn
 from loam.config import Train
 from loam.learning import training
 
+REMOVE = shutil.rmtree
 SHORT = TRAIN.model_copy(update={"epochs": 4, "patience": None})
 
 
@@ -29,6 +32,12 @@ class Killed(Exception):
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)["state_dict"]
+
+
+def killed_at_the_folder(path: Path, *more, **named) -> None:
+    if Path(path).suffix == ".resume":
+        raise Killed
+    REMOVE(path, *more, **named)
 
 
 def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +88,38 @@ def test_a_torn_checkpoint_is_told_and_training_starts_anew(site, undisturbed, t
         history = learn(site, tmp_path, SHORT)
     assert any("last.ckpt: cannot be read" in record.getMessage() for record in caplog.records)
     pd.testing.assert_frame_equal(history, undisturbed[1])
+
+
+def test_a_run_killed_after_early_stopping_trains_no_epoch_more(site, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty = TRAIN.model_copy(update={"epochs": 8, "patience": 1, "learning_rate": 0.2})
+    (tmp_path / "whole").mkdir()
+    expected = learn(site, tmp_path / "whole", hasty)
+    assert len(expected) < 8
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(Killed))
+        learn(site, tmp_path, hasty)
+    pd.testing.assert_frame_equal(learn(site, tmp_path, hasty), expected)
+
+
+def test_a_kill_in_the_last_moment_does_not_block_the_member(site, undisturbed, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(training.shutil, "rmtree", killed_at_the_folder)
+        learn(site, tmp_path, SHORT)
+    for name in ("0.ckpt", "0.csv"):  # as Snakemake removes the outputs of a killed job
+        (tmp_path / name).unlink()
+    pd.testing.assert_frame_equal(learn(site, tmp_path, SHORT), undisturbed[1])
+
+
+@pytest.mark.parametrize("count", [63, 64, 1598, 1599])
+def test_several_processes_take_as_many_steps_as_one(count: int) -> None:
+    """A sampler that pads would add a step of repeated patches."""
+    cfg = TRAIN.model_copy(update={"batch_size": 32})
+    steps = []
+    for world in (1, 2, 4, 8):
+        parts = training.Parts({"train": list(range(count))}, cfg, 0)
+        parts.trainer = SimpleNamespace(world_size=world, global_rank=world - 1)
+        steps.append(len(parts.train_dataloader()))
+    assert steps == [count // 32] * 4
 
 
 def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:

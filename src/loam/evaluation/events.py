@@ -27,9 +27,10 @@ def event_scores(target: np.ndarray, estimate: np.ndarray, threshold: float) -> 
 
 
 def _found_by_rank(happened: np.ndarray, estimate: np.ndarray) -> float:
-    """Share of the events that lie among as many highest estimates [1]."""
+    """Share of the events that lie among as many highest estimates [1]; of equal estimates each counts its share."""
     count = int(happened.sum())
     if not count:
         return np.nan
-    highest = np.argpartition(estimate, -count)[-count:]
-    return float(happened[highest].mean())
+    least = np.partition(estimate, -count)[-count]
+    above, equal = estimate > least, estimate == least
+    return float((happened[above].sum() + (count - above.sum()) * happened[equal].mean()) / count)

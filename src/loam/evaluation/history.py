@@ -28,8 +28,15 @@ class History:
         kept = [frame for frame in (*self.frames, *today) if frame.day >= oldest] if self.days else []
         return History(last, tuple(kept), self.days)
 
-    def at(self, day: np.datetime64, row: np.ndarray, column: np.ndarray) -> dict[str, np.ndarray]:
-        """Columns `PAST` of some pixels `(n)` on a day, as `past_channels` makes them."""
+    def at(self, day: np.datetime64, row: np.ndarray, column: np.ndarray, part: int | None = None) -> dict[str, np.ndarray]:
+        """Columns `PAST` of some pixels `(n)` on a day, as `past_channels` makes them.
+
+        Args:
+            day: the day.
+            row: rows of the pixels.
+            column: their columns.
+            part: only labels of this part count, as networks are shown when they train; None: all.
+        """
         frames = [frame for frame in self.frames if frame.day >= day - self.days * DAY]
         ages = np.array([(day - frame.day) / DAY for frame in frames], dtype=np.float32)
         size = (len(frames), row.size)
@@ -37,6 +44,8 @@ class History:
             np.array([getattr(frame, name)[row, column] for frame in frames], dtype=np.float32).reshape(size)
             for name in ("label", "uncertainty")
         )
+        if part is not None and frames:
+            label[np.array([frame.part[row, column] != part for frame in frames])] = np.nan
         return dict(zip(PAST, past_channels(label, sigma, ages, self.days), strict=True))
 
 

@@ -118,7 +118,7 @@ def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, histor
     usable = np.isfinite(frame.label) & (frame.part == PARTS.index(part))
     row, column = (index[ordinals].astype(np.int32) for index in np.nonzero(usable))
     last = history.last[row, column]
-    past = history.at(frame.day, row, column) if history.days else {}
+    past = history.at(frame.day, row, column, TRAIN if part == "train" else None) if history.days else {}
     return pd.DataFrame(
         {
             "time": frame.time,

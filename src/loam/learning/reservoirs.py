@@ -60,7 +60,8 @@ class Reservoirs(Network):
         full = nn.functional.softplus(self.at_start(table))
         # Not by index: the gradient of each slice would be a tensor of zeros as large as the whole.
         for of_day, rain_of_day in zip(gates.unbind(0), rain.unbind(0), strict=True):
-            entry, loss = (of_day + self.from_stores(torch.tanh(full))).sigmoid().chunk(2, dim=-1)
+            # In single precision: a loss of 1 % a day is lost among the 8 bits of bfloat16.
+            entry, loss = (of_day + self.from_stores(torch.tanh(full))).float().sigmoid().chunk(2, dim=-1)
             full = full * (1 - loss) + entry * rain_of_day
         return torch.tanh(full).unflatten(0, (len(static), *static.shape[-2:])).movedim(-1, 1)
 

@@ -58,13 +58,15 @@ def train(
     if trainer.is_global_zero:
         with whole(history) as partial:
             pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
+        (keep / LAST).unlink()  # a kill between the next two lines would leave a checkpoint to go on from, without its best
         (keep / BEST).replace(out)
         shutil.rmtree(keep)
 
 
 def digest(path: Path) -> str:
-    """Hash of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Hash of a file's content, which need not fit into memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def _datasets(
@@ -103,7 +105,10 @@ def make_lesson(data: PatchDataset, cfg: Train, model: Network, experiment: Expe
         },
         loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,
         static_noise=cfg.static_noise, drier_in_rain=cfg.drier_in_rain, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
-        seed=seed, run={"epochs": cfg.epochs, "batch_size": cfg.batch_size, "patience": cfg.patience, "patches": patches},
+        seed=seed, run={
+            "epochs": cfg.epochs, "batch_size": cfg.batch_size, "patience": cfg.patience, "patches": patches, "precision": _precision(cfg),
+            "labels": digest(data.labels.file),
+        },
     )  # fmt: skip
 
 
@@ -129,7 +134,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
     # Deterministic algorithms would fill all new memory first; nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by the module itself
     best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False)
-    stop = [] if cfg.patience is None else [EarlyStopping("validation_loss", patience=cfg.patience)]
+    stop = [] if cfg.patience is None else [Stop("validation_loss", patience=cfg.patience)]
     rows = Rows()
     trainer = lightning.Trainer(
         max_epochs=cfg.epochs, callbacks=[best, *stop, rows, Last(scratch / LAST)], logger=False, gradient_clip_val=1.0,
@@ -201,13 +206,21 @@ class Parts(lightning.LightningDataModule):
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         full = len(self.data["train"]) >= self.cfg.batch_size
-        return self._loader("train", DistributedSampler(self.data["train"], world, rank, seed=self.seed), drop_last=full)
+        return self._loader("train", DistributedSampler(self.data["train"], world, rank, seed=self.seed, drop_last=full), drop_last=full)
 
     def val_dataloader(self) -> DataLoader:
         """Every patch once."""
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         return self._loader("validate", UnrepeatedDistributedSampler(self.data["validate"], num_replicas=world, rank=rank, shuffle=False))
+
+
+class Stop(EarlyStopping):
+    """Early stopping that remembers its decision: a run killed after it trains no epoch more."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where the checkpoint says so."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class Rows(lightning.Callback):
