@@ -1,14 +1,19 @@
 """An ensemble's mean and its uncertainty: what maps, calibration and scores mean by them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
+from loam.grid import require_same_grid
+from loam.raster import open_dataset
 
-# Levels of the calibrated intervals [%]: mean ± factor_<level> x sigma.
+# Levels of the intervals [%]; a calibrated one is mean ± factor_<level> x sigma.
 LEVELS = (68, 90, 95)
 
 
@@ -20,6 +25,50 @@ def ensemble(means: np.ndarray, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndar
         sigmas: their standard deviations `(member, …)`.
     """
     return means.mean(axis=0), np.sqrt((sigmas**2).mean(axis=0) + means.var(axis=0))
+
+
+def by_experiment(predictions: Sequence[Path]) -> dict[str, list[Path]]:
+    """Files of the members by the name of their experiment, the folder they are in."""
+    names = sorted({path.parent.name for path in predictions})
+    return {name: sorted((path for path in predictions if path.parent.name == name), key=_number) for name in names}
+
+
+def _number(path: Path) -> tuple[int, str]:
+    return (len(path.stem), path.stem)  # 2 comes before 10
+
+
+def open_members(predictions: Sequence[Path], ssm: Path, box: GeoBox) -> dict[Path, xr.Dataset]:
+    """Open the members' predictions.
+
+    Args:
+        predictions: file of each member.
+        ssm: the labels' file, which their grid is compared with.
+        box: its grid.
+
+    Raises:
+        LoamError: a member is on another grid.
+    """
+    members = {path: open_dataset(path) for path in predictions}
+    for path, member in members.items():
+        require_same_grid(path, member.odc.geobox, ssm, box)
+    return members
+
+
+def ensemble_on(day: np.datetime64, members: Mapping[Path, xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:
+    """The ensemble's mean and standard deviation on a day, `(y, x)` each.
+
+    Raises:
+        LoamError: a member has no prediction for it.
+    """
+    frames = []
+    for path, data in members.items():
+        index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
+        if index.size == 0:
+            msg = f"{path}: has no prediction for {day}; remove it and run predict again"
+            raise LoamError(msg)
+        frames.append(data.isel(time=int(index[0])))
+    mean, sigma = (np.stack([frame[name].values for frame in frames]) for name in ("ssm", "ssm_uncertainty"))
+    return ensemble(mean, sigma)
 
 
 def read_factors(path: Path) -> dict[int, float]:

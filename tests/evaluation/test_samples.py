@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from loam.ensemble import ensemble
 from loam.errors import LoamError
 from loam.evaluation.baselines import climatology, usable_windows
 from loam.evaluation.history import past_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
-from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples, ensemble
+from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
 from loam.flags import UNUSABLE, Flag
 from loam.learning.past import summarise
 from loam.parts import PARTS, TESTS, pixel_parts, unit_parts

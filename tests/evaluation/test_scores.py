@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import r2_score
 
+from loam.ensemble import read_factors
 from loam.errors import LoamError
 from loam.evaluation.asked import checks, probe_scores
 from loam.evaluation.leakage import date_features
-from loam.evaluation.scores import COLUMNS, read_calibration, score, score_table
+from loam.evaluation.scores import COLUMNS, score, score_table
 from loam.parts import TESTS
 
 DEVIATIONS = ["r2", "r", "rmse", "mae", "bias", "ubrmse"]
@@ -136,10 +137,10 @@ def test_a_calibration_without_its_factors_is_one_clear_line(tmp_path: Path) -> 
     path = tmp_path / "sequence" / "calibration.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"factor_68": 1.0, "factor_90": 2.0}))
-    with pytest.raises(LoamError, match=r"calibration\.json: factor_95 is missing; remove the file and run calibrate again"):
-        read_calibration(path)
+    with pytest.raises(LoamError, match=r"calibration\.json: has no factor_95; remove it and run calibrate again"):
+        read_factors(path)
     path.write_text(json.dumps({"factor_68": 1.0, "factor_90": 2.0, "factor_95": 2.5, "dates": 9}))
-    assert read_calibration(path) == {68: 1.0, 90: 2.0, 95: 2.5}
+    assert read_factors(path) == {68: 1.0, 90: 2.0, 95: 2.5}
 
 
 # --- Probes ---

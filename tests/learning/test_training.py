@@ -12,7 +12,8 @@ from loam.config import Predict
 from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.learning.dataset import PatchDataset, channel_statistics
-from loam.learning.prediction import Inputs, device_of, load_checkpoint, predict, predict_day
+from loam.learning.device import device_of
+from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_day
 from loam.raster import open_dataset, write_zarr
 
 

@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from loam.config import InSitu
+from loam.ensemble import by_experiment
 from loam.evaluation.metrics import anomalies
-from loam.evaluation.samples import by_experiment
 from loam.evaluation.stations import Sensor, read_stations
 from loam.flags import usable_labels
 from loam.raster import open_dataset, whole

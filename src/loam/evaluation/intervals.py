@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy import stats
 
-LEVELS = (68, 90, 95)  # central intervals [%]
+from loam.ensemble import LEVELS
 
 
 def gaussian_factor(level: int) -> float:

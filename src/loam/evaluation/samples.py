@@ -10,6 +10,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Boosting, LandCover, Samples
+from loam.ensemble import by_experiment, ensemble
 from loam.errors import LoamError
 from loam.evaluation.baselines import climatology, covered, usable_windows
 from loam.evaluation.history import History, with_history
@@ -148,26 +149,6 @@ def predicted(experiment: str, paths: list[Path], table: pd.DataFrame) -> pd.Dat
     for name, (mean, sigma) in members.items():
         columns |= {f"{experiment}/{name}": mean, f"{experiment}/{name}/sigma": sigma}
     return pd.DataFrame(columns)
-
-
-def ensemble(means: np.ndarray, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of an equal mixture of the members: var = mean(var) + var(means).
-
-    Args:
-        means: members' means `(member, …)`.
-        sigmas: their standard deviations `(member, …)`.
-    """
-    return means.mean(axis=0), np.sqrt((sigmas**2).mean(axis=0) + means.var(axis=0))
-
-
-def by_experiment(predictions: list[Path]) -> dict[str, list[Path]]:
-    """Files of the members by the name of their experiment, the folder they are in."""
-    names = sorted({path.parent.name for path in predictions})
-    return {name: sorted((path for path in predictions if path.parent.name == name), key=_member) for name in names}
-
-
-def _member(path: Path) -> tuple[int, str]:
-    return (len(path.stem), path.stem)  # 2 comes before 10
 
 
 def _predicted_by(path: Path, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

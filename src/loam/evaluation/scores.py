@@ -1,6 +1,5 @@
 """Scores of every model, split, target and stratum, in one long table."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loam.errors import LoamError
+from loam.ensemble import read_factors
 from loam.evaluation import metrics
 from loam.evaluation.asked import checks, probe_scores
 from loam.evaluation.events import event_scores
-from loam.evaluation.intervals import LEVELS, interval_scores
+from loam.evaluation.intervals import interval_scores
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.strata import STRATA
 from loam.parts import TESTS
@@ -39,7 +38,7 @@ class Model:
 
 def score(samples: Path, probes: list[Path], calibrations: list[Path], out: Path) -> None:
     """Score every model on the same samples, and write one row per model, split, target, stratum and metric, as Parquet."""
-    factors = {path.parent.name: read_calibration(path) for path in calibrations}
+    factors = {path.parent.name: read_factors(path) for path in calibrations}
     asked = {(path.parent.name, path.stem): pd.read_parquet(path) for path in probes}
     table = score_table(pd.read_parquet(samples), factors)
     table = as_table([*table.itertuples(index=False), *probe_scores(asked)])
@@ -50,20 +49,6 @@ def score(samples: Path, probes: list[Path], calibrations: list[Path], out: Path
 def as_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
     """Rows as a table with `COLUMNS`."""
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "count": int})
-
-
-def read_calibration(path: Path) -> dict[int, float]:
-    """Half-width of the calibrated intervals by level, in standard deviations.
-
-    Raises:
-        LoamError: the file lacks a factor.
-    """
-    content = json.loads(path.read_text())
-    missing = [f"factor_{level}" for level in LEVELS if f"factor_{level}" not in content]
-    if missing:
-        msg = f"{path}: {', '.join(missing)} is missing; remove the file and run calibrate again"
-        raise LoamError(msg)
-    return {level: float(content[f"factor_{level}"]) for level in LEVELS}
 
 
 def score_table(samples: pd.DataFrame, calibrations: Calibrations) -> pd.DataFrame:

@@ -2,17 +2,16 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from loam.config import Calibration
-from loam.ensemble import LEVELS, ensemble
+from loam.ensemble import LEVELS, ensemble_on, open_members
 from loam.errors import LoamError
 from loam.flags import usable_labels
-from loam.grid import require_same_grid
 from loam.parts import PARTS, pixel_parts, unit_parts
 from loam.raster import open_dataset, whole
 
@@ -28,9 +27,7 @@ DAY = "datetime64[D]"
 def calibrate(predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: Calibration) -> None:
     """Write `calibration.json`: factors of the ensemble's sigma for intervals of 68, 90 and 95 %."""
     content, labels = json.loads(splits.read_text()), open_dataset(ssm)
-    members = [open_dataset(path) for path in predictions]
-    for path, member in zip(predictions, members, strict=True):
-        require_same_grid(path, member.odc.geobox, ssm, labels.odc.geobox)
+    members = open_members(predictions, ssm, labels.odc.geobox)
     errors = [error for error in errors_of_dates(members, labels, content, cfg.parts) if error.size]
     if not errors:
         msg = (
@@ -46,7 +43,7 @@ def calibrate(predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: 
         partial.write_text(json.dumps(result, indent=1))
 
 
-def errors_of_dates(members: list[xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]) -> Iterator[np.ndarray]:
+def errors_of_dates(members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]) -> Iterator[np.ndarray]:
     """Scaled errors |label - mean| / sigma of every date of some parts, one array per day: passes of one day err together.
 
     Args:
@@ -59,7 +56,7 @@ def errors_of_dates(members: list[xr.Dataset], labels: xr.Dataset, splits: dict,
     taken = np.flatnonzero(np.isin(units, codes).any(axis=(1, 2)))
     days = labels["time"].values.astype(DAY)
     for day in np.unique(days[taken]):
-        mean, sigma = _of_day(members, day)
+        mean, sigma = ensemble_on(day, members)
         found = []
         for place in taken[days[taken] == day]:
             frame = labels[["ssm", "flags"]].isel(time=int(place)).load()
@@ -69,22 +66,6 @@ def errors_of_dates(members: list[xr.Dataset], labels: xr.Dataset, splits: dict,
             found.append(error[np.isfinite(error)])
         errors = np.concatenate(found)
         yield np.random.default_rng(int(day.astype(int))).permutation(errors)[:PIXELS_PER_DATE]
-
-
-def _of_day(members: list[xr.Dataset], day: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
-    """The ensemble's mean and sigma on a day `(y, x)`.
-
-    Raises:
-        LoamError: a member has no prediction for it.
-    """
-    frames = []
-    for member in members:
-        index = np.flatnonzero(member["time"].values.astype(DAY) == day)
-        if not index.size:
-            msg = f"a prediction for {day} is missing, which calibration needs; remove the predictions and run again"
-            raise LoamError(msg)
-        frames.append(member.isel(time=int(index[0])).load())
-    return ensemble(*(np.stack([frame[name].values for frame in frames]) for name in ("ssm", "ssm_uncertainty")))
 
 
 def conformal_factors(errors: list[np.ndarray]) -> dict[str, float]:

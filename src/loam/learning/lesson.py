@@ -112,9 +112,8 @@ class Lesson(lightning.LightningModule):
         self.log("validation_loss", (loss / weight).float())
         self.log("validation_rmse", (errors / count).sqrt().float())
         self.log("validation_r2", (1 - errors / (squares - total**2 / count)).float())
-        if not self.trainer.sanity_checking:
-            loss, weight = self._summed(self.sums)
-            self.log("train_loss", (loss / weight).float())
+        loss, weight = self._summed(self.sums)
+        self.log("train_loss", (loss / weight).float())
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
         return self.trainer.strategy.reduce(sums.to(self.device, torch.float64), reduce_op="sum").cpu()

@@ -19,6 +19,7 @@ from loam.errors import LoamError
 from loam.features import Covariates, open_covariates
 from loam.grid import empty_like_grid, require_same_grid
 from loam.learning.architectures import build
+from loam.learning.device import device_of
 from loam.learning.labels import Labels, Window, open_labels
 from loam.learning.network import Network
 from loam.learning.past import past_labels
@@ -86,21 +87,6 @@ def load_checkpoint(path: Path) -> tuple[Network, dict]:
         msg = f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]}); remove it and run again"
         raise LoamError(msg) from None
     return model.eval(), settings["window"]
-
-
-def device_of(accelerator: str) -> torch.device:
-    """Where to compute.
-
-    Args:
-        accelerator: 'auto': a GPU where there is one; 'cpu'; 'gpu'.
-
-    Raises:
-        LoamError: a GPU is asked for and there is none.
-    """
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        msg = "learning.train.accelerator = 'gpu': PyTorch finds no GPU; set it to auto or cpu, or install a CUDA build (envs/gpu.yaml)"
-        raise LoamError(msg)
-    return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:

@@ -14,9 +14,10 @@ import torch
 from loam.config import Probes
 from loam.features import WEATHER, open_covariates
 from loam.grid import require_same_grid
+from loam.learning.device import device_of
 from loam.learning.labels import Labels, open_labels
 from loam.learning.network import Network
-from loam.learning.prediction import Inputs, device_of, load_checkpoint
+from loam.learning.prediction import Inputs, load_checkpoint
 from loam.parts import TESTS
 from loam.past import PAST
 from loam.raster import whole

@@ -23,6 +23,7 @@ from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.grid import require_same_grid
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
+from loam.learning.device import device_of
 from loam.learning.labels import open_labels
 from loam.learning.lesson import Lesson
 from loam.raster import whole
@@ -125,7 +126,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
         The trainer, and a row of figures per epoch.
 
     Raises:
-        LoamError: the batch cannot be shared evenly by the processes.
+        LoamError: a GPU is asked for and there is none.
     """
     for told in TOLD_IN_VAIN:
         warnings.filterwarnings("ignore", message=told)
@@ -142,22 +143,15 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
         deterministic="warn", num_sanity_val_steps=0, use_distributed_sampler=False, enable_progress_bar=False,
         enable_model_summary=False, precision=_precision(cfg), plugins=[Whole()],
     )  # fmt: skip
-    if cfg.batch_size % trainer.world_size:
-        msg = f"learning.train.batch_size: {cfg.batch_size} patches cannot be shared by {trainer.world_size} processes; make it a multiple"
-        raise LoamError(msg)
-    if _on_gpu(cfg):
+    if device_of(cfg.accelerator).type == "cuda":
         lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
     trainer.fit(lesson, datamodule=Parts(data, cfg, lesson.hparams["seed"]), ckpt_path=resumable(lesson, scratch), weights_only=True)
     return trainer, rows.rows
 
 
-def _on_gpu(cfg: Train) -> bool:
-    return cfg.accelerator == "gpu" or (cfg.accelerator == "auto" and torch.cuda.is_available())
-
-
 def _precision(cfg: Train) -> Any:
     """Half the memory traffic where the hardware has matrix units for it; a CPU has none worth it."""
-    return cfg.precision if cfg.precision != "auto" else "bf16-mixed" if _on_gpu(cfg) else "32-true"
+    return cfg.precision if cfg.precision != "auto" else "bf16-mixed" if device_of(cfg.accelerator).type == "cuda" else "32-true"
 
 
 def resumable(lesson: Lesson, scratch: Path) -> Path | None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from loam.ensemble import LEVELS
 from loam.parts import TESTS
 from loam.products.drawing import SPLIT_TITLES, new_figure
 from loam.products.score_lookup import Scores
 
-LEVELS = (68, 90, 95)
 KINDS = {"": ("o:", "as predicted"), "_calibrated": ("s-", "calibrated")}
 
 

@@ -9,12 +9,12 @@ from odc.geo.geobox import GeoBox
 
 from loam import __version__
 from loam.config import Signal
-from loam.ensemble import ensemble, read_factors
+from loam.ensemble import ensemble_on, open_members, read_factors
 from loam.errors import LoamError
 from loam.features import bilinear
 from loam.flags import Flag, flag_attributes, frames
 from loam.frost import frost_temperature, ground_temperature
-from loam.grid import pixel_positions, require_same_grid
+from loam.grid import pixel_positions
 from loam.raster import open_dataset, require, whole, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
@@ -34,10 +34,8 @@ def write_maps(
     predictions: list[Path], calibration: Path, ssm: Path, weather: Path, style: Path, out: list[Path], signal: Signal
 ) -> None:  # fmt: skip
     """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
-    members = [open_dataset(path) for path in predictions]
     labels, daily = open_dataset(ssm), open_dataset(weather)
-    for path, member in zip(predictions, members, strict=True):
-        require_same_grid(path, member.odc.geobox, ssm, labels.odc.geobox)
+    members = open_members(predictions, ssm, labels.odc.geobox)
     require(labels, ("flags",), ssm)
     require(daily, ("temperature",), weather)
     temperature = ground_temperature(daily)
@@ -45,7 +43,7 @@ def write_maps(
     flags, factor = lasting_flags(labels["flags"]), read_factors(calibration)[68]
     for path in out:
         day = np.datetime64(path.stem, "D")
-        mean, sigma = ensemble(*_members_of(day, members, predictions))
+        mean, sigma = ensemble_on(day, members)
         frozen = _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
         fields = map_of(mean, factor * sigma, flags | frozen * int(Flag.FROZEN))
         data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
@@ -112,19 +110,6 @@ def tags_of(day: np.datetime64, members: int, support_m: float, factor: float) -
         "software": f"Loam {__version__}",
         "flag_meanings": meanings,
     }
-
-
-def _members_of(day: np.datetime64, members: list[xr.Dataset], paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard deviations of all members on a day, each `(member, y, x)`."""
-    frames = []
-    for data, path in zip(members, paths, strict=True):
-        index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
-        if index.size == 0:
-            msg = f"{path}: has no prediction for {day}; remove it and run predict again"
-            raise LoamError(msg)
-        frames.append(data.isel(time=int(index[0])))
-    mean, sigma = (np.stack([frame[name].values for frame in frames]) for name in ("ssm", "ssm_uncertainty"))
-    return mean, sigma
 
 
 def _temperature(data: xr.DataArray, day: np.datetime64, box: GeoBox, path: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from loam.ensemble import by_experiment
 from loam.flags import UNUSABLE
 from loam.products.drawing import COLOURS, LABEL_COLOUR, RAIN_COLOUR, TRUTH_COLOUR, new_figure, save
 from loam.raster import open_dataset
@@ -22,7 +23,9 @@ def draw_series(predictions: list[Path], ssm: Path, weather: Path, splits: Path,
     labels = open_dataset(ssm, {})  # in chunks: of whole series only the means are kept
     usable = ((labels["flags"] & int(UNUSABLE)) == 0) & labels["ssm"].notnull()
     area = usable.any("time").compute()
-    series = {name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area) for name, paths in _experiments(predictions).items()}
+    series = {
+        name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area) for name, paths in by_experiment(predictions).items()
+    }
     observed = label_means(labels["ssm"].where(usable), area)
     true = None if truth is None else area_mean([open_dataset(truth, {})["ssm"]], area)
     rain = open_dataset(weather)["precipitation"].mean(("y", "x")).to_series()
@@ -104,8 +107,3 @@ def series_figure(
 def _span(labels: pd.Series, predictions: dict[str, pd.Series]) -> tuple[pd.Timestamp, pd.Timestamp]:
     index = pd.DatetimeIndex(np.concatenate([one.index.to_numpy() for one in (labels, *predictions.values())]))
     return index.min() - pd.Timedelta(days=3), index.max() + pd.Timedelta(days=3)
-
-
-def _experiments(paths: list[Path]) -> dict[str, list[Path]]:
-    names = sorted({path.parent.name for path in paths})
-    return {name: [path for path in paths if path.parent.name == name] for name in names}
