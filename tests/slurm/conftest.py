@@ -25,11 +25,6 @@ LIMIT_S = 1500  # of one run of Snakemake: only what hangs takes so long
 RUN_ID = r"SLURM run ID: (\S+)"
 
 
-def unseen(what: str) -> pytest.MarkDecorator:
-    """For a test that is written and has not been seen to pass: what is not shown so long."""
-    return pytest.mark.skip(reason=f"not shown yet, this test has not been seen to pass: {what}")
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A Slurm that is stopped again, unless it was there before."""
@@ -126,7 +121,7 @@ class SlurmHouse(House):
     def slurm(self, *arguments: str, **changes: object) -> Run:
         """Start Snakemake with `--profile slurm` and nothing else that says how."""
         extra = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-        given = (*arguments, *(["--config", *extra] if extra else []))
+        given = (*(["--config", *extra] if extra else []), *arguments)  # before the targets, which end the options
         self.runs.append(Run(self.folder, self.folder / f"run{len(self.runs) + 1}.log", given, self.environment))
         return self.runs[-1]
 
@@ -138,9 +133,9 @@ class SlurmHouse(House):
 
 @pytest.fixture(scope="session")
 def local(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> House:
-    """The small scene, run on this machine with the threads that Slurm gives: sums depend on their number."""
+    """The small scene, run on this machine with the threads that its jobs get through Slurm: sums depend on their number."""
     house = copy_of_the_repository(tmp_path_factory.mktemp("local"))
-    done = house.small("--cores", "4")
+    done = house.small("--cores", "all")  # as profiles/default says, and it counts with `--profile slurm` as well
     assert done.returncode == 0, done.stdout + done.stderr
     return house
 

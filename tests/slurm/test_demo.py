@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from slurm.cluster import Cluster
-from slurm.conftest import Run, SlurmHouse, unseen
+from slurm.conftest import Run, SlurmHouse
 from test_workflow import House
 
 Ran = tuple[SlurmHouse, Run]
@@ -28,7 +28,6 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 
-@unseen("results through Slurm are those of a local run bit for bit")
 def test_results_are_those_of_a_local_run_bit_for_bit(local: House, ran: Ran) -> None:
     here, there = contents(local.folder), contents(ran[0].folder)
     assert len(here) > 1000
@@ -38,7 +37,6 @@ def test_results_are_those_of_a_local_run_bit_for_bit(local: House, ran: Ran) ->
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-@unseen("every job of a whole run is in Slurm's records")
 def test_every_job_is_in_slurms_records(cluster: Cluster, ran: Ran) -> None:
     records = cluster.records(ran[1].name)
     assert {job.number for job in records} == set(ran[1].submitted())
@@ -47,7 +45,6 @@ def test_every_job_is_in_slurms_records(cluster: Cluster, ran: Ran) -> None:
     assert {"rule_make_twin", "rule_find_scenes", "rule_detect_change", *GPU_RULES} <= set(ran[1].submitted().values())
 
 
-@unseen("training and predicting get a GPU on the gpu partition, and no other rule does")
 def test_gpu_rules_run_on_the_gpu_partition_with_a_gpu_and_no_other_does(cluster: Cluster, ran: Ran) -> None:
     for number, name in ran[1].submitted().items():
         details = cluster.details(number)
@@ -56,13 +53,11 @@ def test_gpu_rules_run_on_the_gpu_partition_with_a_gpu_and_no_other_does(cluster
         assert details["NodeList"] in {"cpu1", "cpu2", "gpu1"}
 
 
-@unseen("nothing is left to do after a whole run")
 def test_nothing_runs_twice(ran: Ran) -> None:
     done = ran[0].small("-n")
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-@unseen("--report, --dag and --summary after a cluster run")
 def test_report_dag_and_summary_work_after_it(ran: Ran) -> None:
     house = ran[0]
     asked = {flag: house.small(*flag.split()) for flag in ("--report report.html", "--dag", "--summary")}
@@ -81,7 +76,6 @@ def test_an_archive_holds_the_workflow(ran: Ran) -> None:
         assert {"Snakefile", "workflow/rules/sar.smk"} <= {name.removeprefix("./") for name in archive.getnames()}
 
 
-@unseen("reruns through Slurm, counted")
 def test_a_changed_setting_reruns_its_rules_through_slurm_and_no_other(cluster: Cluster, copied: SlurmHouse) -> None:
     change = {"moisture": {"change": {"min_sensitivity_db": 1.2}}}
     run = copied.slurm("--until", "sample_patches", "draw_moisture", **change).wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from slurm.cluster import Cluster
-from slurm.conftest import Run, SlurmHouse, unseen
+from slurm.conftest import Run, SlurmHouse
 from test_workflow import House
 
 SMALL_DISK = "size=1m"
@@ -44,14 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("COG", marks=unseen("a full disk while a COG is written")),
-        "Zarr",
-        "checkpoint",
-    ],
-)
+@pytest.mark.parametrize("kind", CASES)
 def test_a_full_disk_is_named_and_costs_nothing_that_was_there(ran: tuple[SlurmHouse, Run], disk: Path, kind: str) -> None:
     rule, option, where = CASES[kind]
     house = ran[0]

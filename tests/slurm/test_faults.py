@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from slurm.cluster import Cluster, wait_for
-from slurm.conftest import Run, SlurmHouse, unseen
+from slurm.conftest import Run, SlurmHouse
 from slurm.test_demo import contents
 
 BATCH = "resources/small/gamma0/{}"
@@ -151,7 +151,6 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied
     assert not list((copied.folder / ".snakemake/loam").glob("*"))
 
 
-@unseen("a waiting job of a killed run stops before it touches a file")
 def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Cluster, copied: SlurmHouse) -> None:
     """It cannot be cancelled, because nobody knows its number: it looks itself, before it touches a file."""
     before, name = contents(copied.folder), batches(copied)[0]

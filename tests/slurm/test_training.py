@@ -5,7 +5,7 @@ import subprocess
 
 import pandas as pd
 from slurm.cluster import Cluster
-from slurm.conftest import SlurmHouse, unseen
+from slurm.conftest import SlurmHouse
 
 MEMBER = "results/small/learning/sequence/0"
 TOLERANCE = 1e-4
@@ -21,7 +21,6 @@ def checkpoints(house: SlurmHouse) -> list[str]:
     return sorted(path.name for path in (house.folder / MEMBER).parent.iterdir() if path.suffix in {".ckpt", ".resume", ".partial"})
 
 
-@unseen("two nodes train to the loss of one process within 1e-4")
 def test_two_nodes_train_to_the_loss_of_one_process(cluster: Cluster, copied: SlurmHouse) -> None:
     """`batch_size` is the number of patches of a step, whoever computes it: the one process of the first run is the measure."""
     alone = history(copied)
@@ -38,11 +37,10 @@ def test_two_nodes_train_to_the_loss_of_one_process(cluster: Cluster, copied: Sl
     assert (together["validation_loss"] - alone["validation_loss"]).abs().max() < TOLERANCE
 
 
-@unseen("training that is killed in Slurm goes on to the same loss")
 def test_killed_training_goes_on_where_it_was(cluster: Cluster, copied: SlurmHouse) -> None:
     undisturbed = history(copied)
     (copied.folder / f"{MEMBER}.ckpt").unlink()
-    run = copied.slurm(*ON_CPUS, "--", f"{MEMBER}.ckpt")
+    run = copied.slurm("--", f"{MEMBER}.ckpt")
     log = copied.folder / "results/small/logs/train/sequence_0.log"
     log.unlink()  # of the first run
     run.until(lambda: log.exists() and "epoch 3 of " in log.read_text(), "three epochs")

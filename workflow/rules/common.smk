@@ -69,7 +69,8 @@ def launcher(name):
     one = needs.request(name, cfg)
     if one.tasks == 1:
         return ""
-    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task={one.threads}"
+    # The cores that the job was given: fewer than the rule would like where --cores says less.
+    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task=$SLURM_CPUS_PER_TASK"
     return f"${{SLURM_JOB_ID:+{step}}}"
 
 

@@ -1,5 +1,6 @@
 """Step `make-twin`: a synthetic catchment as the files that Loam would otherwise be given, and the truth beside them."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,8 @@ def evenings(catchment: Catchment, folder: Path) -> Iterator[np.ndarray]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as scratch:
         moisture = np.memmap(scratch, dtype=np.uint16, mode="w+", shape=(days, *catchment.grid.shape))
+        # Room for all of it: writing to a mapped page that the disk has none for kills the process.
+        os.posix_fallocate(scratch.fileno(), 0, moisture.nbytes)
         for number, ssm in enumerate(tqdm(evening_moisture(catchment), "water balance", days, unit="day", disable=None)):
             moisture[number] = np.round(ssm * STEPS)
         yield moisture
