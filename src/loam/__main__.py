@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     values: dict[str, Any] = {}
     try:
         values = _parse(step, arguments)
-        step(**values)
+        with _cores(values.get("threads", 1)):
+            step(**values)
     except LoamError as error:
         print(f"loam {arguments[0]}: {error}", file=sys.stderr)
         return 1
@@ -84,6 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         raise
     return 0
+
+
+def _cores(threads: int) -> AbstractContextManager[Any]:
+    """Let dask use the cores that the job was given, and no more: it would take all that the node has, and memory for each."""
+    import dask
+
+    return dask.config.set(num_workers=threads)
 
 
 def _parse(step: Callable[..., None], arguments: list[str]) -> dict[str, Any]:

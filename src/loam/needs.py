@@ -101,7 +101,7 @@ NEEDS = {
     "draw_stations": Need(1, Cost(300), Cost(4), Cost(1)),
     "draw_sampling": Need(1, Cost(350, 0, 3), Cost(4), Cost(1)),
     "draw_series": Need(1, Cost(800, 100), Cost(4, 0, 0.4), Cost(1)),
-    "draw_moisture": Need(1, Cost(380, 0, 10), Cost(3.5, 0, 0.1), Cost(1)),
+    "draw_moisture": Need(1, Cost(450, 60), Cost(3.5, 0, 0.1), Cost(1)),
     "draw_scenes": Need(1, Cost(350, 20, 1), Cost(4, 0, 0.1), Cost(1)),
     "draw_covariates": Need(1, Cost(450, 100), Cost(5, 1), Cost(1)),
 }

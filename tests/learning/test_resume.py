@@ -52,14 +52,19 @@ def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training.Lesson, "training_step", step)
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(site, undisturbed, tmp_path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_training_goes_on_to_the_same_weights(
+    site, undisturbed, tmp_path, monkeypatch: pytest.MonkeyPatch, caplog, workers: int
+) -> None:
+    """Whoever puts the patches together: a process that does so beforehand must know which epoch it is."""
+    cfg = SHORT.model_copy(update={"workers": workers})
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_in(2, patch)
-        learn(site, tmp_path, SHORT)
+        learn(site, tmp_path, cfg)
     assert sorted(path.name for path in (tmp_path / "0.resume").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert not (tmp_path / "0.ckpt").exists()
     with caplog.at_level("INFO", logger="loam"):
-        history = learn(site, tmp_path, SHORT)
+        history = learn(site, tmp_path, cfg)
     assert any("training goes on from here" in record.getMessage() for record in caplog.records)
     pd.testing.assert_frame_equal(history, undisturbed[1])
     for name, value in weights(undisturbed[0]).items():
@@ -117,9 +122,10 @@ def test_several_processes_take_as_many_steps_as_one(count: int) -> None:
     steps = []
     for world in (1, 2, 4, 8):
         parts = training.Parts({"train": list(range(count))}, cfg, 0)
-        parts.trainer = SimpleNamespace(world_size=world, global_rank=world - 1)
-        steps.append(len(parts.train_dataloader()))
-    assert steps == [count // 32] * 4
+        first = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0)))
+        parts.trainer = SimpleNamespace(world_size=world, global_rank=world - 1, fit_loop=first)
+        steps += [len(parts.train_dataloader()), parts.steps_per_epoch]
+    assert steps == [count // 32] * 8
 
 
 def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:

@@ -122,6 +122,7 @@ class Lesson(lightning.LightningModule):
         """AdamW with one cycle of the learning rate, down along a cosine."""
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=max(steps, 1), pct_start=0.2)
+        # Not Lightning's estimate: it makes the loader, before it is known in which epoch a run goes on that was killed.
+        steps = self.trainer.max_epochs * self.trainer.datamodule.steps_per_epoch  # type: ignore[attr-defined]
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

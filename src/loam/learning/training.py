@@ -189,6 +189,11 @@ class Parts(lightning.LightningDataModule):
         super().__init__()
         self.data, self.cfg, self.seed = data, cfg, seed
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of training per epoch, however many processes share them."""
+        return max(len(self.data["train"]) // self.cfg.batch_size, 1)
+
     def _loader(self, part: str, sampler: DistributedSampler, **more: Any) -> DataLoader:
         assert self.trainer is not None
         size = self.cfg.batch_size // self.trainer.world_size
@@ -200,7 +205,10 @@ class Parts(lightning.LightningDataModule):
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         full = len(self.data["train"]) >= self.cfg.batch_size
-        return self._loader("train", DistributedSampler(self.data["train"], world, rank, seed=self.seed, drop_last=full), drop_last=full)
+        sampler: DistributedSampler = DistributedSampler(self.data["train"], world, rank, seed=self.seed, drop_last=full)
+        # The loader's processes start on the first batches before Lightning tells the sampler its epoch: not 0 in a run that goes on.
+        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]  # its own kind of tracker
+        return self._loader("train", sampler, drop_last=full)
 
     def val_dataloader(self) -> DataLoader:
         """Every patch once."""

@@ -15,7 +15,7 @@ COLUMNS = 4
 
 def draw_moisture(references: Path, ssm: Path, out: Path) -> None:
     """Draw the sensitivity of every track, the mean of the labels and the share of usable dates."""
-    fitted, labels = open_dataset(references), open_dataset(ssm)
+    fitted, labels = open_dataset(references), open_dataset(ssm, {})  # labels in chunks: only two maps of them are kept
     require(fitted, ("sensitivity",), references)
     require(labels, ("ssm", "flags"), ssm)
     mean, share = label_statistics(labels["ssm"], labels["flags"])
