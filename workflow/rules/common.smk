@@ -65,13 +65,13 @@ def asked(name):
 
 
 def launcher(name):
-    """What the command of several processes stands behind under Slurm; nothing elsewhere, and for a single one."""
+    """What the command of several processes stands behind under Slurm, for its `shell`; nothing elsewhere, and for a single one."""
     one = needs.request(name, cfg)
     if one.tasks == 1:
         return ""
-    # The cores that the job was given: fewer than the rule would like where --cores says less.
-    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task=$SLURM_CPUS_PER_TASK"
-    return f"${{SLURM_JOB_ID:+{step}}}"
+    # The threads that the job was given, which can be fewer than the rule would like: where --cores says less.
+    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task={{threads}}"
+    return f"${{{{SLURM_JOB_ID:+{step}}}}} "
 
 
 # What files of a provider become, where Loam does not read them as they are.

@@ -102,10 +102,10 @@ rule train:
             size_px="learning.patches.size_px",
             past_days="learning.past_days",
         ),
-        launch=launcher("train"),
     shell:
         # Under Slurm a task for every process that trains; elsewhere Lightning starts them.
-        "{params.launch} python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
+        launcher("train")
+        + "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
         " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q}"
         " --history {output.history:q} --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
