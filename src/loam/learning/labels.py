@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -32,11 +32,15 @@ class Labels:
     @cached_property
     def values(self) -> np.memmap:
         """SSM and its 1 sigma `(time, layer, y, x)`, mapped: only what is asked for is read."""
-        return np.memmap(self.file, np.float32, "r", shape=(len(self.times), len(LAYERS), *self.grid.shape))
+        return self.mapped("r")
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the mapping: each worker maps the file for itself, else its whole content would be sent to it."""
         return {name: value for name, value in self.__dict__.items() if name != "values"}
+
+    def mapped(self, mode: Literal["r", "r+"]) -> np.memmap:
+        """The file as an array, as `np.memmap` opens it."""
+        return np.memmap(self.file, np.float32, mode, shape=(len(self.times), len(LAYERS), *self.grid.shape))
 
     def before(self, day: np.datetime64, days: int) -> slice:
         """Places of the acquisitions of the `days` days before a day; the day's own are not among them."""
@@ -68,18 +72,16 @@ def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[s
 def _unpack(data: Any, labels: Labels) -> None:
     """Fill the labels' file, a range of dates and rows at a time."""
     shape = tuple(data["ssm"].shape)
-    out = np.memmap(labels.file, np.float32, "w+", shape=(shape[0], len(LAYERS), *shape[1:])) if shape[0] else None
-    if out is not None:
-        with labels.file.open("r+b") as file:  # room for all of it: writing to a mapped page that the disk has none for kills the process
-            os.posix_fallocate(file.fileno(), 0, out.nbytes)
+    if not shape[0]:
+        return
+    with labels.file.open("wb") as file:  # room for all of it: writing to a mapped page that the disk has none for kills the process
+        os.posix_fallocate(file.fileno(), 0, 4 * len(LAYERS) * data["ssm"].size)
     chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
     rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
     for first in range(0, shape[0], chunk_dates):
         for row in range(0, shape[1], rows):
             where = (slice(first, first + chunk_dates), slice(row, row + rows))
             part = data.isel(time=where[0], y=where[1]).load()
+            out = labels.mapped("r+")  # for each part anew: what is written counts as memory as long as it is mapped
             for layer, name in enumerate(LAYERS):
-                assert out is not None
                 out[where[0], layer, where[1]] = usable_labels(part[name].values, part["flags"].values)
-    if out is not None:
-        out.flush()

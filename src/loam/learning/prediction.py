@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -101,7 +101,9 @@ def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile
     """
     with zarr_in_blocks(_template(inputs.covariates, days), out, {"time": 1, "y": CHUNK_PX, "x": CHUNK_PX}) as partial:
         for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
-            mean, sigma = predict_day(model, inputs, day, tile_px)
+            # Labels are mapped for each day anew: what was read of the file counts as memory as long as it is mapped.
+            fresh = replace(inputs, labels=None if inputs.labels is None else replace(inputs.labels))
+            mean, sigma = predict_day(model, fresh, day, tile_px)
             write_blocks(partial, {"ssm": mean, "ssm_uncertainty": sigma}, index)
 
 
