@@ -1,6 +1,7 @@
 """Training on a tiny task whose answer is known; prediction from its checkpoint."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
+from loam.learning.labels import scratch_folder
 from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_day
 from loam.raster import open_dataset, write_zarr
 
@@ -139,3 +141,26 @@ def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO, logger="loam"):
         learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
     assert any(record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records)
+
+
+def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_path: Path) -> None:
+    out, others = tmp_path / "0.zarr", tmp_path / ".1.zarr.scratch.0.0.abc"
+    others.mkdir()
+    killed = scratch_folder(out)
+    (killed.__enter__() / "labels.f32").write_bytes(b"0" * 8)  # and never left
+    (left,) = set(tmp_path.iterdir()) - {others}
+    with scratch_folder(out) as folder:
+        assert set(tmp_path.iterdir()) == {others, folder}
+        assert folder != left
+        assert not list(folder.iterdir())
+    assert set(tmp_path.iterdir()) == {others}
+
+
+def test_processes_that_train_together_leave_each_other_s_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scratch_folder(tmp_path / "0.ckpt") as first:
+        for name in ("LOCAL_RANK", "SLURM_PROCID"):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, "1")
+                with scratch_folder(tmp_path / "0.ckpt") as second:
+                    assert set(tmp_path.iterdir()) == {first, second}
+        assert first.is_dir()

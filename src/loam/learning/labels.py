@@ -1,6 +1,10 @@
 """Labels as a flat file of floats: any patch of any date is read from it without the rest, by every process alike."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +51,23 @@ class Labels:
         dates = self.times.astype("datetime64[D]")
         last = day.astype("datetime64[D]")
         return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
+
+
+@contextmanager
+def scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder beside a step's output for unpacked labels. It goes with the step; what a killed step has left of it goes before.
+
+    Beside the output, since labels can be larger than the disk of temporary files; each process that trains has its own.
+
+    Args:
+        out: file or Zarr that the step writes.
+    """
+    process = f"{os.environ.get('SLURM_PROCID', 0)}.{os.environ.get('LOCAL_RANK', 0)}"
+    prefix = f".{out.name}.scratch.{process}."
+    for left in [path for path in out.parent.iterdir() if path.name.startswith(prefix)]:
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix) as folder:
+        yield Path(folder)
 
 
 def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = ()) -> Labels:

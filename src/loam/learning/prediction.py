@@ -1,7 +1,6 @@
 """Wall-to-wall maps from a checkpoint."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +19,7 @@ from loam.features import Covariates, open_covariates
 from loam.grid import empty_like_grid, require_same_grid
 from loam.learning.architectures import build
 from loam.learning.device import device_of
-from loam.learning.labels import Labels, Window, open_labels
+from loam.learning.labels import Labels, Window, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.past import past_labels
 from loam.raster import open_dataset, write_blocks, zarr_in_blocks
@@ -66,8 +65,8 @@ def predict(
     require_same_grid(static, covariates.grid, ssm, data.odc.geobox)
     acquired = data["time"].values.astype("datetime64[D]")
     wanted = np.unique(np.concatenate([acquired, np.array(days, dtype="datetime64[D]")]))
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        labels = open_labels(ssm, json.loads(splits.read_text()), Path(scratch)) if window["past_labels"] else None
+    with scratch_folder(out) as scratch:
+        labels = open_labels(ssm, json.loads(splits.read_text()), scratch) if window["past_labels"] else None
         inputs = Inputs(covariates, window["days"], window["form"], labels, past_days)
         write_days(model.to(device_of(accelerator)), inputs, wanted, out, cfg.tile_px)
 

@@ -1,7 +1,6 @@
 """Questions to a trained model: what it makes of the weather of other dates, of other places, and of more rain."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from loam.config import Probes
 from loam.features import WEATHER, open_covariates
 from loam.grid import require_same_grid
 from loam.learning.device import device_of
-from loam.learning.labels import Labels, open_labels
+from loam.learning.labels import Labels, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.prediction import Inputs, load_checkpoint
 from loam.parts import TESTS
@@ -51,8 +50,8 @@ def probe_model(
     torch.set_num_threads(threads)
     model, window = load_checkpoint(checkpoint)
     covariates = open_covariates(static, weather, ndvi)
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        labels = open_labels(ssm, json.loads(splits.read_text()), Path(scratch))
+    with scratch_folder(out) as scratch:
+        labels = open_labels(ssm, json.loads(splits.read_text()), scratch)
         require_same_grid(static, covariates.grid, ssm, labels.grid)
         inputs = Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, past_days)
         index = pd.read_parquet(patches)

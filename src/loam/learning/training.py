@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from loam.features import open_covariates
 from loam.grid import require_same_grid
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
-from loam.learning.labels import open_labels
+from loam.learning.labels import open_labels, scratch_folder
 from loam.learning.lesson import Lesson
 from loam.raster import whole
 
@@ -51,9 +50,9 @@ def train(
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)
     keep = out.with_suffix(".resume")
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+    with scratch_folder(out) as scratch:
         past = past_days if experiment.past_labels else 0
-        data = _datasets(ssm, patches, splits, static, weather, ndvi, Path(scratch), int(size_px), experiment, model.stride, past)
+        data = _datasets(ssm, patches, splits, static, weather, ndvi, scratch, int(size_px), experiment, model.stride, past)
         lesson = make_lesson(data["train"], cfg, model, experiment, cfg.seed + member, digest(patches))
         trainer, rows = fit(lesson, data, cfg, keep)
     if trainer.is_global_zero:
