@@ -69,7 +69,7 @@ def launcher(name):
     one = needs.request(name, cfg)
     if one.tasks == 1:
         return ""
-    # The threads that the job was given, which can be fewer than the rule would like: where --cores says less.
+    # The threads that the job was given: fewer than it would like where --cores says so.
     step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task={{threads}}"
     return f"${{{{SLURM_JOB_ID:+{step}}}}} "
 
