@@ -56,6 +56,16 @@ def test_only_training_and_predicting_ask_for_gpus_and_not_on_cpus(load: Load) -
     assert (several.gpus, several.nodes, several.tasks) == (8, 2, 8)
 
 
+def test_every_process_on_a_node_has_its_memory(load: Load) -> None:
+    """Slurm's `--mem` is that of a node, however many there are."""
+    one, four, nodes = (
+        needs.request("train", load(learning={"train": {"batch_size": 32} | train})).memory_mb - needs.STARTER_MB
+        for train in ({}, {"devices": 4}, {"nodes": 4})
+    )
+    assert four == pytest.approx(4 * one, abs=400)  # asked for in hundreds
+    assert nodes == one
+
+
 def test_change_detection_keeps_to_its_own_setting_whatever_the_area(county: Config) -> None:
     size = needs.size_of(county)
     large = needs.Size(100 * size.megapixels, size.dates, size.quarters)

@@ -161,7 +161,8 @@ def _memory_mb(name: str, cfg: Config, megapixels: float, dates: float) -> float
         return float(cfg.moisture.compute.memory_mb)
     if name == "flatten_scenes" and cfg.sar.backend == "snap":
         return float(cfg.sar.snap.memory_mb + 2000)
-    return NEEDS[name].memory.at(megapixels, dates)
+    processes = cfg.learning.train.devices if name == "train" else 1  # on a node, and Slurm counts by node
+    return processes * NEEDS[name].memory.at(megapixels, dates)
 
 
 def _training_seconds(name: str, cfg: Config, size: Size) -> float:

@@ -69,8 +69,8 @@ def launcher(name):
     one = needs.request(name, cfg)
     if one.tasks == 1:
         return ""
-    # The threads that the job was given: fewer than it would like where --cores says so.
-    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpus-per-task={{threads}}"
+    # All cores of the job on each node, whatever their number: how many were given for a task, nothing tells in here.
+    step = f"srun --nodes={one.nodes} --ntasks-per-node={one.tasks // one.nodes} --cpu-bind=none"
     return f"${{{{SLURM_JOB_ID:+{step}}}}} "
 
 

@@ -55,9 +55,10 @@ class Labels:
 
 @contextmanager
 def scratch_folder(out: Path) -> Iterator[Path]:
-    """A folder beside a step's output for unpacked labels. It goes with the step; what a killed step has left of it goes before.
+    """A folder beside a step's output for unpacked labels. It goes with the step; what a killed one has left goes before.
 
-    Beside the output, since labels can be larger than the disk of temporary files; each process that trains has its own.
+    Beside the output, since labels can be larger than the disk of temporary files. Each process that trains has its own, and
+    removes its own alone: the others may be at work.
 
     Args:
         out: file or Zarr that the step writes.
@@ -106,3 +107,4 @@ def _unpack(data: Any, labels: Labels) -> None:
             out = labels.mapped("r+")  # for each part anew: what is written counts as memory as long as it is mapped
             for layer, name in enumerate(LAYERS):
                 out[where[0], layer, where[1]] = usable_labels(part[name].values, part["flags"].values)
+            del out

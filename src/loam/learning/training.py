@@ -133,6 +133,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
     torch.set_float32_matmul_precision("high")  # on GPUs that have it; nothing changes on a CPU
     # Deterministic algorithms would fill all new memory first; nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by the module itself
+    device = device_of(cfg.accelerator)
     best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False)
     stop = [] if cfg.patience is None else [Stop("validation_loss", patience=cfg.patience)]
     rows = Rows()
@@ -142,7 +143,7 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
         deterministic="warn", num_sanity_val_steps=0, use_distributed_sampler=False, enable_progress_bar=False,
         enable_model_summary=False, precision=_precision(cfg), plugins=[Whole()],
     )  # fmt: skip
-    if device_of(cfg.accelerator).type == "cuda":
+    if device.type == "cuda":
         lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
     trainer.fit(lesson, datamodule=Parts(data, cfg, lesson.hparams["seed"]), ckpt_path=resumable(lesson, scratch), weights_only=True)
     return trainer, rows.rows
