@@ -56,18 +56,14 @@ def ssm_colours() -> Any:
     """Colour map of soil moisture; no data is light grey."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("ssm", SSM_STOPS)
-    colours.set_bad("#DDDDDD")
-    return colours
+    return LinearSegmentedColormap.from_list("ssm", SSM_STOPS).with_extremes(bad="#DDDDDD")
 
 
 def missing_grey(name: str) -> Any:
     """A named colour map of matplotlib with light grey where there is no data."""
     import matplotlib as mpl
 
-    colours = mpl.colormaps[name].copy()
-    colours.set_bad("#DDDDDD")
-    return colours
+    return mpl.colormaps[name].with_extremes(bad="#DDDDDD")
 
 
 def show_map(axes: Any, values: np.ndarray, resolution_m: tuple[float, float], title: str, **options: Any) -> Any:
