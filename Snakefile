@@ -2,18 +2,18 @@
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-from loam import config as settings, needs, orphans
+from loam import config as settings, needs, orphans, yaml_file
 from loam.errors import LoamError
 from loam.provenance import fingerprint
 
-
-configfile: f"{workflow.basedir}/config/default.yaml"
-
-
+# No `configfile:`, whose faults are tracebacks: Loam reads the default, and looks into the files that Snakemake has read.
+DEFAULT = Path(workflow.basedir) / "config/default.yaml"
 try:
-    cfg = settings.load(config)
+    yaml_file.merged(workflow.configfiles)
+    cfg = settings.load(yaml_file.over(yaml_file.read(DEFAULT), config))
 except LoamError as error:
     sys.exit(str(error))
+workflow.configfiles.append(str(DEFAULT))  # shown in the report
 
 
 report: "workflow/report/workflow.rst"

@@ -1,12 +1,10 @@
 """Command `plan`: jobs, core-hours, GPU-hours, memory and disk of a configuration, before anything runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loam import config, needs
-from loam.errors import LoamError
+from loam import config, needs, yaml_file
 
 # Where a checkout keeps the values that a configuration overrides.
 DEFAULT = Path(__file__).parents[2] / "config/default.yaml"
@@ -30,32 +28,7 @@ def plan(configfile: list[Path]) -> None:
     Args:
         configfile: as for `snakemake --configfile`: later ones override earlier ones, all override config/default.yaml.
     """
-    print("\n".join(lines(config.load(merged([DEFAULT, *configfile])))))
-
-
-def merged(files: list[Path]) -> dict[str, Any]:
-    """Configuration files, later over earlier ones, as Snakemake merges them.
-
-    Raises:
-        LoamError: one cannot be read.
-    """
-    import yaml
-
-    whole: dict[str, Any] = {}
-    for path in files:
-        try:
-            whole = _over(whole, yaml.safe_load(path.read_text()) or {})
-        except (OSError, yaml.YAMLError) as error:
-            msg = f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); name the files of --configfile"
-            raise LoamError(msg) from None
-    return whole
-
-
-def _over(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in new.items():
-        out[key] = _over(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
-    return out
+    print("\n".join(lines(config.load(yaml_file.merged([DEFAULT, *configfile])))))
 
 
 def lines(cfg: config.Config) -> list[str]:
