@@ -19,6 +19,8 @@ Stride = Literal[1, 2, 4, 8]
 Architecture = Literal["convlstm", "reservoirs", "unet"]
 Count = Annotated[int, Field(ge=1)]
 Paths = str | tuple[str, ...] | None
+LAYER = "|layername="  # between a file and one of its layers, as QGIS writes it
+MOST_PIXELS = 10**9  # of a grid: 632 km x 632 km in pixels of 20 m
 
 
 class Section(BaseModel):
@@ -45,12 +47,23 @@ class Grid(Section):
     """The target grid, on which everything meets."""
 
     aoi: str | tuple[float, float, float, float] = Field(
-        description="a polygon file, [west, south, east, north] [m, in crs], or 'source' (the extent of a backscatter cube)"
+        description="a polygon file (file|layername=name where it has several layers), [west, south, east, north] [m, in crs], "
+        "or 'source' (the extent of a backscatter cube)"
     )
     crs: str = Field(
         pattern=r"^(source|utm|EPSG:\d+)$", description="'utm' (the AOI's zone), EPSG:code, or 'source' (as a backscatter cube)"
     )
-    resolution_m: float = Field(gt=0, le=1000, description="pixel size [m]")
+    resolution_m: float = Field(ge=1, le=1000, description="pixel size [m]")
+
+    @property
+    def aoi_path(self) -> Path | None:
+        """The polygon file, if `aoi` names one, without the layer that may stand behind it."""
+        return Path(self.aoi.partition(LAYER)[0]) if isinstance(self.aoi, str) and self.aoi != "source" else None
+
+    @property
+    def aoi_layer(self) -> str | None:
+        """The layer of the polygon file, if `aoi` names one as QGIS does: `area.gpkg|layername=catchment`."""
+        return self.aoi.partition(LAYER)[2] or None if isinstance(self.aoi, str) else None
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:

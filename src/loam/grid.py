@@ -1,120 +1,23 @@
-"""The target grid, and how other grids come onto it."""
+"""The target grid, which `loam.aoi` makes of the area of interest, and how other grids come onto it."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import odc.geo.xr
 import xarray as xr
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
-from pyproj import Geod, Transformer
+from pyproj import Transformer
 
-from loam.config import Grid
+from loam.aoi import target_grid as target_grid  # callers ask for the grid here
 from loam.errors import LoamError
-from loam.raster import open_dataset, open_raster
+from loam.raster import open_raster
 
 MARGIN_PX = 2  # read around a window, so that its edge is resampled like its middle
 
 # Heights of the Earth's land [m]; beyond lies a nodata value that was not declared.
 PLAUSIBLE_HEIGHTS_M = (-500.0, 9000.0)
-
-
-def target_grid(grid: Grid, source: Path | None) -> GeoBox:
-    """Build the target grid that the configuration describes.
-
-    Args:
-        grid: section `grid`.
-        source: the backscatter cube, read only where the section says 'source'.
-
-    Raises:
-        LoamError: the CRS is geographic, the polygon is unreadable, or 'source' is asked for without a cube.
-    """
-    native = _source_grid(source) if "source" in (grid.aoi, grid.crs) else None
-    if native is not None and grid.aoi == grid.crs == "source" and _is_pixel(native, grid.resolution_m):
-        return native
-    _require_known_crs(grid.crs)
-    bounds = _bounds(grid, native)
-    crs = native.crs if native is not None and grid.crs == "source" else grid.crs if grid.crs != "utm" else "utm"
-    box = bounds.to_crs(crs) if bounds.crs != crs else bounds
-    if box.crs is None or not box.crs.projected:
-        msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
-        raise LoamError(msg)
-    _require_true_to_scale(box, grid.crs)
-    return GeoBox.from_bbox(box.boundingbox, box.crs, resolution=grid.resolution_m)
-
-
-def _require_true_to_scale(area: Any, name: str) -> None:
-    """Stop where a metre of the map is not a metre on the ground: feet, or Mercator far from the equator."""
-    x, y = area.centroid.coords[0]
-    to_degrees = Transformer.from_crs(str(area.crs), "EPSG:4326", always_xy=True)
-    (lon, east_lon, north_lon), (lat, east_lat, north_lat) = to_degrees.transform([x, x + 1000, x], [y, y, y + 1000])
-    ground = Geod(ellps="WGS84").inv([lon, lon], [lat, lat], [east_lon, north_lon], [east_lat, north_lat])[2]
-    if not all(abs(length / 1000 - 1) < 0.05 for length in ground):
-        msg = f"grid.crs = '{name}': 1000 of its units are {ground[0]:.0f} m here; name a CRS in metres that is true to scale, as utm is"
-        raise LoamError(msg)
-
-
-def _require_known_crs(name: str) -> None:
-    from pyproj.exceptions import CRSError
-
-    try:
-        if name.startswith("EPSG"):
-            CRS(name)
-    except CRSError:
-        msg = f"grid.crs = '{name}': no such code; name the code of a projected CRS, or utm"
-        raise LoamError(msg) from None
-
-
-def _source_grid(source: Path | None) -> GeoBox:
-    if source is None:
-        msg = "grid.aoi = 'source': there is no backscatter cube; name a polygon file or bounds"
-        raise LoamError(msg)
-    native: GeoBox | None = open_dataset(source).odc.geobox
-    if native is None:
-        msg = f"{source}: x and y are not evenly spaced; regrid the cube first"
-        raise LoamError(msg)
-    return native
-
-
-def _is_pixel(native: GeoBox, resolution: float) -> bool:
-    return (
-        native.crs is not None
-        and native.crs.projected
-        and np.allclose([abs(native.resolution.x), abs(native.resolution.y)], resolution, rtol=1e-6)
-    )
-
-
-def _bounds(grid: Grid, native: GeoBox | None) -> Any:
-    """Area of interest as an odc.geo geometry."""
-    from odc.geo import geom
-
-    if grid.aoi == "source" and native is not None:
-        return native.extent
-    if isinstance(grid.aoi, str):
-        return _polygon(Path(grid.aoi))
-    crs = native.crs if native is not None and grid.crs == "source" else grid.crs
-    return geom.box(*grid.aoi, crs)
-
-
-def _polygon(path: Path) -> Any:
-    import geopandas
-    from odc.geo import geom
-
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            frame = geopandas.read_file(path)
-        area = frame.union_all()
-    except Exception as error:
-        reason = str(error).partition(";")[0].splitlines()[0][:100]
-        msg = f"{path}: cannot be read as polygons ({reason}); set grid.aoi to a GeoJSON, GeoPackage or shapefile"
-        raise LoamError(msg) from None
-    if frame.crs is None or area.area == 0:
-        msg = f"{path}: {'has no CRS' if area.area else 'holds no polygon'}; mend the file of grid.aoi"
-        raise LoamError(msg)
-    return geom.Geometry(area, crs=frame.crs)
 
 
 def covered_share(data: xr.Dataset | xr.DataArray, grid: GeoBox, half_cell: bool = False) -> float:
