@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
 from loam.errors import LoamError
 
@@ -75,21 +76,22 @@ def _require_file(path: Path) -> None:
 
 def _layer(path: Path, named: str | None) -> str | None:
     """The layer to read: the one that is named, or the only one that has features with a geometry."""
-    import pyogrio
+    import geopandas
 
-    kinds = {str(name): kind for name, kind in pyogrio.list_layers(path)}
+    layers = geopandas.list_layers(path)
+    kinds = dict(zip(layers["name"].astype(str), layers["geometry_type"], strict=True))
     if named is not None and named not in kinds:
         msg = f"{path}: has no layer '{named}'; name one of {_listed(list(kinds))}"
         raise LoamError(msg)
     if named is not None or len(kinds) == 1:
         return named
-    counts = {name: pyogrio.read_info(path, layer=name, force_feature_count=True)["features"] for name, kind in kinds.items() if kind}
-    filled = [name for name, count in counts.items() if count]
+    # A table without geometries, as QGIS keeps its styles in, and a layer without a feature are no area.
+    filled = [name for name, kind in kinds.items() if kind and len(geopandas.read_file(path, layer=name, columns=[], rows=1))]
     if len(filled) > 1:
-        candidates = _listed([f"{name} ({kinds[name]}, {counts[name]} features)" for name in filled])
+        candidates = _listed([f"{name} ({kinds[name]})" for name in filled])
         msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={_likeliest(filled, kinds)}"
         raise LoamError(msg)
-    return next(iter(filled or kinds))
+    return next(iter(filled or kinds), None)
 
 
 def _likeliest(names: list[str], kinds: dict[str, str]) -> str:
@@ -107,8 +109,6 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
     Raises:
         LoamError: there is none, something else lies beside them, or a ring crosses itself.
     """
-    import shapely
-
     parts = shapely.force_2d(geometries.to_numpy())
     for _ in range(3):  # a collection of multipolygons takes two
         parts = shapely.get_parts(parts)
@@ -131,8 +131,6 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
 
 def _valid(polygon: Any, path: Path) -> Any:
     """A polygon, mended where its ring only touches itself."""
-    import shapely
-
     if not np.isfinite(shapely.get_coordinates(polygon)).all():
         msg = f"{path}: a corner has a coordinate that is no number; draw the polygon again"
         raise LoamError(msg)
@@ -152,16 +150,12 @@ def _valid(polygon: Any, path: Path) -> Any:
 
 
 def _corners(polygons: np.ndarray) -> str:
-    import shapely
-
     west, south, east, north = shapely.total_bounds(polygons)
     return f"{west:g}, {south:g} to {east:g}, {north:g}"
 
 
 def _require_coordinates(polygons: np.ndarray, crs: Any, path: Path) -> None:
     """Stop where coordinates are not in the units of the CRS: metres as degrees, degrees as metres, latitude before longitude."""
-    import shapely
-
     west, south, east, north = shapely.total_bounds(polygons)
     place, name = _corners(polygons), crs.to_string() if crs.to_epsg() else crs.name
     edge = 1e-6
@@ -189,8 +183,6 @@ def _around_one_meridian(polygons: np.ndarray, path: Path) -> np.ndarray:
     Raises:
         LoamError: a side runs more than half around the globe, which has two readings.
     """
-    import shapely
-
     spans = shapely.bounds(polygons)
     wide = spans[:, 2] - spans[:, 0] >= 180
     if wide.any():
@@ -211,12 +203,8 @@ def _around_one_meridian(polygons: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _moved(polygons: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    import shapely
-
     return np.array([shapely.transform(one, lambda xy, by=by: np.add(xy, (by, 0.0))) for one, by in zip(polygons, degrees, strict=True)])
 
 
 def _union(polygons: np.ndarray) -> Any:
-    import shapely
-
     return polygons[0] if polygons.size == 1 else shapely.union_all(polygons)
