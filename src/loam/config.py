@@ -197,7 +197,10 @@ class Dem(Section):
     @classmethod
     def _a_number_is_no_path(cls, value: Any) -> Any:
         """Take a number for one that comes as text, as what is nested in Snakemake's `--config` does."""
-        return float(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?", value) else value
+        try:
+            return float(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
 
     @property
     def geoid_path(self) -> str | None:
@@ -902,7 +905,10 @@ def aoi_files(cfg: Config) -> list[str]:
 
 def missing_inputs(cfg: Config) -> str | None:
     """One line that names every local input that is not there and where it belongs, or a folder of Loam's that cannot be written."""
-    wanted: dict[str, list[str]] = {f"sources.{name}.path": cfg.sources.files(name) for name in type(cfg.sources).model_fields}
+    try:
+        wanted = {f"sources.{name}.path": cfg.sources.files(name) for name in type(cfg.sources).model_fields}
+    except LoamError as error:
+        return str(error)
     for name in ("backscatter", "weather", "dem"):
         if not wanted[f"sources.{name}.path"]:
             return f"sources.{name}.path: not set; Loam cannot run without it"

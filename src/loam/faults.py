@@ -1,12 +1,15 @@
 """What pydantic found wrong with settings, in one line that names key, value and what is allowed."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-MOST_SHOWN = 5  # faults named at once
+MOST_SHOWN = 3  # faults named at once
+DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 LONGEST_VALUE = 60  # characters of a value that are shown
 
 
@@ -25,7 +28,7 @@ def explained(error: ValidationError, model: Any, prefix: str = "") -> str:
 
 def shown(value: Any) -> str:
     """A value for a message, cut where it is long."""
-    text = repr(value) if not isinstance(value, BaseModel | dict) else "a section"
+    text = str(value) if isinstance(value, date) else "a section" if isinstance(value, BaseModel | dict) else repr(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
@@ -56,7 +59,11 @@ def _line(fault: Mapping[str, Any], model: Any, prefix: str) -> str:
         return f"{key}: missing; set it (config/default.yaml shows every key)"
     if fault["type"] == "value_error":
         return f"{key + ': ' if key else ''}{fault['ctx']['error']}"
-    return f"{key} = {shown(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return f"{key} = {shown(fault['input'])}: {fault['msg'][0].lower()}{DATE.sub(_day, fault['msg'][1:])}"
+
+
+def _day(match: re.Match[str]) -> str:
+    return "{:0>4}-{:0>2}-{:0>2}".format(*match.groups())
 
 
 def _is_type_tag(part: Any) -> bool:

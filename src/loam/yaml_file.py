@@ -139,17 +139,21 @@ def _parsed(text: str) -> Any:
             return json.loads(text, object_pairs_hook=_pairs)
         except (ValueError, RecursionError):
             pass  # a mapping of YAML in braces
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
-        _count(root, {}, [])
-        return None if root is None else loader.construct_document(root)
+        return _value(_Loader(text))
     except yaml.MarkedYAMLError as error:
         raise _Fault(_problem(error), error.problem_mark, about_structure=False) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        msg = f"line {line}: character U+{ord(error.character):04X} is no text; remove it"
+        msg = f"line {line}: character U+{int(error.character):04X} is no text; remove it"
         raise _Fault(msg, about_structure=False) from None
+
+
+def _value(loader: "_Loader") -> Any:
+    try:
+        root = loader.get_single_node()
+        _count(root, {}, [])
+        return None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
 
@@ -214,7 +218,7 @@ class _Loader(yaml.SafeLoader):
         """Construct a value; one that the library cannot build, as a day that no calendar has, is named."""
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
             what = "date" if node.tag.endswith("timestamp") else node.tag.rpartition(":")[2]
             reason = str(error).partition(";")[0]
             msg = f"{str(node.value)[:40]} is no {what} ({reason}); correct it, or put it in quotes where it is text"
