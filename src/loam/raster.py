@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.axes import even_axes, is_latitude, named_axes
 from loam.damage import disk_is_full
 from loam.errors import LoamError
 
@@ -18,25 +19,21 @@ from loam.errors import LoamError
 # one; h5netcdf's locks. netCDF4 stays for classic NetCDF files.
 xr.set_options(netcdf_engine_order=["h5netcdf", "scipy", "netcdf4"])
 
-AXIS_NAMES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x", "valid_time": "time"}
 COMPRESSION_LEVEL = 3
 BLOCK_PX = 256  # tile edge of a COG
 
 
 def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
-    """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x` and a CRS.
+    """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x`, even axes and a CRS.
 
     Args:
         path: file or folder.
         chunks: read through dask, in these chunks ({}: those of the file); None: without dask, each slice when asked.
 
     Raises:
-        LoamError: the file cannot be read or has no CRS.
+        LoamError: the file cannot be read, has no CRS, or nothing says where its pixels lie: see `loam.axes`.
     """
-    data = _open(path, chunks)
-    data = data.rename({old: new for old, new in AXIS_NAMES.items() if old in data.dims})
-    if "y" in data.coords and data["y"].size > 1 and data["y"].values[0] < data["y"].values[-1]:
-        data = data.isel(y=slice(None, None, -1))  # rows run south everywhere in Loam
+    data = named_axes(_open(path, chunks), path)
     # Text comes back from Zarr as a type that few array functions know.
     data = data.assign_coords({name: data[name].astype(object).astype(str) for name in data.coords if data[name].dtype.kind == "T"})
     return _with_crs(data, path)
@@ -71,11 +68,12 @@ def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
     crs = next((text for text in wkt if text), None)
     if crs is None:
         crs = _crs_of_mapping([data[name].attrs for name in data.variables if data[name].ndim <= 1])
-    if crs is None and "y" in data.coords and str(data["y"].attrs.get("units", "")).startswith("degrees_n"):
+    if crs is None and "y" in data.coords and is_latitude(data["y"].attrs):
         crs = "EPSG:4326"  # ASSUME: CF latitude and longitude without a grid mapping are on WGS 84
     if crs is None:
         msg = f"{path}: has no CRS; add a grid mapping (for example with rioxarray's rio.write_crs)"
         raise LoamError(msg)
+    data = even_axes(data, path, _is_projected(crs, path))
     marks = {"crs_wkt", "spatial_ref", "grid_mapping_name"}
     mappings = [name for name in data.variables if data[name].ndim <= 1 and marks & data[name].attrs.keys()]
     data = data.drop_vars(mappings)
@@ -83,6 +81,22 @@ def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
         data[name].encoding.pop("grid_mapping", None)
         data[name].attrs.pop("grid_mapping", None)
     return data.odc.assign_crs(crs)
+
+
+def _is_projected(crs: Any, path: Path) -> bool:
+    """Whether the axes of a CRS are lengths.
+
+    Raises:
+        LoamError: it is no CRS.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return bool(CRS.from_user_input(str(crs)).is_projected)
+    except CRSError as error:
+        msg = f"{path}: its CRS cannot be read ({_brief(error)}); write it anew (for example with rioxarray's rio.write_crs)"
+        raise LoamError(msg) from None
 
 
 def _crs_of_mapping(attributes: list[dict[str, Any]]) -> str | None:
@@ -100,24 +114,55 @@ def _crs_of_mapping(attributes: list[dict[str, Any]]) -> str | None:
 
 
 def open_raster(path: Path) -> xr.DataArray:
-    """Open a single-band raster `(y, x)` as floats, nodata as NaN.
+    """Open a single-band raster `(y, x)` as floats, nodata as NaN, scale and offset of the band applied, rows running south.
 
     Raises:
-        LoamError: the file cannot be read or has no CRS.
+        LoamError: the file cannot be read, or it does not say where its pixels lie.
     """
+    import rasterio
     import rioxarray
 
     try:
         with warnings.catch_warnings(action="ignore"):
-            data: Any = rioxarray.open_rasterio(path, masked=True)
+            with rasterio.open(path) as file:
+                require_placed(file, path)
+            data: Any = rioxarray.open_rasterio(path, mask_and_scale=True)
         data = data.isel(band=0, drop=True)
+    except LoamError:
+        raise
     except Exception as error:
         msg = f"{path}: cannot be read as a raster ({_brief(error)}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
-    if data.rio.crs is None:
+    data["spatial_ref"].attrs.pop("GeoTransform", None)  # of the file's rows: here they run south
+    return xr.DataArray(even_axes(data, path, data.rio.crs.is_projected))
+
+
+def require_placed(file: Any, path: Path) -> None:
+    """Stop unless an opened raster has one band of data, a CRS, and rows and columns along its axes.
+
+    Args:
+        file: as rasterio opens it.
+        path: the file, for messages.
+
+    Raises:
+        LoamError: it has not.
+    """
+    from rasterio.enums import ColorInterp
+
+    bands = [band for band, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning != ColorInterp.alpha]
+    if len(bands) > 1:
+        names = ", ".join(file.descriptions[band - 1] or str(band) for band in bands[:8])
+        msg = f"{path}: has {len(bands)} bands ({names}), and one is wanted; keep the right one (gdal_translate -b 1 …)"
+        raise LoamError(msg)
+    if file.crs is None:
         msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
         raise LoamError(msg)
-    return xr.DataArray(data)
+    if file.transform.is_identity:
+        msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
+        raise LoamError(msg)
+    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
+        msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
+        raise LoamError(msg)
 
 
 def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:
