@@ -53,7 +53,7 @@ def named_axes(data: xr.Dataset, path: Path) -> xr.Dataset:
     Raises:
         LoamError: two dimensions could be the same axis, or the grid has two-dimensional latitudes and longitudes alone.
     """
-    names = {}
+    names: dict[Hashable, str] = {}
     for axis in ("y", "x"):
         if axis in data.dims:
             continue
@@ -277,7 +277,7 @@ def _in_order(data: Any, axis: str, path: Path) -> Any:
         msg = f"{path}: coordinate {axis} holds {doubled} more than once; keep each row and column once"
         raise LoamError(msg)
     southward = axis == "y"
-    if steps.size == 0 or (steps < 0).all() == southward and (southward or (steps > 0).all()):
+    if steps.size == 0 or ((steps < 0).all() == southward and (southward or (steps > 0).all())):
         return data
     if (steps > 0).all() or (steps < 0).all():
         return data.isel({axis: slice(None, None, -1)})

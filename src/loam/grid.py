@@ -12,7 +12,7 @@ from pyproj import Transformer
 
 from loam.aoi import target_grid as target_grid  # callers ask for the grid here
 from loam.errors import LoamError
-from loam.raster import open_raster
+from loam.tiles import covered_by, joined_tiles
 
 MARGIN_PX = 2  # read around a window, so that its edge is resampled like its middle
 
@@ -39,7 +39,7 @@ def _extent(data: xr.Dataset | xr.DataArray, cells: float) -> BoundingBox:
     spans = []
     for axis in ("x", "y"):
         centres = data[axis].values.astype(float)
-        step = abs(centres[1] - centres[0]) if centres.size > 1 else lone
+        step = abs(centres[-1] - centres[0]) / (centres.size - 1) if centres.size > 1 else lone
         spans.append((centres.min() - cells * step / 2, centres.max() + cells * step / 2))
     (west, east), (south, north) = spans
     return BoundingBox(west, south, east, north, data.odc.crs)
@@ -105,14 +105,9 @@ def coarsened(values: Any, box: GeoBox, resampling: str = "average") -> Any:
 
 def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
     """Commonest class in each pixel of a window, `(y, x)`, NaN where the map does not reach. Only the window's part is read."""
-    whole = open_raster(landcover)
-    edges = box.pad(MARGIN_PX).extent.to_crs(whole.rio.crs).boundingbox
-    south_first = whole["y"].size > 1 and whole["y"].values[0] < whole["y"].values[-1]
-    rows = slice(edges.bottom, edges.top) if south_first else slice(edges.top, edges.bottom)
-    part = whole.sel(x=slice(edges.left, edges.right), y=rows)
-    if min(part.shape) < 2:
+    if not covered_by([landcover], box):
         return np.full(tuple(box.shape), np.nan)
-    return np.asarray(to_grid(part, box, "mode").values)
+    return np.asarray(to_grid(joined_tiles([landcover], box.pad(MARGIN_PX), "nearest"), box, "mode").values)
 
 
 def require_few_voids(heights: Any, path: Path, max_share: float) -> float:

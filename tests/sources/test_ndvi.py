@@ -28,12 +28,11 @@ def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) ->
     np.testing.assert_allclose(known, 0.6, rtol=1e-6)
 
 
-def test_the_ratio_needs_the_offset_taken_away() -> None:
-    red, infrared = np.array([1500.0, 500, 1600]), np.array([4000.0, 3000, 0])
+def test_the_ratio_is_of_what_is_clear_and_has_both_bands() -> None:
+    red, infrared = np.array([0.15, 0.05, 0.16]), np.array([0.4, 0.3, np.nan])
     clear = np.array([True, True, True])
-    np.testing.assert_allclose(ndvi_of(red, infrared, clear, 0), [2500 / 5500, 2500 / 3500, np.nan], rtol=1e-6)
-    np.testing.assert_allclose(ndvi_of(red, infrared, clear, 1000)[0], 2500 / 3500, rtol=1e-6)
-    assert np.isnan(ndvi_of(red, infrared, ~clear, 0)).all()
+    np.testing.assert_allclose(ndvi_of(red, infrared, clear), [2500 / 5500, 2500 / 3500, np.nan], rtol=1e-6)
+    assert np.isnan(ndvi_of(red, infrared, ~clear)).all()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid
 from loam.grid import PLAUSIBLE_HEIGHTS_M, target_grid
 from loam.raster import written_by_gdal
-from loam.sources.tiles import joined_tiles
+from loam.tiles import joined_tiles
 
 SPARE_M = 2000.0  # the wetness index gains from the catchment above the area
 
@@ -31,6 +31,9 @@ def mosaic(paths: Sequence[Path], box: GeoBox) -> xr.DataArray:
     Raises:
         LoamError: a tile cannot be read, or none reaches the grid.
     """
-    heights = joined_tiles(paths, box)
+    return joined_tiles(paths, box, values=_without_undeclared_voids)
+
+
+def _without_undeclared_voids(_path: Path, heights: np.ndarray) -> np.ndarray:
     # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
-    return heights.where((heights > PLAUSIBLE_HEIGHTS_M[0]) & (heights < PLAUSIBLE_HEIGHTS_M[1]))
+    return np.where((heights > PLAUSIBLE_HEIGHTS_M[0]) & (heights < PLAUSIBLE_HEIGHTS_M[1]), heights, np.float32(np.nan))

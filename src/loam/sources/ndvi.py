@@ -5,6 +5,7 @@ The next provider is a function from files to looks, and an entry in `READERS`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,18 @@ from loam.errors import LoamError
 from loam.grid import coarsened, target_grid, to_grid
 from loam.raster import write_zarr
 from loam.sources.files import RASTERS, date_in_name, listed
-from loam.sources.tiles import joined_tiles
+from loam.tiles import joined_tiles, opened
 
 Look = tuple[np.datetime64, xr.DataArray]  # the day from which it is known, and NDVI (y, x), clouds NaN
 # MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)
-MODIS_SCALE, MODIS_LOWEST, MODIS_HIGHEST = 1e-4, -2000, 10_000
+MODIS_SCALE, MODIS_RANGE = 1e-4, (-0.2, 1.0)
 MODIS_USABLE = (0, 1)  # pixel reliability: good, marginal; 2 is snow, 3 is cloud
-ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?!\d)")
+ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)")  # with a time of day since 2024
 # Sentinel-2 level 2A: vegetation, bare soil, water, unclassified; all else is cloud, shadow, snow or defect.
 CLEAR_SCENE_CLASSES = (4, 5, 6, 7)
 S2_NAME = re.compile(r"_(\d{8})T\d{6}_.*?(B04|B08|SCL)(?:_\d+m)?\.", re.IGNORECASE)
 S2_BASELINE = re.compile(r"_N(\d{4})_")
+S2_SCALE = 1e-4
 S2_OFFSET = 1000  # of digital numbers, since processing baseline 04.00
 S2_OFFSET_SINCE = np.datetime64("2022-01-25")
 CLEAR_SHARE = 0.5  # ASSUME: a cell that is half clear shows its vegetation
@@ -79,13 +81,33 @@ def mod13q1(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
                 "keep the provider's names"
             )
             raise LoamError(msg)
-        raw = joined_tiles(tiles, box, "nearest")
-        good = (raw >= MODIS_LOWEST) & (raw <= MODIS_HIGHEST)
+        look = joined_tiles(tiles, box, "nearest", _modis_values, scaled=False)  # the scale that files declare is 10000, 0.0001 or none
         if reliability:
-            good &= np.isin(joined_tiles(reliability, box, "nearest").values, MODIS_USABLE)
+            grades = _onto(joined_tiles(reliability, box, "nearest"), look)
+            look = look.where(np.isin(grades.values, MODIS_USABLE))
         # A composite holds the best look of its period: on its first day it would show days to come.
         known = day + np.timedelta64(source.composite_days - 1, "D")
-        yield known, coarsened((raw.where(good) * MODIS_SCALE).astype("float32").odc.assign_crs(raw.odc.crs), box)
+        yield known, coarsened(look.astype("float32").odc.assign_crs(look.odc.crs), box)
+
+
+def _modis_values(path: Path, digits: np.ndarray) -> np.ndarray:
+    """NDVI [1] of a composite's digits, or of values that were scaled before; NaN for fill and what lies outside the product's range.
+
+    Raises:
+        LoamError: they are neither.
+    """
+    known = digits[np.isfinite(digits)]
+    is_scaled = known.size > 0 and bool((known != np.round(known)).any())
+    values = digits if is_scaled else digits * MODIS_SCALE
+    good = (values >= MODIS_RANGE[0] - 1e-6) & (values <= MODIS_RANGE[1] + 1e-6)
+    fill = -3000 * (MODIS_SCALE if is_scaled else 1)
+    if known.size and not good.any() and not np.isclose(known, fill).all():
+        msg = (
+            f"{path}: values from {known.min():g} to {known.max():g} are no NDVI of MODIS, which has digits of -2000 to 10000, or -0.2 to 1"
+            " where they are scaled; bring the layer 250m_16_days_NDVI"
+        )
+        raise LoamError(msg)
+    return np.where(good, values, np.float32(np.nan))
 
 
 def modis_day(path: Path) -> np.datetime64:
@@ -124,34 +146,45 @@ def _look_of_day(bands: Mapping[str, list[Path]], day: np.datetime64, cells: Geo
         if name not in bands:
             msg = f"{next(iter(bands.values()))[0]}: band {name} of {str(day)[:10]} is missing; bring it, or remove the day's others"
             raise LoamError(msg)
-    near_infrared = joined_tiles(_finest(bands["B08"]), cells)
-    red = _onto(joined_tiles(_finest(bands["B04"]), cells), near_infrared)
+    reflectance = partial(_reflectance, day=day)
+    near_infrared = joined_tiles(_finest(bands["B08"]), cells, values=reflectance)
+    red = _onto(joined_tiles(_finest(bands["B04"]), cells, values=reflectance), near_infrared)
     classes = _onto(joined_tiles(_finest(bands["SCL"]), cells, "nearest"), near_infrared)
     clear = np.isin(classes.values, CLEAR_SCENE_CLASSES)
-    values = ndvi_of(red.values, near_infrared.values, clear, _offset(bands["B08"][0], day))
+    values = ndvi_of(red.values, near_infrared.values, clear)
     share = to_grid(near_infrared.copy(data=np.isfinite(values).astype("float32")), cells, "average")
     return to_grid(near_infrared.copy(data=values), cells, "average").where(share >= CLEAR_SHARE)
 
 
-def ndvi_of(red: np.ndarray, near_infrared: np.ndarray, clear: np.ndarray, offset: float) -> np.ndarray:
-    """NDVI [1] of digital numbers, NaN where it is not clear or a band has no value.
+def _reflectance(path: Path, digits: np.ndarray, day: np.datetime64) -> np.ndarray:
+    """Reflectance [1] of a file's digits, NaN where they are 0, no data: each file has its own processing baseline.
+
+    A file that declares a scale and an offset comes with both applied.
+    """
+    tile = opened(path)
+    if (tile.scale, tile.offset) != (1.0, 0.0):
+        return np.where(np.isclose(digits, tile.offset), np.nan, digits)
+    return np.where(digits > 0, (digits - _offset(path, day)) * S2_SCALE, np.nan)
+
+
+def ndvi_of(red: np.ndarray, near_infrared: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """NDVI [1] of reflectances, NaN where it is not clear or a band has no value.
 
     Args:
-        red: `(y, x)`, digital numbers; 0 is no data.
+        red: `(y, x)` [1].
         near_infrared: the same.
         clear: where the scene classification says so.
-        offset: what the digital numbers are too high by; the difference over the sum needs it taken away.
     """
-    good = clear & (red > 0) & (near_infrared > 0)
-    total = red + near_infrared - 2 * offset
+    total = red + near_infrared
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (near_infrared - red) / total
-    # Reflectances at or below zero, in deep shadow, have no meaningful ratio.
-    return np.where(good & (total > 0) & (np.abs(ratio) <= 1), ratio, np.nan).astype(np.float32)
+        # Reflectances at or below zero, in deep shadow, have no meaningful ratio.
+        good = clear & (total > 0) & (np.abs(ratio) <= 1)
+    return np.where(good, ratio, np.nan).astype(np.float32)
 
 
 def _onto(values: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
-    return values if values.shape == grid.shape else to_grid(values, grid.odc.geobox, "nearest")
+    return values if values.odc.geobox == grid.odc.geobox else to_grid(values, grid.odc.geobox, "nearest")
 
 
 def _finest(paths: list[Path]) -> list[Path]:

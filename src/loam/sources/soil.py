@@ -20,7 +20,7 @@ from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.raster import write_zarr
 from loam.sources.files import RASTERS, listed
 from loam.sources.ssurgo import KEY_RASTER, TABLES, map_unit_properties
-from loam.sources.tiles import joined_tiles
+from loam.tiles import joined_tiles
 
 # Loam's name: (units, lowest, highest plausible value, long name)
 PROPERTIES = {

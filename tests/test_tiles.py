@@ -8,7 +8,7 @@ from loam.config import Grid
 from loam.errors import LoamError
 from loam.raster import open_raster
 from loam.sources.dem import mosaic, mosaic_dem
-from loam.sources.tiles import joined_tiles
+from loam.tiles import joined_tiles
 
 
 @pytest.fixture

@@ -1,0 +1,195 @@
+"""Rasters that come in tiles, read as one around the area."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import odc.geo.xr
+import rasterio
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from loam.errors import LoamError
+from loam.raster import require_placed
+
+SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
+ALIGNED_PX = 0.01  # two tiles share a grid where their pixels lie this near to each other [pixel]
+Values = Callable[[Path, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where a raster's pixels lie, and what its digits mean."""
+
+    path: Path
+    crs: Any
+    box: GeoBox  # longitudes -180 to 180; rows may run north
+    scale: float
+    offset: float
+
+    @property
+    def resolution(self) -> tuple[float, float]:
+        """Size of a pixel across and down, in the units of the CRS."""
+        return abs(self.box.resolution.x), abs(self.box.resolution.y)
+
+
+def joined_tiles(
+    paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear", values: Values | None = None, *, scaled: bool = True
+) -> xr.DataArray:
+    """What tiles hold around a grid, on the first tile's CRS and the finest of their resolutions.
+
+    Tiles that share that grid are taken digit for digit; others are resampled by their own coordinates: the pixels of GLO-30 grow
+    wider towards the poles, and neighbouring UTM zones have their own axes.
+
+    Args:
+        paths: rasters with a CRS; where they overlap, the first that has a value counts.
+        box: the grid; no more than its extent is read, and always at full resolution.
+        resampling: a rasterio name, for tiles that do not share the grid.
+        values: what each tile's digits mean `(y, x)`, floats to floats, before tiles meet; None: what they say.
+        scaled: apply the scale and offset that a file declares for its band.
+
+    Returns:
+        `(y, x)` floats, declared nodata as NaN.
+
+    Raises:
+        LoamError: a file cannot be read, does not say where its pixels lie, or none reaches the grid.
+    """
+    tiles = [opened(path) for path in paths]
+    near = [tile for tile in tiles if _footprint(tile, tiles[0].crs).intersects(_asked(box, tiles[0].crs))]
+    if not near:
+        more = f" (nor does any other of {len(paths)} files)" if len(paths) > 1 else ""
+        msg = f"{paths[0]}: does not reach the area of interest{more}; bring those that do"
+        raise LoamError(msg)
+    grid = _common_grid(near, tiles[0].crs, box)
+    out = np.full(grid.shape, np.nan, dtype=np.float32)
+    for tile in near:
+        part = _on_grid(tile, grid, resampling, values, scaled)
+        out = out.astype(np.result_type(out, part))
+        out[np.isnan(out)] = part[np.isnan(out)]
+    return xr.DataArray(out, dims=("y", "x"), coords=_coords(grid)).odc.assign_crs(grid.crs)
+
+
+def opened(path: Path) -> Tile:
+    """What a raster says of itself; none of its pixels is read.
+
+    Raises:
+        LoamError: it cannot be read, or does not say where its pixels lie.
+    """
+    try:
+        with rasterio.open(path) as file:
+            require_placed(file, path)
+            transform = file.transform
+            if file.crs.is_geographic and transform.c + transform.a * file.width / 2 > 180:
+                transform = Affine.translation(-360, 0) * transform
+            scale, offset = (value if np.isfinite(value) else default for value, default in ((file.scales[0], 1.0), (file.offsets[0], 0.0)))
+            crs = file.crs.to_wkt()
+            return Tile(path, crs, GeoBox(file.shape, transform, crs), scale or 1.0, offset)
+    except rasterio.errors.RasterioError as error:
+        msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
+        raise LoamError(msg) from None
+
+
+def covered_by(paths: Sequence[Path], box: GeoBox) -> float:
+    """Share of a grid's extent that the extents of some rasters cover together [0..1].
+
+    Raises:
+        LoamError: as `opened`.
+    """
+    from odc.geo.geom import unary_union
+
+    tiles = [opened(path) for path in paths]
+    footprint: Any = unary_union([_footprint(tile, str(box.crs)).buffer(1e-6 * abs(box.resolution.x)) for tile in tiles])
+    return float((footprint & box.extent).area / box.extent.area)
+
+
+def _footprint(tile: Tile, crs: Any) -> Any:
+    extent = tile.box.extent
+    return extent if tile.crs == crs else extent.to_crs(crs, resolution="auto")
+
+
+def _asked(box: GeoBox, crs: Any) -> Any:
+    return box.extent.to_crs(crs, resolution="auto")
+
+
+def _common_grid(tiles: Sequence[Tile], crs: Any, box: GeoBox) -> GeoBox:
+    """The finest tile's own pixels around the grid, rows running south, no further than the tiles reach."""
+    own = [tile for tile in tiles if tile.crs == crs]
+    boxes = [tile.box if tile.crs == crs else tile.box.to_crs(crs) for tile in own or tiles]
+    finest = min(boxes, key=lambda each: abs(each.resolution.x))  # the first of equals
+    step_x, step_y = (min(abs(getattr(each.resolution, axis)) for each in boxes) for axis in ("x", "y"))
+    left, top = finest.extent.boundingbox.left, finest.extent.boundingbox.top
+    asked = _asked(box, crs).boundingbox
+    reach = [_footprint(tile, crs).boundingbox for tile in tiles]
+    west, east = max(asked.left, min(each.left for each in reach)), min(asked.right, max(each.right for each in reach))
+    south, north = max(asked.bottom, min(each.bottom for each in reach)), min(asked.top, max(each.top for each in reach))
+    columns = int(np.floor((west - left) / step_x)) - SPARE_PX, int(np.ceil((east - left) / step_x)) + SPARE_PX
+    rows = int(np.floor((top - north) / step_y)) - SPARE_PX, int(np.ceil((top - south) / step_y)) + SPARE_PX
+    corner = Affine(step_x, 0, left + columns[0] * step_x, 0, -step_y, top - rows[0] * step_y)
+    return GeoBox((rows[1] - rows[0], columns[1] - columns[0]), corner, crs)
+
+
+def _on_grid(tile: Tile, grid: GeoBox, resampling: str, values: Values | None, scaled: bool) -> np.ndarray:
+    """A tile's values on the common grid, `(y, x)`, NaN where it has none."""
+    part, box = _read_around(tile, grid, scaled)
+    out = np.full(grid.shape, np.nan, dtype=part.dtype)
+    if part.size == 0:
+        return out
+    if values is not None:
+        part = values(tile.path, part).astype(part.dtype)
+    if box.resolution.y > 0:
+        part, box = part[::-1], box.flipy()
+    if tile.crs == str(grid.crs) or box.crs == grid.crs:
+        column, row = ~grid.transform * (box.transform.c, box.transform.f)
+        same = np.allclose([box.resolution.x, box.resolution.y], [grid.resolution.x, grid.resolution.y], rtol=1e-6)
+        drift = ALIGNED_PX / max(box.shape)
+        same = same and np.allclose([box.resolution.x / grid.resolution.x, box.resolution.y / grid.resolution.y], 1, rtol=0, atol=drift)
+        if same and max(abs(column - round(column)), abs(row - round(row))) < ALIGNED_PX:
+            _paste(out, part, round(row), round(column))
+            return out
+    rasterio.warp.reproject(
+        np.ascontiguousarray(part), out, src_transform=box.transform, src_crs=str(box.crs), src_nodata=np.nan, dst_transform=grid.transform,
+        dst_crs=str(grid.crs), dst_nodata=np.nan, resampling=rasterio.enums.Resampling[resampling],
+    )  # fmt: skip
+    return out
+
+
+def _read_around(tile: Tile, grid: GeoBox, scaled: bool) -> tuple[np.ndarray, GeoBox]:
+    """The tile's pixels around the grid, at full resolution, as floats with NaN for no data, and where they lie."""
+    asked = grid.extent if tile.box.crs == grid.crs else grid.extent.to_crs(tile.crs, resolution="auto")
+    bounds = asked.boundingbox
+    corners = [~tile.box.transform * (x, y) for x in (bounds.left, bounds.right) for y in (bounds.bottom, bounds.top)]
+    (low_x, high_x), (low_y, high_y) = ((min(each), max(each)) for each in zip(*corners, strict=True))
+    columns = [int(np.clip(value, 0, tile.box.shape.x)) for value in (np.floor(low_x) - SPARE_PX, np.ceil(high_x) + SPARE_PX)]
+    rows = [int(np.clip(value, 0, tile.box.shape.y)) for value in (np.floor(low_y) - SPARE_PX, np.ceil(high_y) + SPARE_PX)]
+    box = tile.box[rows[0] : rows[1], columns[0] : columns[1]] if rows[0] < rows[1] and columns[0] < columns[1] else tile.box[:0, :0]
+    if 0 in box.shape:
+        return np.empty((0, 0), dtype=np.float32), box
+    with rasterio.open(tile.path) as file:
+        window = Window(columns[0], rows[0], columns[1] - columns[0], rows[1] - rows[0])
+        try:
+            digits = file.read(1, window=window, masked=True)
+        except rasterio.errors.RasterioError as error:
+            msg = f"{tile.path}: cannot be read around the area ({str(error)[:80]}); the file is cut or damaged, bring it again"
+            raise LoamError(msg) from None
+    kind = np.float64 if digits.dtype.name in {"int32", "uint32", "int64", "uint64", "float64"} else np.float32
+    part = digits.astype(kind).filled(np.nan)
+    declared = scaled and (tile.scale, tile.offset) != (1.0, 0.0)
+    return (part * tile.scale + tile.offset).astype(kind) if declared else part, box
+
+
+def _paste(out: np.ndarray, part: np.ndarray, row: int, column: int) -> None:
+    """Put a part into an array at a place that may lie partly outside."""
+    top, left = max(row, 0), max(column, 0)
+    bottom, right = min(row + part.shape[0], out.shape[0]), min(column + part.shape[1], out.shape[1])
+    if top < bottom and left < right:
+        out[top:bottom, left:right] = part[top - row : bottom - row, left - column : right - column]
+
+
+def _coords(grid: GeoBox) -> dict[str, Any]:
+    """Coordinates `y`, `x`, whatever the axes of the CRS are called."""
+    found = odc.geo.xr.xr_coords(grid, dims=("y", "x"))
+    return {name: found[name] for name in ("y", "x", "spatial_ref")}
