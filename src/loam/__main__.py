@@ -31,6 +31,7 @@ COMMANDS = {
     "import-soil": "loam.sources.soil:import_soil",
     "import-ndvi": "loam.sources.ndvi:import_ndvi",
     "mosaic-dem": "loam.sources.dem:mosaic_dem",
+    "mosaic-landcover": "loam.sources.landcover:mosaic_landcover",
     "prepare-static": "loam.covariates.static:prepare_static",
     "prepare-weather": "loam.covariates.weather:prepare_weather",
     "prepare-ndvi": "loam.covariates.vegetation:prepare_ndvi",

@@ -139,6 +139,34 @@ def even_axes(data: Any, path: Path, projected: bool) -> Any:
     return data
 
 
+def require_placed(file: Any, path: Path) -> None:
+    """Stop unless an opened raster has one band of data, a CRS, and rows and columns along its axes.
+
+    Args:
+        file: as rasterio opens it.
+        path: the file, for messages.
+
+    Raises:
+        LoamError: it has not.
+    """
+    from rasterio.enums import ColorInterp
+
+    bands = [band for band, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning != ColorInterp.alpha]
+    if len(bands) > 1:
+        names = ", ".join(file.descriptions[band - 1] or str(band) for band in bands[:8])
+        msg = f"{path}: has {len(bands)} bands ({names}), and one is wanted; keep the right one (gdal_translate -b 1 …)"
+        raise LoamError(msg)
+    if file.crs is None:
+        msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
+        raise LoamError(msg)
+    if file.transform.is_identity:
+        msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
+        raise LoamError(msg)
+    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
+        msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
+        raise LoamError(msg)
+
+
 def _in_units(data: Any, axis: str, path: Path, projected: bool) -> Any:
     """Kilometres become metres; degrees under a projected CRS, or metres under degrees, are refused."""
     values, units = data[axis].values, _units(data[axis].attrs)

@@ -219,7 +219,7 @@ class Legend(Section):
 class LandCover(Section):
     """Land-cover classes, to flag what backscatter cannot see moisture in."""
 
-    path: str | None = Field(description="raster of class codes; null when there is none")
+    path: Paths = Field(description="raster of class codes, or a list of tiles, or a glob; null when there is none")
     legend: Name = Field(description="which of the legends the codes follow")
     legends: dict[Name, Legend] = Field(description="name: codes; a map of one's own gets a legend of its own")
 

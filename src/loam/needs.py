@@ -73,6 +73,7 @@ NEEDS = {
     "stack_scenes": Need(2, Cost(360, 60), Cost(3.5, 0, 0.3), Cost(0, 0, 8)),
     "filter_speckle": Need(2, Cost(600, 100), Cost(4, 0, 1), Cost(0, 0, 9)),
     "mosaic_dem": Need(1, Cost(260, 30), Cost(2, 0.5), Cost(0, 5)),
+    "mosaic_landcover": Need(1, Cost(260, 60), Cost(2, 0.5), Cost(0, 5)),
     "import_weather": Need(1, Cost(400), Cost(5), Cost(5)),
     "import_soil": Need(1, Cost(350, 60), Cost(4, 1), Cost(0, 4)),
     "import_ndvi": Need(1, Cost(450), Cost(5), Cost(100)),
@@ -203,7 +204,8 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
     counts = {
         "make_twin": twin, "import_cube": not scenes, "find_scenes": scenes, "prepare_heights": scenes,
         "flatten_scenes": scenes * batches(size, cfg), "stack_scenes": scenes, "filter_speckle": cfg.sar.speckle.images != "none",
-        "mosaic_dem": len(sources.files("dem")) > 1, "import_soil": sources.imported("soil"), "import_ndvi": sources.imported("ndvi"),
+        "mosaic_dem": len(sources.files("dem")) > 1, "mosaic_landcover": len(sources.files("landcover")) > 1,
+        "import_soil": sources.imported("soil"), "import_ndvi": sources.imported("ndvi"),
         "prepare_ndvi": sources.path("ndvi") is not None, "volumetric_moisture": moisture.volumetric,
         "soil_water_index": bool(moisture.soil_water_index_days), "detect_acquisition": 0,
         "train": members, "predict": members, "probe_model": members, "calibrate": len(learning.active),

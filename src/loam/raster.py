@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.axes import even_axes, is_latitude, named_axes
+from loam.axes import even_axes, is_latitude, named_axes, require_placed
 from loam.damage import disk_is_full
 from loam.errors import LoamError
 
@@ -135,34 +135,6 @@ def open_raster(path: Path) -> xr.DataArray:
         raise LoamError(msg) from None
     data["spatial_ref"].attrs.pop("GeoTransform", None)  # of the file's rows: here they run south
     return xr.DataArray(even_axes(data, path, data.rio.crs.is_projected))
-
-
-def require_placed(file: Any, path: Path) -> None:
-    """Stop unless an opened raster has one band of data, a CRS, and rows and columns along its axes.
-
-    Args:
-        file: as rasterio opens it.
-        path: the file, for messages.
-
-    Raises:
-        LoamError: it has not.
-    """
-    from rasterio.enums import ColorInterp
-
-    bands = [band for band, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning != ColorInterp.alpha]
-    if len(bands) > 1:
-        names = ", ".join(file.descriptions[band - 1] or str(band) for band in bands[:8])
-        msg = f"{path}: has {len(bands)} bands ({names}), and one is wanted; keep the right one (gdal_translate -b 1 …)"
-        raise LoamError(msg)
-    if file.crs is None:
-        msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
-        raise LoamError(msg)
-    if file.transform.is_identity:
-        msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
-        raise LoamError(msg)
-    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
-        msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
-        raise LoamError(msg)
 
 
 def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:

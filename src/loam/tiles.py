@@ -13,8 +13,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
+from loam.axes import require_placed
 from loam.errors import LoamError
-from loam.raster import require_placed
 
 SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
 ALIGNED_PX = 0.01  # two tiles share a grid where their pixels lie this near to each other [pixel]

@@ -79,9 +79,9 @@ MADE = {"soil": "<resources>/soil/properties.zarr", "ndvi": "<resources>/ndvi/lo
 
 
 def source(name):
-    """Files of a source as rule input; nothing when it is not used. Tiles of terrain are joined first."""
+    """Files of a source as rule input; nothing when it is not used. Tiles of terrain and land cover are joined first."""
     files = cfg.sources.files(name)
-    return "<resources>/dem/mosaic.tif" if name == "dem" and len(files) > 1 else files
+    return f"<resources>/{name}/mosaic.tif" if name in {"dem", "landcover"} and len(files) > 1 else files
 
 
 def prepared(name):

@@ -42,6 +42,28 @@ if len(cfg.sources.files("dem")) > 1:
             "python -m loam mosaic-dem --dem {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
+if len(cfg.sources.files("landcover")) > 1:
+
+    rule mosaic_landcover:
+        input:
+            cfg.sources.files("landcover"),
+        output:
+            "<resources>/landcover/mosaic.tif",
+        log:
+            "<logs>/mosaic_landcover.log",
+        benchmark:
+            "<benchmarks>/mosaic_landcover.tsv"
+        conda:
+            "../../envs/loam.yaml"
+        threads: needs.NEEDS["mosaic_landcover"].threads
+        resources:
+            **asked("mosaic_landcover"),
+        params:
+            **step("mosaic_landcover", grid="grid", cube="sources.backscatter.cube"),
+        shell:
+            "python -m loam mosaic-landcover --landcover {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
 if cfg.sources.imported("soil"):
 
     rule import_soil:

@@ -10,11 +10,12 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, empty_like_grid, require_few_voids, target_grid, to_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, around, empty_like_grid, require_few_voids, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require, write_zarr
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
 MARGIN_PX = 64
+MARGIN_READ_PX = 4  # of the DEM's pixels, so that the edge is resampled like the middle
 TERRAIN_UNITS = {"elevation": "m", "slope": "degree", "northness": "1", "eastness": "1", "curvature": "m-1", "wetness_index": "1"}
 ALIGNED_FROM = 0.8  # of the DEM's pixel: target pixels from this size on are cut into whole parts
 FILLED = 1  # bit of `flags`
@@ -78,13 +79,15 @@ def terrain_of(heights: xr.DataArray, path: Path, cfg: Static) -> dict[str, xr.D
     if not grid.crs.projected:
         msg = f"{path}: lies on {grid.crs}, in degrees; slopes need metres: project it first (grid.crs does)"
         raise LoamError(msg)
-    pixel_m = abs(grid.resolution.x)
+    pixel_m = abs(grid.resolution.x), abs(grid.resolution.y)
     attributes = terrain_attributes(heights.values, pixel_m, curvature=cfg.curvature, wetness_index=cfg.wetness_index)
     return {name: heights.copy(data=values.astype(np.float32)) for name, values in attributes.items()}
 
 
 def on_own_resolution(dem: xr.DataArray, box: GeoBox, path: Path) -> xr.DataArray:
     """Heights around the grid in its CRS, in pixels as large as the DEM's, with a margin as far as it reaches; voids NaN.
+
+    Only the heights around the grid are read: a file may cover a continent.
 
     Raises:
         LoamError: the DEM does not reach the grid.
@@ -99,6 +102,7 @@ def on_own_resolution(dem: xr.DataArray, box: GeoBox, path: Path) -> xr.DataArra
     if dem.odc.crs == box.crs:
         native = dem.sel(x=slice(bounds[0], bounds[2]), y=slice(bounds[3], bounds[1])).load()
     else:
+        dem = around(dem, GeoBox.from_bbox(bounds, box.crs, resolution=pixel), MARGIN_READ_PX)
         native = dem.odc.reproject(_own_grid(bounds, pixel, box), resampling="bilinear", dst_nodata=np.nan)
     # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
     return native.where((native > PLAUSIBLE_HEIGHTS_M[0]) & (native < PLAUSIBLE_HEIGHTS_M[1]))

@@ -1,5 +1,6 @@
 """NDVI with its gaps filled from the past, and the age of what fills them."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from loam.grid import coarsened, target_grid
 from loam.raster import open_dataset, require, write_zarr
 
 DAY = np.timedelta64(1, "D")
+SCALED_FILL = -0.3  # -3000 of MOD13 times 1e-4 (Didan 2021); its values end at -0.2
+LEAST_FILL = 1e-3  # ASSUME: no vegetation index has one value on so large a share of its pixels
 
 
 def prepare_ndvi(ndvi: Path, out: Path, cfg: NdviCovariates, source: Ndvi, grid: Grid, cube: str | None) -> None:
@@ -30,12 +33,23 @@ def checked_ndvi(values: xr.DataArray, path: Path) -> xr.DataArray:
     Raises:
         LoamError: values outside -1 to 1, a sign of a scale factor that was not applied.
     """
-    values = values.transpose("time", "y", "x").sortby("time").astype("float32").compute()
+    values = without_fill(values.transpose("time", "y", "x").sortby("time").astype("float32").compute(), path)
     low, high = float(values.min()), float(values.max())
     if low < -1.01 or high > 1.01:
         msg = f"{path}: {values.name} reaches from {low:g} to {high:g}, outside -1 to 1; apply its scale factor"
         raise LoamError(msg)
     return values.assign_coords(time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]")).groupby("time").mean()
+
+
+def without_fill(values: xr.DataArray, path: Path) -> xr.DataArray:
+    """NDVI without MODIS' fill that was scaled like a value and is not declared; told in a warning."""
+    fill = np.isclose(values.values, SCALED_FILL, rtol=0, atol=1e-6)
+    share = float(fill.mean())
+    if share < LEAST_FILL:
+        return values
+    text = "%s: %s is exactly %g on %.1f %% of its pixels, MODIS' fill of -3000 scaled; taken for no data (declare it as _FillValue)"
+    logging.getLogger(__name__).warning(text, path, values.name, SCALED_FILL, 100 * share)
+    return values.where(~fill)
 
 
 def fill_from_past(ndvi: xr.DataArray, max_age_days: int) -> xr.Dataset:

@@ -13,12 +13,13 @@ from odc.geo.geobox import GeoBox
 from loam.config import Config
 from loam.errors import LoamError
 from loam.grid import covered_share, require_few_voids, target_grid
-from loam.raster import open_dataset, open_raster, require
+from loam.raster import open_dataset, require
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.dem import mosaic
 from loam.sources.ndvi import first_look
 from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
+from loam.tiles import covered_by, joined_tiles
 
 
 def check_inputs(cfg: Config) -> None:
@@ -103,10 +104,9 @@ def _check_weather(paths: list[Path], cfg: Config, box: GeoBox) -> None:
 def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     scenes = cfg.sources.backscatter.kind == "scenes"  # terrain beyond the area lays over it
     around = box.pad(math.ceil(cfg.sar.heights.margin_m / box.resolution.x)) if scenes else box
-    if len(paths) == 1:
-        require_cover(
-            open_raster(paths[0]), around, paths[0], "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem"
-        )
+    key = "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem"
+    if len(paths) == 1:  # tiles of the sea are not made: what several leave out is known by its voids
+        require_share(covered_by(paths, around), paths[0], key)
     heights = mosaic(paths, around)
     require_few_voids(heights.odc.reproject(box, resampling="bilinear", dst_nodata=np.nan), paths[0], cfg.covariates.static.max_void_share)
 
@@ -114,10 +114,9 @@ def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
 def _check_landcover(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     classes, path = cfg.sources.landcover, paths[0]
     assert classes is not None
-    data = open_raster(path)
-    require_cover(data, box, path, "sources.landcover")
+    require_share(covered_by(paths, box), path, "sources.landcover")
     named = (*classes.water, *classes.built_up, *classes.forest)
-    if not np.isin(data.values, named).any():
+    if not np.isin(joined_tiles(paths, box, "nearest").values, named).any():
         text = "%s: none of the codes %s of the legend %s occurs (sources.landcover.legend); nothing will be flagged by land cover"
         logging.getLogger(__name__).warning(text, path, sorted(named), classes.legend)
 
@@ -150,7 +149,15 @@ def require_cover(data: xr.Dataset | xr.DataArray, box: GeoBox, path: Path, key:
     Raises:
         LoamError: with the share that is covered.
     """
-    share = covered_share(data, box, half_cell)
+    require_share(covered_share(data, box, half_cell), path, key)
+
+
+def require_share(share: float, path: Path, key: str) -> None:
+    """Stop when a source covers less than the area of interest.
+
+    Raises:
+        LoamError: with the share that is covered.
+    """
     if share < 0.999:
         msg = f"{path}: covers {share:.0%} of the area of interest ({key}); bring one that covers it all, or make grid.aoi smaller"
         raise LoamError(msg)
