@@ -30,6 +30,7 @@ METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "k
 METRES |= {"kilometres": 1000.0, "kilometers": 1000.0}
 UNEVEN_PX = 0.05  # a coordinate may lie this far from an even axis [pixel]
 UNEVEN_ROUNDED_PX = 0.25  # the same where the numbers themselves are rounded that much: float32 degrees
+SMALLEST_PIXEL, LARGEST_PIXEL = 1e-9, 1e9  # degrees or metres; beyond lies a damaged geotransform
 MOST_MISSING = 2.0  # rows or columns that may be filled in, as a multiple of those that are there
 
 
@@ -162,6 +163,10 @@ def require_placed(file: Any, path: Path) -> None:
     if file.transform.is_identity:
         msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
         raise LoamError(msg)
+    sizes = np.abs([file.transform.a, file.transform.e]) + np.abs([file.transform.b, file.transform.d])
+    if not (np.isfinite(tuple(file.transform)[:6]).all() and (sizes > SMALLEST_PIXEL).all() and (sizes < LARGEST_PIXEL).all()):
+        msg = f"{path}: its geotransform {tuple(file.transform)[:6]} gives pixels no size; the file is damaged, bring it again"
+        raise LoamError(msg)
     if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
         msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
         raise LoamError(msg)
@@ -170,6 +175,9 @@ def require_placed(file: Any, path: Path) -> None:
 def _in_units(data: Any, axis: str, path: Path, projected: bool) -> Any:
     """Kilometres become metres; degrees under a projected CRS, or metres under degrees, are refused."""
     values, units = data[axis].values, _units(data[axis].attrs)
+    if values.size == 0:
+        msg = f"{path}: coordinate {axis} is empty: the file has no pixel; bring one that covers the area"
+        raise LoamError(msg)
     if values.dtype.kind not in "fiu":
         msg = f"{path}: coordinate {axis} holds no numbers ({values.dtype}); write it as numbers"
         raise LoamError(msg)

@@ -17,6 +17,7 @@ from loam.axes import require_placed
 from loam.errors import LoamError
 
 SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
+MOST_PX = 4e9  # that are joined
 ALIGNED_PX = 0.01  # two tiles share a grid where their pixels lie this near to each other [pixel]
 Values = Callable[[Path, np.ndarray], np.ndarray]
 
@@ -84,7 +85,7 @@ def opened(path: Path) -> Tile:
             require_placed(file, path)
             transform = file.transform
             if file.crs.is_geographic and transform.c + transform.a * file.width / 2 > 180:
-                transform = Affine.translation(-360, 0) * transform
+                transform = Affine.translation(-360, 0) @ transform
             scale, offset = (value if np.isfinite(value) else default for value, default in ((file.scales[0], 1.0), (file.offsets[0], 0.0)))
             crs = file.crs.to_wkt()
             return Tile(path, crs, GeoBox(file.shape, transform, crs), scale or 1.0, offset)
@@ -128,6 +129,10 @@ def _common_grid(tiles: Sequence[Tile], crs: Any, box: GeoBox) -> GeoBox:
     south, north = max(asked.bottom, min(each.bottom for each in reach)), min(asked.top, max(each.top for each in reach))
     columns = int(np.floor((west - left) / step_x)) - SPARE_PX, int(np.ceil((east - left) / step_x)) + SPARE_PX
     rows = int(np.floor((top - north) / step_y)) - SPARE_PX, int(np.ceil((top - south) / step_y)) + SPARE_PX
+    if (columns[1] - columns[0]) * (rows[1] - rows[0]) > MOST_PX:
+        size = f"{columns[1] - columns[0]} x {rows[1] - rows[0]} pixels of {step_x:g} x {step_y:g}"
+        msg = f"{tiles[0].path}: the area of interest has {size} of this file, more than {MOST_PX:.0g}; bring a coarser one"
+        raise LoamError(msg)
     corner = Affine(step_x, 0, left + columns[0] * step_x, 0, -step_y, top - rows[0] * step_y)
     return GeoBox((rows[1] - rows[0], columns[1] - columns[0]), corner, crs)
 
@@ -143,7 +148,7 @@ def _on_grid(tile: Tile, grid: GeoBox, resampling: str, values: Values | None, s
     if box.resolution.y > 0:
         part, box = part[::-1], box.flipy()
     if tile.crs == str(grid.crs) or box.crs == grid.crs:
-        column, row = ~grid.transform * (box.transform.c, box.transform.f)
+        column, row = ~grid.transform @ (box.transform.c, box.transform.f)
         same = np.allclose([box.resolution.x, box.resolution.y], [grid.resolution.x, grid.resolution.y], rtol=1e-6)
         drift = ALIGNED_PX / max(box.shape)
         same = same and np.allclose([box.resolution.x / grid.resolution.x, box.resolution.y / grid.resolution.y], 1, rtol=0, atol=drift)
@@ -161,7 +166,7 @@ def _read_around(tile: Tile, grid: GeoBox, scaled: bool) -> tuple[np.ndarray, Ge
     """The tile's pixels around the grid, at full resolution, as floats with NaN for no data, and where they lie."""
     asked = grid.extent if tile.box.crs == grid.crs else grid.extent.to_crs(tile.crs, resolution="auto")
     bounds = asked.boundingbox
-    corners = [~tile.box.transform * (x, y) for x in (bounds.left, bounds.right) for y in (bounds.bottom, bounds.top)]
+    corners = [~tile.box.transform @ (x, y) for x in (bounds.left, bounds.right) for y in (bounds.bottom, bounds.top)]
     (low_x, high_x), (low_y, high_y) = ((min(each), max(each)) for each in zip(*corners, strict=True))
     columns = [int(np.clip(value, 0, tile.box.shape.x)) for value in (np.floor(low_x) - SPARE_PX, np.ceil(high_x) + SPARE_PX)]
     rows = [int(np.clip(value, 0, tile.box.shape.y)) for value in (np.floor(low_y) - SPARE_PX, np.ceil(high_y) + SPARE_PX)]
