@@ -55,9 +55,10 @@ def around(data: Any, box: GeoBox, margin: int = 0) -> Any:
     """
     # The rim tells as much as all pixels, and a county has millions.
     rims = (box[:1, :], box[-1:, :], box[:, :1], box[:, -1:])
-    found = [pixel_positions(rim, data.odc.crs, data["x"].values, data["y"].values) for rim in rims]
+    names = data.odc.spatial_dims
+    found = [pixel_positions(rim, data.odc.crs, data[names[1]].values, data[names[0]].values) for rim in rims]
     window = {}
-    for index, axis in enumerate(("y", "x")):
+    for index, axis in enumerate(names):
         position = np.concatenate([each[index].ravel() for each in found])
         ends = [np.floor(position.min()) - margin, np.ceil(position.max()) + margin]
         first, last = np.clip(ends, 0, data.sizes[axis] - 1).astype(int)

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.axes import even_axes, is_latitude, named_axes, require_placed
+from loam.axes import even_axes
+from loam.axis_names import named_axes
+from loam.crs import brief, with_crs
 from loam.damage import disk_is_full
 from loam.errors import LoamError
+from loam.tiles import require_placed
 
 # netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
 # one; h5netcdf's locks. netCDF4 stays for classic NetCDF files.
@@ -36,7 +39,7 @@ def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
     data = named_axes(_open(path, chunks), path)
     # Text comes back from Zarr as a type that few array functions know.
     data = data.assign_coords({name: data[name].astype(object).astype(str) for name in data.coords if data[name].dtype.kind == "T"})
-    return _with_crs(data, path)
+    return with_crs(data, path)
 
 
 def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
@@ -51,66 +54,9 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         if not path.exists():
             msg = f"{path}: does not exist; make it, or set its key to where it is"
         else:
-            reason = "a folder that is no Zarr" if path.is_dir() and isinstance(error, FileNotFoundError) else _brief(error)
+            reason = "a folder that is no Zarr" if path.is_dir() and isinstance(error, FileNotFoundError) else brief(error)
             msg = f"{path}: cannot be read as NetCDF or Zarr ({reason}); replace it, or if Loam made it remove it and run again"
     raise LoamError(msg)
-
-
-def _brief(error: Exception) -> str:
-    """First line of a library's message, short enough for one of ours."""
-    return str(error).partition("\n")[0].partition(": [")[0].partition(" in any of")[0][:100] or type(error).__name__
-
-
-def _with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
-    import odc.geo.xr  # noqa: F401  (registers the .odc accessor)
-
-    wkt = [data[name].attrs.get("crs_wkt") or data[name].attrs.get("spatial_ref") for name in data.variables if data[name].ndim == 0]
-    crs = next((text for text in wkt if text), None)
-    if crs is None:
-        crs = _crs_of_mapping([data[name].attrs for name in data.variables if data[name].ndim <= 1])
-    if crs is None and "y" in data.coords and is_latitude(data["y"].attrs):
-        crs = "EPSG:4326"  # ASSUME: CF latitude and longitude without a grid mapping are on WGS 84
-    if crs is None:
-        msg = f"{path}: has no CRS; add a grid mapping (for example with rioxarray's rio.write_crs)"
-        raise LoamError(msg)
-    data = even_axes(data, path, _is_projected(crs, path))
-    marks = {"crs_wkt", "spatial_ref", "grid_mapping_name"}
-    mappings = [name for name in data.variables if data[name].ndim <= 1 and marks & data[name].attrs.keys()]
-    data = data.drop_vars(mappings)
-    for name in data.variables:
-        data[name].encoding.pop("grid_mapping", None)
-        data[name].attrs.pop("grid_mapping", None)
-    return data.odc.assign_crs(crs)
-
-
-def _is_projected(crs: Any, path: Path) -> bool:
-    """Whether the axes of a CRS are lengths.
-
-    Raises:
-        LoamError: it is no CRS.
-    """
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        return bool(CRS.from_user_input(str(crs)).is_projected)
-    except CRSError as error:
-        msg = f"{path}: its CRS cannot be read ({_brief(error)}); write it anew (for example with rioxarray's rio.write_crs)"
-        raise LoamError(msg) from None
-
-
-def _crs_of_mapping(attributes: list[dict[str, Any]]) -> str | None:
-    """CRS of a CF grid mapping that is told by its parameters alone, as Daymet's and gridMET's are."""
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    for each in attributes:
-        if "grid_mapping_name" in each:
-            try:
-                return str(CRS.from_cf(each).to_wkt())
-            except (CRSError, KeyError, ValueError):
-                continue
-    return None
 
 
 def open_raster(path: Path) -> xr.DataArray:
@@ -131,7 +77,7 @@ def open_raster(path: Path) -> xr.DataArray:
     except LoamError:
         raise
     except Exception as error:
-        msg = f"{path}: cannot be read as a raster ({_brief(error)}); replace it by a GeoTIFF"
+        msg = f"{path}: cannot be read as a raster ({brief(error)}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
     data["spatial_ref"].attrs.pop("GeoTransform", None)  # of the file's rows: here they run south
     return xr.DataArray(even_axes(data, path, data.rio.crs.is_projected))

@@ -13,10 +13,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from loam.axes import require_placed
 from loam.errors import LoamError
 
 SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
+SMALLEST_PIXEL, LARGEST_PIXEL = 1e-9, 1e9  # degrees or metres; beyond lies a damaged geotransform
 MOST_PX = 4e9  # that are joined
 ALIGNED_PX = 0.01  # two tiles share a grid where their pixels lie this near to each other [pixel]
 Values = Callable[[Path, np.ndarray], np.ndarray]
@@ -92,6 +92,38 @@ def opened(path: Path) -> Tile:
     except rasterio.errors.RasterioError as error:
         msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
+
+
+def require_placed(file: Any, path: Path) -> None:
+    """Stop unless an opened raster has one band of data, a CRS, and rows and columns along its axes.
+
+    Args:
+        file: as rasterio opens it.
+        path: the file, for messages.
+
+    Raises:
+        LoamError: it has not.
+    """
+    from rasterio.enums import ColorInterp
+
+    bands = [band for band, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning != ColorInterp.alpha]
+    if len(bands) > 1:
+        names = ", ".join(file.descriptions[band - 1] or str(band) for band in bands[:8])
+        msg = f"{path}: has {len(bands)} bands ({names}), and one is wanted; keep the right one (gdal_translate -b 1 …)"
+        raise LoamError(msg)
+    if file.crs is None:
+        msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
+        raise LoamError(msg)
+    if file.transform.is_identity:
+        msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
+        raise LoamError(msg)
+    sizes = np.abs([file.transform.a, file.transform.e]) + np.abs([file.transform.b, file.transform.d])
+    if not (np.isfinite(tuple(file.transform)[:6]).all() and (sizes > SMALLEST_PIXEL).all() and (sizes < LARGEST_PIXEL).all()):
+        msg = f"{path}: its geotransform {tuple(file.transform)[:6]} gives pixels no size; the file is damaged, bring it again"
+        raise LoamError(msg)
+    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
+        msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
+        raise LoamError(msg)
 
 
 def covered_by(paths: Sequence[Path], box: GeoBox) -> float:

@@ -140,3 +140,14 @@ def test_the_step_writes_channels_with_their_units(tmp_path, layer, box) -> None
     assert static.attrs["channel_units"] == ["m", "degree", "1", "1", "m-1", "1", "%"]
     assert static.odc.geobox == box
     assert np.isfinite(static.values).all()
+
+
+def test_pixels_that_are_not_square_have_the_same_slopes() -> None:
+    """A plane and a bowl, sampled every 20 m eastward and every 30 m southward."""
+    y, x = np.mgrid[:40, :60]
+    plane = 0.1 * 20 * x - 0.2 * 30 * -y
+    got = terrain_attributes(plane.astype(float), (20.0, 30.0), wetness_index=False)
+    inside = np.s_[2:-2, 2:-2]
+    np.testing.assert_allclose(got["slope"][inside], np.degrees(np.arctan(np.hypot(0.1, 0.2))), rtol=1e-9)
+    bowl = ((20.0 * x) ** 2 + (30.0 * y) ** 2) / 1000
+    np.testing.assert_allclose(mean_curvature(bowl, (20.0, 30.0))[inside], -4 / 1000, rtol=1e-6)

@@ -1,5 +1,7 @@
 """Gaps are filled from the past alone, and their age is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -57,3 +59,14 @@ def test_two_looks_of_a_day_become_one() -> None:
 def test_an_unscaled_index_is_named() -> None:
     with pytest.raises(LoamError, match=r"n.nc: ndvi reaches from 3000 to 8000, outside -1 to 1; apply its scale factor"):
         checked_ndvi(series([3000, 8000]).rename("ndvi"), "n.nc")
+
+
+def test_fill_that_was_scaled_is_no_vegetation(layer, box, caplog) -> None:
+    """MODIS' -3000 times 1e-4, not declared; single pixels of that value may be water."""
+    values = np.full((2, *box.shape), 0.6, np.float32)
+    values[0, :6] = -0.3
+    times = np.array(["2020-01-01", "2020-01-17"], "datetime64[ns]")
+    got = checked_ndvi(layer(values, times).rename("ndvi"), Path("n.nc"))
+    assert int(np.isnan(got.values).sum()) == 6 * box.shape.x
+    assert "MODIS' fill of -3000 scaled" in caplog.text
+    assert float(checked_ndvi(layer(np.where(values < 0, -0.29, values), times).rename("ndvi"), Path("n.nc")).min()) == pytest.approx(-0.29)

@@ -1,11 +1,15 @@
 """NDVI of MODIS composites and Sentinel-2 scenes: scaling, clouds, offsets, days."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import rasterio
 import rioxarray  # noqa: F401  (registers .rio)
 
 from loam.errors import LoamError
-from loam.sources.ndvi import first_look, ndvi_of, read_ndvi
+from loam.sources.ndvi import first_look, modis_day, ndvi_of, read_ndvi
 
 
 def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) -> None:
@@ -89,3 +93,44 @@ def test_what_is_missing_is_named(tmp_path, box, scenes, ndvi_source, layer) -> 
         first_look([tmp_path / "x.tif"], ndvi_source(kind="sentinel2"), box)
     with pytest.raises(LoamError, match="its name tells no day"):
         first_look([tmp_path / "x.tif"], ndvi_source(), box)
+
+
+@pytest.mark.parametrize(
+    ("digits", "kind", "expected"),
+    [(6000, "int16", 0.6), (0.6, "float32", 0.6), (-3000, "int16", None), (-0.3, "float32", None), (60_000_000, "int32", LoamError)],
+)
+def test_modis_is_read_scaled_or_not(tmp_path, box, layer, ndvi_source, digits: float, kind: str, expected: Any) -> None:
+    layer(np.full(box.shape, digits, kind)).rio.to_raster(tmp_path / "MOD13Q1.A2020033.h12v10.061.250m_16_days_NDVI.tif")
+    if expected is LoamError:
+        with pytest.raises(LoamError, match="are no NDVI of MODIS"):
+            read_ndvi([tmp_path], ndvi_source(), box)
+    elif expected is None:
+        assert np.isnan(read_ndvi([tmp_path], ndvi_source(), box)["ndvi"]).all()
+    else:
+        got = read_ndvi([tmp_path], ndvi_source(), box)["ndvi"].values
+        np.testing.assert_allclose(got[np.isfinite(got)], expected, rtol=1e-6)
+        assert np.isfinite(got).sum() == np.prod(box.shape)
+
+
+@pytest.mark.parametrize("name", ["doy2020033", "doy2020033000000_aid0001", ".A2020033.h12", "_2020_02_02", "_2020-02-02", "_20200202"])
+def test_names_of_composites_tell_their_day(name: str) -> None:
+    assert str(modis_day(Path(f"MOD13Q1.061__250m_16_days_NDVI_{name}.tif")))[:10] == "2020-02-02"
+
+
+def test_every_scene_of_a_day_has_its_own_baseline(tmp_path, box, layer, ndvi_source) -> None:
+    """An old tile beside one that was processed again, and one that declares scale and offset itself."""
+    thirds = [np.s_[:, :6], np.s_[:, 6:11], np.s_[:, 11:]]
+    for tile, baseline, columns, (add, scale) in zip(
+        ("T32UNA", "T32UPA", "T32UQA"), ("N0214", "N0500", "N0500"), thirds, ((0, None), (1000, None), (1000, 1e-4)), strict=True
+    ):
+        folder = tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        folder.mkdir()
+        for band, value in (("B04", 1000 + add), ("B08", 4000 + add), ("SCL", 4)):
+            path = folder / f"{tile}_20200601T102031_{band}_20m.tif"
+            layer(np.full(box.shape, value, np.uint16)[columns], on=box[columns]).rio.to_raster(path)
+            if scale and band != "SCL":
+                with rasterio.open(path, "r+") as file:
+                    file.scales, file.offsets = (scale,), (-0.1,)
+    got = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=20), box)["ndvi"]
+    np.testing.assert_allclose(got.values[np.isfinite(got.values)], 0.6, rtol=1e-5)
+    assert np.isfinite(got.sel(x=slice(*box.boundingbox[::2])).values).all()
