@@ -170,6 +170,10 @@ def test_what_cannot_be_an_area_is_named_with_the_true_cause(geometries: list, r
 def test_the_crs_has_to_fit_the_coordinates(drawn: Callable[..., Path]) -> None:
     says(drawn(AREA, crs=None, name="a.shp"), "has no CRS; write it with one")
     says(drawn(AREA, crs=32632, name="b.gpkg"), "coordinates from 10, 50 to 10.05, 50.03 look like degrees, but its CRS is EPSG:32632")
+    says(
+        drawn(box(570000, 5540000, 575000, 5545000), crs=5703, name="c.gpkg"),
+        "its CRS, NAVD88 height, has neither degrees nor a projection",
+    )
     assert grid_of(drawn(box(10, 85, 11, 85.2)), crs="EPSG:3413", resolution_m=100).crs.epsg == 3413
     says(drawn(box(-10, 35, 30, 70)), r"is too large for grid.crs = 'utm': 1000 m of the map are \d+ m at", resolution_m=1000)
     with pytest.raises(LoamError, match=r"^grid.crs = 'EPSG:3031': 1000 of its units are 121 m here"):

@@ -33,6 +33,9 @@ def read_area(path: Path, layer: str | None) -> Any:
     if frame.crs is None:
         msg = f"{path}: has no CRS; write it with one (a shapefile keeps it in a .prj file beside it)"
         raise LoamError(msg)
+    if not (frame.crs.is_geographic or frame.crs.is_projected):
+        msg = f"{path}: its CRS, {frame.crs.name}, has neither degrees nor a projection; write it with the CRS that it has"
+        raise LoamError(msg)
     _require_coordinates(polygons, frame.crs, path)
     if frame.crs.is_geographic:
         polygons = _around_one_meridian(polygons, path)
@@ -86,17 +89,15 @@ def _layer(path: Path, named: str | None) -> str | None:
     if named is not None or len(kinds) == 1:
         return named
     # A table without geometries, as QGIS keeps its styles in, and a layer without a feature are no area.
-    filled = [name for name, kind in kinds.items() if kind and len(geopandas.read_file(path, layer=name, columns=[], rows=1))]
+    firsts = {name: geopandas.read_file(path, layer=name, columns=[], rows=1) for name, kind in kinds.items() if kind}
+    filled = {name: first.geometry.iloc[0] for name, first in firsts.items() if len(first)}
     if len(filled) > 1:
-        candidates = _listed([f"{name} ({kinds[name]})" for name in filled])
-        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={_likeliest(filled, kinds)}"
+        found = {name: "no geometry" if first is None else first.geom_type for name, first in filled.items()}
+        example = next((name for name, kind in found.items() if "Polygon" in kind), next(iter(found)))
+        candidates = _listed([f"{name} ({kind})" for name, kind in found.items()])
+        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={example}"
         raise LoamError(msg)
     return next(iter(filled or kinds), None)
-
-
-def _likeliest(names: list[str], kinds: dict[str, str]) -> str:
-    """An example for a message."""
-    return next((name for name in names if "Polygon" in kinds[name]), names[0])
 
 
 def _listed(names: list[str]) -> str:
