@@ -264,8 +264,16 @@ def test_a_value_out_of_bounds_is_named_in_one_line(overrides: dict, said: str, 
 def test_several_faults_are_one_line(load) -> None:
     with pytest.raises(LoamError) as caught:
         load(learning={"members": 0, "past_days": 0}, learnin={}, grid={"aoi": 5})
-    assert str(caught.value).endswith("; and 1 faults more")
+    assert str(caught.value).endswith("; and 2 faults more")
     assert "grid.aoi = 5: input should be a valid string" in str(caught.value)
+
+
+def test_faults_without_number_are_few_words(load) -> None:
+    with pytest.raises(LoamError) as caught:
+        load(products={"maps": {"dates": ["x"] * 20_000}}, **{"y" * 10_000: 1})
+    assert str(caught.value).startswith("products.maps.dates.0: 'x' is no day; write it as 2021-12-31; products.maps.dates.1: ")
+    assert str(caught.value).endswith("; and 19998 faults more")
+    assert len(str(caught.value)) < 400
 
 
 # --- Paths ---

@@ -192,7 +192,7 @@ def _count(node: yaml.Node | None, known: dict[int, int], parents: list[int]) ->
         parts = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
         known[id(node)] = 1 + sum(_count(each, known, [*parents, id(node)]) for each in parts)
     if known[id(node)] > MOST_VALUES:
-        msg = f"its aliases (*) stand for more than {MOST_VALUES} values; write them out"
+        msg = f"holds more than {MOST_VALUES} values, each alias (*) counted as what it stands for; keep the settings alone"
         raise _Fault(msg, node.start_mark)
     return known[id(node)]
 
