@@ -307,6 +307,16 @@ def test_a_missing_input_says_why_it_cannot_be_read(load, tmp_path: Path) -> Non
         assert f"{tmp_path}/{name} (sources.soil.path{reason}" in line
 
 
+def test_a_folder_where_a_file_is_wanted_is_named(load, tmp_path: Path) -> None:
+    (tmp_path / "tiles").mkdir()
+    for key in ("dem", "landcover"):
+        line = config.missing_inputs(with_files(load, tmp_path, **{key: {"path": f"{tmp_path}/tiles"}}))
+        assert f"{tmp_path}/tiles (sources.{key}.path: a folder; name the file in it)" in (line or "")
+    (tmp_path / "tiles/hdr.adf").touch()  # an Esri grid is a folder
+    assert config.missing_inputs(with_files(load, tmp_path, dem={"path": f"{tmp_path}/tiles"})) is None
+    assert config.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path)})) is None
+
+
 def test_marks_of_a_pattern_in_the_name_of_a_file_that_is_there_are_its_name(load, tmp_path: Path) -> None:
     (tmp_path / "dem[1].tif").touch()
     (tmp_path / "dem1.tif").touch()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from loam.errors import LoamError
 from loam.faults import explained, shown
-from loam.paths import blocked, is_glob, matching, unreadable
+from loam.paths import blocked, folder_for_a_file, is_glob, matching, unreadable
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,6 +27,7 @@ Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # of a class of a map
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
 Paths = str | tuple[str, ...] | None
 LAYER = "|layername="  # between a file and one of its layers, as QGIS writes it
+FILES = {"grid.aoi", "sources.dem.path", "sources.dem.geoid", "sources.landcover.path"}  # keys that name no folder
 MOST_PIXELS = 10**9  # of a grid: 632 km x 632 km in pixels of 20 m
 
 
@@ -919,11 +920,17 @@ def missing_inputs(cfg: Config) -> str | None:
         wanted["sources.backscatter.orbits"] = [cfg.sources.backscatter.orbits or ""]
         wanted["sources.dem.geoid"] = [cfg.sources.dem.geoid_path or ""]
     given = [(key, path) for key, paths in wanted.items() for path in paths if path and not path.startswith(cfg.made_by_the_twin)]
-    faults = {(path, key): unreadable(path) for key, path in given}
+    faults = {(path, key): _fault(path, key) for key, path in given}
     gone = [f"{path} ({key}{_why(path, fault)})" for (path, key), fault in faults.items() if fault is not None]
     if gone:
         return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
     return blocked(cfg.area, cfg.run)
+
+
+def _fault(path: str, key: str) -> str | None:
+    """Why an input cannot serve, before it is opened; None where nothing speaks against it."""
+    fault = unreadable(path)
+    return folder_for_a_file(path) if fault is None and key in FILES else fault
 
 
 def _why(path: str, fault: str) -> str:

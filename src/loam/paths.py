@@ -53,6 +53,18 @@ def unreadable(path: str) -> str | None:
     return None if os.access(path, needed) else "this user may not read it"
 
 
+def folder_for_a_file(path: str) -> str | None:
+    """What is said of a folder where a file is wanted; None of a file, and of formats that are folders.
+
+    Args:
+        path: of a file or folder that can be read.
+    """
+    folder = Path(path)
+    if not folder.is_dir() or folder.suffix.lower() in {".gdb", ".zarr"} or (folder / "hdr.adf").exists():  # the last: an Esri grid
+        return None
+    return "a folder; name the file in it"
+
+
 def blocked(area: str, run: str) -> str | None:
     """One line on a folder of Loam's own that cannot be written, or None.
 
