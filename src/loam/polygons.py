@@ -12,7 +12,7 @@ import shapely
 from loam.errors import LoamError
 
 LOOK_LIKE_METRES = 400.0  # larger numbers are no degrees, whichever way they are counted
-SAME_AREA = 1e-6  # relative: rings that only touch themselves enclose the same, whichever way they are read
+SAME_AREA = 1e-3  # relative: a slip of the pen at a coast changes less, a bow-tie all
 FORMATS = "a GeoJSON, GeoPackage or shapefile"
 
 
@@ -131,23 +131,25 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
 
 
 def _valid(polygon: Any, path: Path) -> Any:
-    """A polygon, mended where its ring only touches itself."""
+    """A polygon, mended where its ring only touches itself, or crosses itself in a loop too small to matter."""
     if not np.isfinite(shapely.get_coordinates(polygon)).all():
         msg = f"{path}: a corner has a coordinate that is no number; draw the polygon again"
         raise LoamError(msg)
-    if not shapely.is_valid(polygon):
-        mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
-        if not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0) or mended.area == 0:
-            reason = shapely.is_valid_reason(polygon)
-            if "elf-intersection" in reason:
-                reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
-            msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
-            raise LoamError(msg)
-        return mended
-    if polygon.area == 0:
+    if shapely.is_valid(polygon) and polygon.area > 0:
+        return polygon
+    if shapely.convex_hull(polygon).area == 0:
         msg = f"{path}: a polygon has no area, from {_corners(np.array([polygon]))}; draw it again"
         raise LoamError(msg)
-    return polygon
+    reason = shapely.is_valid_reason(polygon)
+    if "elf-intersection" in reason:
+        reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
+    mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    if mended.area == 0 or not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0):
+        msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
+        raise LoamError(msg)
+    if shapely.is_valid_reason(polygon).startswith("Self"):
+        logging.getLogger(__name__).warning("%s: %s, in a loop too small to matter; taken without it", path, reason)
+    return mended
 
 
 def _corners(polygons: np.ndarray) -> str:
