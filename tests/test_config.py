@@ -244,6 +244,7 @@ def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObjec
         ({"sources": {"dem": {"geoid": 1e6}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
         ({"sources": {"dem": {"geoid": "1e6"}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
         ({"sources": {"dem": {"geoid": float("nan")}}}, "sources.dem.geoid = nan: input should be a finite number"),
+        ({"sources": {"dem": {"geoid": "-.inf"}}}, "sources.dem.geoid = -inf: input should be a finite number"),
         ({"period": {"start": 20210101}}, "period.start: 20210101 is no day; write it as 2021-12-31"),
         ({"period": {"start": date(1500, 1, 1)}}, "period.start = 1500-01-01: input should be greater than or equal to 1950-01-01"),
         ({"learning": {"members": True}}, "learning: members = true: is yes or no, as YAML reads yes, no, on and off; give a value"),

@@ -199,7 +199,7 @@ class Dem(Section):
     def _a_number_is_no_path(cls, value: Any) -> Any:
         """Take a number for one that comes as text, as what is nested in Snakemake's `--config` does."""
         try:
-            return float(value) if isinstance(value, str) else value
+            return float(re.sub(r"^([-+]?)\.(?=nan|inf)", r"\1", value.lower())) if isinstance(value, str) else value
         except ValueError:
             return value
 

@@ -12,6 +12,7 @@ import shapely
 from loam.errors import LoamError
 
 LOOK_LIKE_METRES = 400.0  # larger numbers are no degrees, whichever way they are counted
+LARGEST = 1e9  # coordinate, in any unit
 SAME_AREA = 1e-3  # relative: a slip of the pen at a coast changes less, a bow-tie all
 FORMATS = "a GeoJSON, GeoPackage or shapefile"
 
@@ -132,8 +133,8 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
 
 def _valid(polygon: Any, path: Path) -> Any:
     """A polygon, mended where its ring only touches itself, or crosses itself in a loop too small to matter."""
-    if not np.isfinite(shapely.get_coordinates(polygon)).all():
-        msg = f"{path}: a corner has a coordinate that is no number; draw the polygon again"
+    if not (np.abs(shapely.get_coordinates(polygon)) < LARGEST).all():
+        msg = f"{path}: a corner has a coordinate that is no number, or one of no map; draw the polygon again"
         raise LoamError(msg)
     if shapely.is_valid(polygon) and polygon.area > 0:
         return polygon
