@@ -11,7 +11,8 @@ from loam.yaml_file import merged, over, read
 DEFAULT = Path(workflow.basedir) / "config/default.yaml"
 try:
     merged(map(Path, workflow.configfiles))
-    cfg = settings.load(over(read(DEFAULT), config))
+    config.update(over(read(DEFAULT), config))
+    cfg = settings.load(config)
 except LoamError as error:
     sys.exit(str(error))
 workflow.configfiles.append(str(DEFAULT))  # shown in the report
