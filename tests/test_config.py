@@ -269,6 +269,20 @@ def test_several_faults_are_one_line(load) -> None:
     assert "grid.aoi = 5: input should be a valid string" in str(caught.value)
 
 
+def test_settings_without_end_are_refused(default_raw: dict) -> None:
+    itself: dict = {}
+    itself["grid"] = itself
+    bomb: Any = 1
+    for _ in range(20):
+        bomb = [bomb] * 9
+    for raw in (default_raw | itself, default_raw | {"grid": bomb}):
+        with pytest.raises(LoamError, match="refers to itself, is deeper than 32 levels or holds more than 100000 values"):
+            config.load(raw)
+    for raw in (None, [], "area"):
+        with pytest.raises(LoamError, match="a configuration is a section with keys, not"):
+            config.load(raw)
+
+
 def test_faults_without_number_are_few_words(load) -> None:
     with pytest.raises(LoamError) as caught:
         load(products={"maps": {"dates": ["x"] * 20_000}}, **{"y" * 10_000: 1})
