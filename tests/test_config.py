@@ -95,6 +95,14 @@ def test_files_of_a_source_may_be_a_list_or_a_glob(load, tmp_path) -> None:
     assert not load(sources={"soil": {"path": str(tmp_path)}}).sources.imported("soil")
 
 
+def test_a_glob_that_matches_far_too_many_files_is_named(load, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (tmp_path / name).touch()
+    monkeypatch.setattr("loam.paths.MOST_FILES", 2)
+    with pytest.raises(LoamError, match=r"/\*: matches more than 2 files; name the folder of the data itself"):
+        load(sources={"dem": {"path": f"{tmp_path}/*"}}).sources.files("dem")
+
+
 def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
     there = tmp_path / "there.tif"
     there.touch()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from loam.errors import LoamError
 from loam.faults import explained, shown
 from loam.paths import blocked, folder_for_a_file, is_glob, matching, unreadable
-from loam.yaml_file import MOST_DEPTH, MOST_VALUES
+from loam.yaml_file import require_bounded
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -879,7 +879,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     Raises:
         LoamError: the faults, each with key, value, what is allowed and the nearest known key.
     """
-    _require_bounded(raw)
+    require_bounded(raw)
     if raw.get("area") is None:
         msg = "area: no area is set; name a configuration, as in `snakemake --configfile config/demo.yaml`"
         raise LoamError(msg)
@@ -889,22 +889,6 @@ def load(raw: Mapping[str, Any]) -> Config:
         return Config.model_validate(plain)
     except ValidationError as error:
         raise LoamError(explained(error, Config)) from None
-
-
-def _require_bounded(raw: Any) -> None:
-    """Stop where a configuration refers to itself, or stands for more values than any has."""
-    if not isinstance(raw, Mapping):
-        msg = f"a configuration is a section with keys, not {shown(raw)}; config/default.yaml shows every key"
-        raise LoamError(msg)
-    waiting, seen = [(raw, 0)], 0
-    while waiting:
-        value, depth = waiting.pop()
-        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-        seen += len(parts)
-        if depth > MOST_DEPTH or seen > MOST_VALUES:
-            msg = f"the configuration refers to itself, is deeper than {MOST_DEPTH} levels or holds more than {MOST_VALUES} values"
-            raise LoamError(msg)
-        waiting.extend((part, depth + 1) for part in parts)
 
 
 def as_json(parts: Mapping[str, Any]) -> str:

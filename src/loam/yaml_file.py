@@ -59,6 +59,26 @@ def read(path: Path) -> dict[str, Any]:
     raise LoamError(msg)
 
 
+def require_bounded(raw: Any) -> None:
+    """Stop where settings, wherever they come from, are no section, refer to themselves or stand for more values than any file has.
+
+    Raises:
+        LoamError: one of these.
+    """
+    if not isinstance(raw, Mapping):
+        msg = f"a configuration is a section with keys, not a {type(raw).__name__}; config/default.yaml shows every key"
+        raise LoamError(msg)
+    waiting, seen = [(raw, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        seen += len(parts)
+        if depth > MOST_DEPTH or seen > MOST_VALUES:
+            msg = f"the configuration refers to itself, is deeper than {MOST_DEPTH} levels or holds more than {MOST_VALUES} values"
+            raise LoamError(msg)
+        waiting.extend((part, depth + 1) for part in parts)
+
+
 def check_command_line(arguments: list[str]) -> None:
     """Read what Snakemake's `--configfile` and `--config` name before Snakemake does, which answers in tracebacks.
 
