@@ -58,6 +58,7 @@ def test_a_file_cut_short_or_empty_is_damaged_and_a_whole_one_is_not(made: dict[
     line = explain(RuntimeError("anything"), {"ssm": made[kind], "threads": 2})
     assert line is not None
     assert line.startswith(f"{made[kind]}: is not whole (")
+    assert "; if it is yours replace it, and if Loam made it remove it" in line
     assert line.endswith(f"remove it (rm -r {made[kind]}) and run the same snakemake command again, which makes it anew")
 
 
