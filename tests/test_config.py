@@ -227,7 +227,7 @@ OTHERS = st.dates() | st.datetimes() | st.dictionaries(st.text(max_size=3), st.i
 VALUES = st.one_of(NUMBERS, LISTS, OTHERS, st.text(max_size=20), st.sampled_from(TEXTS))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObject, default_raw: dict) -> None:
     key = data.draw(st.sampled_from(list(leaves(default_raw))))
@@ -293,9 +293,9 @@ def test_settings_without_end_are_refused(default_raw: dict) -> None:
 
 def test_faults_without_number_are_few_words(load) -> None:
     with pytest.raises(LoamError) as caught:
-        load(products={"maps": {"dates": ["x"] * 20_000}}, **{"y" * 10_000: 1})
+        load(products={"maps": {"dates": ["x"] * 2000}}, **{"y" * 10_000: 1})
     assert str(caught.value).startswith("products.maps.dates.0: 'x' is no day; write it as 2021-12-31; products.maps.dates.1: ")
-    assert str(caught.value).endswith("; and 19998 faults more")
+    assert str(caught.value).endswith("; and 1998 faults more")
     assert len(str(caught.value)) < 400
 
 
