@@ -52,7 +52,7 @@ def test_heavy_libraries_stay_in_their_room(path: Path) -> None:
 def test_the_snakefile_imports_little() -> None:
     """Configuration and provenance parse in a blink: no array library comes with them."""
     heavy = "[m for m in ('numpy', 'xarray', 'torch', 'pandas') if m in sys.modules]"
-    code = f"import sys; import loam.config, loam.needs, loam.orphans, loam.provenance; print({heavy})"
+    code = f"import sys; import loam.config, loam.needs, loam.orphans, loam.provenance, loam.yaml_file; print({heavy})"
     import subprocess
     import sys
 

@@ -138,6 +138,10 @@ def stop(out: Path, member: int) -> None:
         raise RuntimeError("first words\nand more")
     if member == 2:
         np.empty(2**57)
+    if member == 3:
+        raise KeyboardInterrupt
+    if member == 4:
+        (out / "x").write_text("")
     importlib.import_module("no_such_library")
 
 
@@ -156,7 +160,9 @@ def test_an_unexpected_stop_is_one_line_that_names_the_traceback(
     assert place is not None, line
     assert "Traceback (most recent call last)" in Path(place.group(1)).read_text()
     assert "too little memory (Unable to allocate 1.00 EiB" in line_of(capfd, "stop", "--out", "x", "--member", "2")[1]
-    assert "Python has no no_such_library; install it" in line_of(capfd, "stop", "--out", "x", "--member", "3")[1]
+    assert "stopped from the keyboard" in line_of(capfd, "stop", "--out", "x", "--member", "3")[1]
+    assert "nowhere/x: no such file or directory; let this user" in line_of(capfd, "stop", "--out", "nowhere", "--member", "4")[1]
+    assert "Python has no no_such_library; install it" in line_of(capfd, "stop", "--out", "x", "--member", "5")[1]
 
 
 def test_the_traceback_lies_beside_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

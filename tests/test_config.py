@@ -95,6 +95,14 @@ def test_files_of_a_source_may_be_a_list_or_a_glob(load, tmp_path) -> None:
     assert not load(sources={"soil": {"path": str(tmp_path)}}).sources.imported("soil")
 
 
+def test_a_glob_that_matches_far_too_many_files_is_named(load, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (tmp_path / name).touch()
+    monkeypatch.setattr("loam.paths.MOST_FILES", 2)
+    with pytest.raises(LoamError, match=r"/\*: matches more than 2 files; name the folder of the data itself"):
+        load(sources={"dem": {"path": f"{tmp_path}/*"}}).sources.files("dem")
+
+
 def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
     there = tmp_path / "there.tif"
     there.touch()
@@ -219,7 +227,7 @@ OTHERS = st.dates() | st.datetimes() | st.dictionaries(st.text(max_size=3), st.i
 VALUES = st.one_of(NUMBERS, LISTS, OTHERS, st.text(max_size=20), st.sampled_from(TEXTS))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObject, default_raw: dict) -> None:
     key = data.draw(st.sampled_from(list(leaves(default_raw))))
@@ -244,6 +252,7 @@ def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObjec
         ({"sources": {"dem": {"geoid": 1e6}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
         ({"sources": {"dem": {"geoid": "1e6"}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
         ({"sources": {"dem": {"geoid": float("nan")}}}, "sources.dem.geoid = nan: input should be a finite number"),
+        ({"sources": {"dem": {"geoid": "-.inf"}}}, "sources.dem.geoid = -inf: input should be a finite number"),
         ({"period": {"start": 20210101}}, "period.start: 20210101 is no day; write it as 2021-12-31"),
         ({"period": {"start": date(1500, 1, 1)}}, "period.start = 1500-01-01: input should be greater than or equal to 1950-01-01"),
         ({"learning": {"members": True}}, "learning: members = true: is yes or no, as YAML reads yes, no, on and off; give a value"),
@@ -264,8 +273,30 @@ def test_a_value_out_of_bounds_is_named_in_one_line(overrides: dict, said: str, 
 def test_several_faults_are_one_line(load) -> None:
     with pytest.raises(LoamError) as caught:
         load(learning={"members": 0, "past_days": 0}, learnin={}, grid={"aoi": 5})
-    assert str(caught.value).endswith("; and 1 faults more")
+    assert str(caught.value).endswith("; and 2 faults more")
     assert "grid.aoi = 5: input should be a valid string" in str(caught.value)
+
+
+def test_settings_without_end_are_refused(default_raw: dict) -> None:
+    itself: dict = {}
+    itself["grid"] = itself
+    bomb: Any = 1
+    for _ in range(20):
+        bomb = [bomb] * 9
+    for raw in (default_raw | itself, default_raw | {"grid": bomb}):
+        with pytest.raises(LoamError, match="refers to itself, is deeper than 32 levels or holds more than 100000 values"):
+            config.load(raw)
+    for raw in (None, [], "area"):
+        with pytest.raises(LoamError, match="a configuration is a section with keys, not"):
+            config.load(raw)
+
+
+def test_faults_without_number_are_few_words(load) -> None:
+    with pytest.raises(LoamError) as caught:
+        load(products={"maps": {"dates": ["x"] * 2000}}, **{"y" * 10_000: 1})
+    assert str(caught.value).startswith("products.maps.dates.0: 'x' is no day; write it as 2021-12-31; products.maps.dates.1: ")
+    assert str(caught.value).endswith("; and 1998 faults more")
+    assert len(str(caught.value)) < 400
 
 
 # --- Paths ---
@@ -297,6 +328,16 @@ def test_a_missing_input_says_why_it_cannot_be_read(load, tmp_path: Path) -> Non
         line = config.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path / name)}))
         assert line is not None
         assert f"{tmp_path}/{name} (sources.soil.path{reason}" in line
+
+
+def test_a_folder_where_a_file_is_wanted_is_named(load, tmp_path: Path) -> None:
+    (tmp_path / "tiles").mkdir()
+    for key in ("dem", "landcover"):
+        line = config.missing_inputs(with_files(load, tmp_path, **{key: {"path": f"{tmp_path}/tiles"}}))
+        assert f"{tmp_path}/tiles (sources.{key}.path: a folder; name the file in it)" in (line or "")
+    (tmp_path / "tiles/hdr.adf").touch()  # an Esri grid is a folder
+    assert config.missing_inputs(with_files(load, tmp_path, dem={"path": f"{tmp_path}/tiles"})) is None
+    assert config.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path)})) is None
 
 
 def test_marks_of_a_pattern_in_the_name_of_a_file_that_is_there_are_its_name(load, tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
             step(**values)
     except LoamError as error:
         line = str(error)
+    except KeyboardInterrupt:
+        line = "stopped from the keyboard"
     except Exception as error:
         from loam.damage import last_words
 

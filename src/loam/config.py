@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from loam.errors import LoamError
 from loam.faults import explained, shown
-from loam.paths import blocked, is_glob, matching, unreadable
+from loam.paths import blocked, folder_for_a_file, is_glob, matching, unreadable
+from loam.yaml_file import require_bounded
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,6 +28,7 @@ Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # of a class of a map
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
 Paths = str | tuple[str, ...] | None
 LAYER = "|layername="  # between a file and one of its layers, as QGIS writes it
+FILES = {"grid.aoi", "sources.dem.path", "sources.dem.geoid", "sources.landcover.path"}  # keys that name no folder
 MOST_PIXELS = 10**9  # of a grid: 632 km x 632 km in pixels of 20 m
 
 
@@ -198,7 +200,7 @@ class Dem(Section):
     def _a_number_is_no_path(cls, value: Any) -> Any:
         """Take a number for one that comes as text, as what is nested in Snakemake's `--config` does."""
         try:
-            return float(value) if isinstance(value, str) else value
+            return float(re.sub(r"^([-+]?)\.(?=nan|inf)", r"\1", value.lower())) if isinstance(value, str) else value
         except ValueError:
             return value
 
@@ -877,6 +879,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     Raises:
         LoamError: the faults, each with key, value, what is allowed and the nearest known key.
     """
+    require_bounded(raw)
     if raw.get("area") is None:
         msg = "area: no area is set; name a configuration, as in `snakemake --configfile config/demo.yaml`"
         raise LoamError(msg)
@@ -919,11 +922,17 @@ def missing_inputs(cfg: Config) -> str | None:
         wanted["sources.backscatter.orbits"] = [cfg.sources.backscatter.orbits or ""]
         wanted["sources.dem.geoid"] = [cfg.sources.dem.geoid_path or ""]
     given = [(key, path) for key, paths in wanted.items() for path in paths if path and not path.startswith(cfg.made_by_the_twin)]
-    faults = {(path, key): unreadable(path) for key, path in given}
+    faults = {(path, key): _fault(path, key) for key, path in given}
     gone = [f"{path} ({key}{_why(path, fault)})" for (path, key), fault in faults.items() if fault is not None]
     if gone:
         return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
     return blocked(cfg.area, cfg.run)
+
+
+def _fault(path: str, key: str) -> str | None:
+    """Why an input cannot serve, before it is opened; None where nothing speaks against it."""
+    fault = unreadable(path)
+    return folder_for_a_file(path) if fault is None and key in FILES else fault
 
 
 def _why(path: str, fault: str) -> str:

@@ -26,7 +26,8 @@ def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
         return f"{place}: the disk is full; free some space and run the same command again"
     for path in _paths(arguments.values()):
         if fault := damage(path):
-            return f"{path}: is not whole ({fault}); remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
+            remedy = f"remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
+            return f"{path}: is not whole ({fault}); if it is yours replace it, and if Loam made it {remedy}"
     return None
 
 
@@ -45,6 +46,12 @@ def last_words(error: Exception, arguments: Mapping[str, Any], command: str) -> 
         return f"there is too little memory ({words}); give the job more, or make the area smaller"
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("loam"):
         return f"Python has no {error.name}; install it, or let Snakemake make the environments (--sdm conda)"
+    if isinstance(error, BrokenPipeError):
+        return "whoever read its output has gone"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}; let this user read and write there, and run the same command again"
+    if isinstance(error, FileNotFoundError) and (gone := [path for path in _paths(arguments.values()) if str(path) in str(error)]):
+        return f"{gone[0]}: does not exist; name a file that is there, or let Snakemake make it"
     place = _keep_traceback(error, command)
     return f"stopped by {type(error).__name__} ({words}), which Loam did not expect; report it with the traceback, which is {place}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+MOST_LOOKED_AT = 50  # a list of a file's size may be wrong in every place
 MOST_SHOWN = 3  # faults named at once
 DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 LONGEST_VALUE = 60  # characters of a value that are shown
@@ -21,9 +22,9 @@ def explained(error: ValidationError, model: Any, prefix: str = "") -> str:
         model: the class that was validated against, for the nearest known key.
         prefix: dotted key of what was validated.
     """
-    lines = dict.fromkeys(_line(fault, model, prefix) for fault in _telling(error.errors()))
-    more = [f"and {len(lines) - MOST_SHOWN} faults more"] if len(lines) > MOST_SHOWN else []
-    return "; ".join([*lines][:MOST_SHOWN] + more)
+    lines = dict.fromkeys(_line(fault, model, prefix) for fault in _telling(error.errors()[:MOST_LOOKED_AT]))
+    rest = len(lines) - MOST_SHOWN + max(0, error.error_count() - MOST_LOOKED_AT)
+    return "; ".join([*lines][:MOST_SHOWN] + ([f"and {rest} faults more"] if rest > 0 else []))
 
 
 def shown(value: Any) -> str:
@@ -47,13 +48,15 @@ def _is_of_type(fault: Mapping[str, Any]) -> bool:
 
 
 def _key(fault: Mapping[str, Any]) -> str:
-    return ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part))
+    return ".".join(str(part)[:LONGEST_VALUE] for part in fault["loc"] if not _is_type_tag(part))
 
 
 def _line(fault: Mapping[str, Any], model: Any, prefix: str) -> str:
     key = ".".join(filter(None, (prefix, _key(fault))))
     if fault["type"] in {"extra_forbidden", "invalid_key"}:
-        near = difflib.get_close_matches(str(fault["loc"][-1]), list(_known_keys(model, fault["loc"][:-1])), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(
+            str(fault["loc"][-1])[:LONGEST_VALUE], list(_known_keys(model, fault["loc"][:-1])), n=1, cutoff=0.5
+        )
         return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
     if fault["type"] == "missing":
         return f"{key}: missing; set it (config/default.yaml shows every key)"

@@ -3,9 +3,11 @@
 import os
 import stat
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from loam.errors import LoamError
+from loam.walk import MOST_FILES
 
 # Folders that steps write, below those of the area and of the run.
 OF_AREA = ("gamma0", "dem", "soil", "ndvi", "weather", "twin")
@@ -16,17 +18,22 @@ def matching(path: str) -> list[str]:
     """Files that a glob matches, or the path itself: one that is not there is named later.
 
     Raises:
-        LoamError: it is no pattern.
+        LoamError: it is no pattern, or matches far too many.
     """
     if not is_glob(path):
         return [path]
     pattern = Path(path)
     root = Path(pattern.anchor or ".")
     try:
-        return sorted(map(str, root.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern)))) or [path]
+        matches = root.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern))
+        found = list(map(str, islice(matches, MOST_FILES + 1)))
     except (OSError, ValueError, NotImplementedError) as error:
-        msg = f"{path}: cannot be searched ({getattr(error, 'strerror', None) or error}); name files, or a pattern such as folder/*.tif"
+        msg = f"{path}: cannot be searched ({_reason(error)}); name files, or a pattern such as folder/*.tif"
         raise LoamError(msg) from None
+    if len(found) > MOST_FILES:
+        msg = f"{path}: matches more than {MOST_FILES} files; name the folder of the data itself"
+        raise LoamError(msg)
+    return sorted(found) or [path]
 
 
 def is_glob(path: str) -> bool:
@@ -51,6 +58,18 @@ def unreadable(path: str) -> str | None:
         return "neither a file nor a folder"
     needed = os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)
     return None if os.access(path, needed) else "this user may not read it"
+
+
+def folder_for_a_file(path: str) -> str | None:
+    """What is said of a folder where a file is wanted; None of a file, and of formats that are folders.
+
+    Args:
+        path: of a file or folder that can be read.
+    """
+    folder = Path(path)
+    if not folder.is_dir() or folder.suffix.lower() in {".gdb", ".zarr"} or (folder / "hdr.adf").exists():  # the last: an Esri grid
+        return None
+    return "a folder; name the file in it"
 
 
 def blocked(area: str, run: str) -> str | None:

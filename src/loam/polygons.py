@@ -12,7 +12,8 @@ import shapely
 from loam.errors import LoamError
 
 LOOK_LIKE_METRES = 400.0  # larger numbers are no degrees, whichever way they are counted
-SAME_AREA = 1e-6  # relative: rings that only touch themselves enclose the same, whichever way they are read
+LARGEST = 1e9  # coordinate, in any unit
+SAME_AREA = 1e-3  # relative: a slip of the pen at a coast changes less, a bow-tie all
 FORMATS = "a GeoJSON, GeoPackage or shapefile"
 
 
@@ -32,6 +33,9 @@ def read_area(path: Path, layer: str | None) -> Any:
     polygons = _polygons(frame.geometry, path)
     if frame.crs is None:
         msg = f"{path}: has no CRS; write it with one (a shapefile keeps it in a .prj file beside it)"
+        raise LoamError(msg)
+    if not (frame.crs.is_geographic or frame.crs.is_projected):
+        msg = f"{path}: its CRS, {frame.crs.name}, has neither degrees nor a projection; write it with the CRS that it has"
         raise LoamError(msg)
     _require_coordinates(polygons, frame.crs, path)
     if frame.crs.is_geographic:
@@ -86,17 +90,15 @@ def _layer(path: Path, named: str | None) -> str | None:
     if named is not None or len(kinds) == 1:
         return named
     # A table without geometries, as QGIS keeps its styles in, and a layer without a feature are no area.
-    filled = [name for name, kind in kinds.items() if kind and len(geopandas.read_file(path, layer=name, columns=[], rows=1))]
+    firsts = {name: geopandas.read_file(path, layer=name, columns=[], rows=1) for name, kind in kinds.items() if kind}
+    filled = {name: first.geometry.iloc[0] for name, first in firsts.items() if len(first)}
     if len(filled) > 1:
-        candidates = _listed([f"{name} ({kinds[name]})" for name in filled])
-        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={_likeliest(filled, kinds)}"
+        found = {name: "no geometry" if first is None else first.geom_type for name, first in filled.items()}
+        example = next((name for name, kind in found.items() if "Polygon" in kind), next(iter(found)))
+        candidates = _listed([f"{name} ({kind})" for name, kind in found.items()])
+        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={example}"
         raise LoamError(msg)
     return next(iter(filled or kinds), None)
-
-
-def _likeliest(names: list[str], kinds: dict[str, str]) -> str:
-    """An example for a message."""
-    return next((name for name in names if "Polygon" in kinds[name]), names[0])
 
 
 def _listed(names: list[str]) -> str:
@@ -130,23 +132,25 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
 
 
 def _valid(polygon: Any, path: Path) -> Any:
-    """A polygon, mended where its ring only touches itself."""
-    if not np.isfinite(shapely.get_coordinates(polygon)).all():
-        msg = f"{path}: a corner has a coordinate that is no number; draw the polygon again"
+    """A polygon, mended where its ring only touches itself, or crosses itself in a loop too small to matter."""
+    if not (np.abs(shapely.get_coordinates(polygon)) < LARGEST).all():
+        msg = f"{path}: a corner has a coordinate that is no number, or one of no map; draw the polygon again"
         raise LoamError(msg)
-    if not shapely.is_valid(polygon):
-        mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
-        if not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0) or mended.area == 0:
-            reason = shapely.is_valid_reason(polygon)
-            if "elf-intersection" in reason:
-                reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
-            msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
-            raise LoamError(msg)
-        return mended
-    if polygon.area == 0:
+    if shapely.is_valid(polygon) and polygon.area > 0:
+        return polygon
+    if shapely.convex_hull(polygon).area == 0:
         msg = f"{path}: a polygon has no area, from {_corners(np.array([polygon]))}; draw it again"
         raise LoamError(msg)
-    return polygon
+    reason = shapely.is_valid_reason(polygon)
+    if "elf-intersection" in reason:
+        reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
+    mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    if mended.area == 0 or not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0):
+        msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
+        raise LoamError(msg)
+    if shapely.is_valid_reason(polygon).startswith("Self"):
+        logging.getLogger(__name__).warning("%s: %s, in a loop too small to matter; taken without it", path, reason)
+    return mended
 
 
 def _corners(polygons: np.ndarray) -> str:

@@ -59,6 +59,26 @@ def read(path: Path) -> dict[str, Any]:
     raise LoamError(msg)
 
 
+def require_bounded(raw: Any) -> None:
+    """Stop where settings, wherever they come from, are no section, refer to themselves or stand for more values than any file has.
+
+    Raises:
+        LoamError: one of these.
+    """
+    if not isinstance(raw, Mapping):
+        msg = f"a configuration is a section with keys, not a {type(raw).__name__}; config/default.yaml shows every key"
+        raise LoamError(msg)
+    waiting, seen = [(raw, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        seen += len(parts)
+        if depth > MOST_DEPTH or seen > MOST_VALUES:
+            msg = f"the configuration refers to itself, is deeper than {MOST_DEPTH} levels or holds more than {MOST_VALUES} values"
+            raise LoamError(msg)
+        waiting.extend((part, depth + 1) for part in parts)
+
+
 def check_command_line(arguments: list[str]) -> None:
     """Read what Snakemake's `--configfile` and `--config` name before Snakemake does, which answers in tracebacks.
 
@@ -192,7 +212,7 @@ def _count(node: yaml.Node | None, known: dict[int, int], parents: list[int]) ->
         parts = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
         known[id(node)] = 1 + sum(_count(each, known, [*parents, id(node)]) for each in parts)
     if known[id(node)] > MOST_VALUES:
-        msg = f"its aliases (*) stand for more than {MOST_VALUES} values; write them out"
+        msg = f"holds more than {MOST_VALUES} values, each alias (*) counted as what it stands for; keep the settings alone"
         raise _Fault(msg, node.start_mark)
     return known[id(node)]
 
