@@ -27,6 +27,7 @@ pathvars:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/keep.smk"
 include: "workflow/rules/twin.smk"
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/sar.smk"

@@ -90,7 +90,7 @@ if cfg.sources.backscatter.kind == "scenes":
         input:
             batches,
         output:
-            # Of the group only: Snakemake removes a job's outputs first, and the arrays are to be extended, not made anew.
+            # Of the group only: Snakemake compares the content of so small a file, and what reads the stack runs again when that changes.
             STACK,
         log:
             "<logs>/stack_scenes.log",
