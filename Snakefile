@@ -2,7 +2,7 @@
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-from loam import config as settings, needs, orphans
+from loam import config as settings, contents, needs, orphans
 from loam.errors import LoamError
 from loam.provenance import fingerprint
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "check-splits": "loam.learning.leaks:check_splits",
     "train": "loam.learning.training:train",
     "predict": "loam.learning.prediction:predict",
+    "predict-date": "loam.learning.prediction:predict_date",
     "calibrate": "loam.learning.calibration:calibrate",
     "collect-samples": "loam.evaluation.samples:collect_samples",
     "probe-model": "loam.learning.probes:probe_model",

@@ -834,6 +834,16 @@ def as_json(parts: Mapping[str, Any]) -> str:
     return TypeAdapter(dict[str, Any]).dump_json(dict(parts)).decode()
 
 
+def aoi_files(cfg: Config) -> list[str]:
+    """The file of the area's polygon, and those that belong to it; empty where bounds are given."""
+    aoi = cfg.grid.aoi
+    if not isinstance(aoi, str) or aoi == "source":
+        return []
+    path = Path(aoi)
+    beside = sorted(map(str, path.parent.glob(f"{path.stem}.*"))) if path.suffix.lower() == ".shp" else []
+    return beside or [aoi]
+
+
 def missing_inputs(cfg: Config) -> str | None:
     """One line that names every local input that is not there and where it belongs, or None."""
     wanted = {f"sources.{name}.path": cfg.sources.path(name) for name in type(cfg.sources).model_fields}

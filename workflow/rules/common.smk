@@ -4,12 +4,12 @@ import os
 import shlex
 import subprocess
 from functools import cache
-from hashlib import sha256
 
 
 wildcard_constraints:
     experiment="[a-z0-9][a-z0-9_]*",
     member=r"\d+",
+    date=r"\d{4}-\d{2}-\d{2}",
 
 
 # Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
@@ -19,9 +19,21 @@ if not workflow.deployment_settings.deployment_method:
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
 shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
+
+def given():
+    """All files and folders of the user's."""
+    sources = [path for name in type(cfg.sources).model_fields for path in cfg.sources.files(name)]
+    others = [cfg.sources.backscatter.orbits, cfg.sources.dem.geoid_path, cfg.evaluation.truth]
+    stations = [station.path for station in cfg.evaluation.stations.sources]
+    found = [*sources, *filter(None, others), *stations, *settings.aoi_files(cfg)]
+    return [path for path in found if not path.startswith(cfg.made_by_the_twin)]
+
+
 if workflow.is_main_process:
     if fault := settings.missing_inputs(cfg):
         sys.exit(fault)
+    if early := contents.dated_in_the_future(given()):
+        sys.stderr.write(f"loam: {early}\n")
     orphans.begin()
 else:
     try:
@@ -37,18 +49,45 @@ STACK = (
 )
 # What labels are made from: the stack, or the stack without its speckle.
 BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
+# The file of the area's polygon and those that belong to it.
+AOI = settings.aoi_files(cfg)
 EXPERIMENTS = sorted(cfg.learning.active)
 MEMBERS = range(cfg.learning.members)
 
 
-def step(name, section=None, **sections):
-    """Params of a step: its settings as JSON (argument: dotted section) and the fingerprint of its code."""
+def theirs(paths):
+    """A user's files as input. Their content decides whether a step runs again, not their time, nor that of a folder: see `step`."""
+    paths = [paths] if isinstance(paths, str) else paths or []
+    return [path if path.startswith(cfg.made_by_the_twin) else ancient(path) for path in paths]
+
+
+def identity(paths, suffixes=()):
+    """What a user's files hold; the twin's are known by what makes them."""
+    try:
+        return contents.identity([path for path in paths if not path.startswith(cfg.made_by_the_twin)], suffixes)
+    except LoamError as error:
+        sys.exit(f"loam: {error}")
+
+
+def step(name, section=None, reads=(), suffixes=(), **sections):
+    """Params of a step: its settings as JSON (argument: dotted section), the fingerprint of its code, what the user's files hold.
+
+    `reads`: sources by name and other paths, or a function from wildcards to paths. The area's polygon is read wherever the grid is.
+    """
     parts = ({"cfg": section} if section else {}) | sections
+
+    def files(wildcards):
+        named = reads(wildcards) if callable(reads) else reads
+        known = type(cfg.sources).model_fields
+        given = [cfg.sources.files(each) if each in known else [each] for each in named if each]
+        return sum(given, []) + (AOI if "grid" in parts else [])
+
     return {
         "cfg": lambda wildcards: settings.as_json(
             {key: cfg.section(dotted.format(**wildcards)) for key, dotted in parts.items()}
         ),
         "code": fingerprint(name),
+        "contents": lambda wildcards: identity(files(wildcards), suffixes),
     }
 
 
@@ -81,7 +120,7 @@ MADE = {"soil": "<resources>/soil/properties.zarr", "ndvi": "<resources>/ndvi/lo
 def source(name):
     """Files of a source as rule input; nothing when it is not used. Tiles of terrain are joined first."""
     files = cfg.sources.files(name)
-    return "<resources>/dem/mosaic.tif" if name == "dem" and len(files) > 1 else files
+    return "<resources>/dem/mosaic.tif" if name == "dem" and len(files) > 1 else theirs(files)
 
 
 def prepared(name):
@@ -112,20 +151,6 @@ def enter():
         sys.exit(f"loam: {error}")
 
 
-@cache  # asked for with every job that Snakemake plans
-def listing(folder):
-    """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
-    if not folder or folder.startswith(cfg.made_by_the_twin):
-        return ""  # the twin's are known by what makes them
-    found = []
-    for parent, _, files in os.walk(folder, followlinks=True):
-        inside = os.path.basename(parent) == "measurement"
-        found += [
-            f"{parent}/{name}" for name in files if inside or name.endswith((".zip", ".EOF")) or name == "manifest.safe"
-        ]
-    return sha256("".join(sorted(f"{path} {os.stat(path).st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
-
-
 def scene_table():
     """Scenes by track and quarter, once the products have been found."""
     path = checkpoints.find_scenes.get().output.scenes
@@ -150,9 +175,15 @@ def of_batch(column, separator):
 
     def files(wildcards):
         rows = scene_table().get((wildcards.track, wildcards.quarter), [])
-        return sorted({path for row in rows for path in row[column].split(separator) if path})
+        return theirs(sorted({path for row in rows for path in row[column].split(separator) if path}))
 
     return files
+
+
+def products_and_orbits(wildcards):
+    """Products and orbit files of a track and quarter."""
+    files = [*of_batch("products", "|")(wildcards), *of_batch("orbit_file", "|")(wildcards)]
+    return [os.path.dirname(path) if path.endswith("/manifest.safe") else path for path in files]
 
 
 def batches(wildcards):

@@ -4,7 +4,9 @@
 from snakemake.jobs import Job
 
 if not {"remove_existing_output", "cleanup"} <= vars(Job).keys():
-    sys.exit("this Snakemake is not the one of requirements.lock: it would remove results before they are made again; run make setup")
+    sys.exit(
+        "this Snakemake is not the one of requirements.lock: it would remove results before they are made again; run make setup"
+    )
 
 
 async def remove_logs(job):
