@@ -41,6 +41,7 @@ COMMANDS = {
     "soil-water-index": "loam.moisture.derived:soil_water_index",
     "sample-patches": "loam.learning.patches:sample_patches",
     "check-splits": "loam.learning.leaks:check_splits",
+    "check-device": "loam.learning.device:check_device",
     "train": "loam.learning.training:train",
     "predict": "loam.learning.prediction:predict",
     "predict-date": "loam.learning.prediction:predict_date",

@@ -14,7 +14,7 @@ from test_workflow import House
 
 Ran = tuple[SlurmHouse, Run]
 CHECKPOINT = "results/small/learning/sequence/0.ckpt"
-GPU_RULES = {"rule_train", "rule_predict"}
+GPU_RULES = {"rule_train", "rule_predict", "rule_predict_date"}
 
 
 def contents(folder: Path) -> dict[str, str]:

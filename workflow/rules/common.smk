@@ -35,6 +35,7 @@ if workflow.is_main_process:
     if early := contents.dated_in_the_future(given()):
         sys.stderr.write(f"loam: {early}\n")
     orphans.begin()
+    orphans.unlock()
 else:
     try:
         orphans.join()
@@ -134,8 +135,18 @@ def used(name, path):
 
 
 def check_inputs():
-    """Open every source before the first job starts; stop with one line if one cannot serve."""
-    command = [sys.executable, "-m", "loam", "check-inputs", "--params", settings.as_json({"cfg": cfg})]
+    """Before the first job starts, open every source and look for the GPU that is asked for; stop with one line if one cannot serve."""
+    check("check-inputs", cfg=cfg)
+    on_gpu = cfg.learning.train.accelerator == "gpu" and workflow.local_exec  # a login node needs none
+    if on_gpu and any(
+        job.rule.name in {"train", "predict", "predict_date", "probe_model"} for job in workflow.dag.needrun_jobs()
+    ):
+        check("check-device", accelerator="gpu")
+
+
+def check(command, **parts):
+    """Run a command of Loam's here and now."""
+    command = [sys.executable, "-m", "loam", command, "--params", settings.as_json(parts)]
     environment = os.environ | {"PYTHONPATH": f"{workflow.basedir}/src"}
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
