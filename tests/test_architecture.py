@@ -12,7 +12,7 @@ from loam.__main__ import COMMANDS
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
-    "grid", "raster", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage",
+    "grid", "raster", "walk", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage",
     "frost", "pedotransfer", "integrity", "swap", "contents",
 }  # fmt: skip
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
