@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loam import contents
+from loam import contents, walk
 from loam.errors import LoamError
 
 
@@ -21,7 +21,7 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def identity(folder: Path) -> str:
-    for function in (contents._lines, contents.regular_files):
+    for function in (contents._lines, contents._files):
         function.cache_clear()
     return contents.identity([str(folder)], contents.SCENES)
 
@@ -90,13 +90,13 @@ def test_a_file_that_is_named_is_known_by_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_too_many_files_is_refused(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "MOST_FILES", 3)
-    with pytest.raises(LoamError, match=r"scenes: holds more than 3 files; name the folder of the data itself"):
+    monkeypatch.setattr(walk, "MOST_FILES", 3)
+    with pytest.raises(LoamError, match=r"scenes: holds more than 3 files"):
         identity(scenes)
 
 
 def test_files_of_the_future_get_one_line(scenes: Path) -> None:
-    contents.regular_files.cache_clear()
+    contents._files.cache_clear()
     assert contents.dated_in_the_future([str(scenes)]) is None
     later = time.time() + 400 * 86400
     for name in ("S1A.EOF", "deep/B.zip"):

@@ -126,7 +126,7 @@ def test_a_fingerprint_is_the_same_under_every_python() -> None:
     import hashlib
 
     text = provenance.plain(ast.parse(SOURCE))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "DIGEST"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7d31c4d614aa1111"
     assert "wrong" not in text and "norm of" not in text and "_told" not in text
     odd = ast.parse(SOURCE)
     for node in ast.walk(odd):  # as later versions have it

@@ -1,18 +1,15 @@
 """What a user's files hold, as one short text: the same files, touched or moved away and put back, are no reason to run again."""
 
-import os
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from loam.errors import LoamError
+from loam.walk import regular_files
 
 LARGEST_READ = 2**24  # a file that is named itself is read up to here [byte]; a larger one is known by size and time
 LARGEST_READ_INSIDE = 2**16  # the same for a manifest.safe in a folder: it holds checksums of its product
-MOST_FILES = 500_000  # of a folder
 # What lies beside data and is none: notes, and what file managers, browsers and GIS programs leave.
 NO_DATA = (".md", ".pdf", ".html", ".log", ".png", ".jpg", ".kml", ".qgz", ".qmd", ".aux.xml", ".tmp", ".part", ".crdownload", "~")
 SCENES = (".safe", ".zip", ".eof", ".tif", ".tiff", ".xml", ".nc", ".h5")  # files of which scenes and their orbits consist
@@ -53,7 +50,7 @@ def _lines(path: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
     root = Path(path)
     if not root.is_dir():
         return (_line(root, path, LARGEST_READ),) if root.is_file() else ()
-    inside = sorted(file for file in regular_files(root) if _counts(file.name.lower(), suffixes))
+    inside = sorted(file for file in _files(root) if _counts(file.name.lower(), suffixes))
     return tuple(_line(file, str(file.relative_to(root)), LARGEST_READ_INSIDE if file.name == "manifest.safe" else 0) for file in inside)
 
 
@@ -72,45 +69,10 @@ def _line(path: Path, name: str, largest_read: int) -> str:
 
 
 def _times(path: Path) -> Iterator[tuple[Path, float]]:
-    for file in regular_files(path) if path.is_dir() else [path] if path.is_file() else []:
+    for file in _files(path) if path.is_dir() else [path] if path.is_file() else []:
         yield file, file.stat().st_mtime
 
 
-@cache
-def regular_files(folder: Path) -> tuple[Path, ...]:
-    """Regular files below a folder. Links are followed, but none to a folder that it lies in or that was seen before.
-
-    Raises:
-        LoamError: there are more than `MOST_FILES`, or a folder cannot be read.
-    """
-    home, found = folder.resolve(), list[Path]()
-    seen, waiting = {home}, [folder]
-    while waiting:
-        for entry in _entries(waiting.pop()):
-            kind, path = _kind(entry), Path(entry.path)
-            if stat.S_ISDIR(kind) and (real := path.resolve()) not in seen and not home.is_relative_to(real):
-                seen.add(real)
-                waiting.append(path)
-            elif stat.S_ISREG(kind):
-                found.append(path)
-        if len(found) > MOST_FILES:
-            msg = f"{folder}: holds more than {MOST_FILES} files; name the folder of the data itself"
-            raise LoamError(msg)
-    return tuple(found)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        msg = f"{folder}: cannot be read ({error.strerror}); give this user the right to read it, or move it away"
-        raise LoamError(msg) from None
-
-
-def _kind(entry: os.DirEntry[str]) -> int:
-    """What a name leads to; 0 for a link that leads nowhere."""
-    try:
-        return entry.stat().st_mode
-    except OSError:
-        return 0
+@cache  # asked for by every job that Snakemake plans
+def _files(folder: Path) -> tuple[Path, ...]:
+    return regular_files(folder)
