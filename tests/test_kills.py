@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import zarr
 from helpers import REPOSITORY
-from test_workflow import House, copied, house  # noqa: F401  (fixtures)
+from small_scene import House
 
 from loam import swap
 from loam.raster import open_dataset, whole
@@ -83,7 +84,7 @@ FAULT = """
 FAULTY = ("stack_scenes", "train", "predict", "predict_date", "write_maps")
 
 
-def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_on(copied: House) -> None:  # noqa: F811
+def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_on(copied: House) -> None:
     results, stack = copied.folder / "results/small", copied.folder / "resources/small/gamma0/stack.zarr"
     kept = [results / "learning/sequence/0.ckpt", results / "maps/2023-08-30.tif", results / "maps/2023-08-31.tif"]
     before = [path.read_bytes() for path in kept]
@@ -106,7 +107,7 @@ def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_o
         assert set(re.findall(r"Error in rule (\w+):", done.stdout + done.stderr)) == {rule}
         assert [path.read_bytes() for path in kept] == before
         assert open_dataset(results / "learning/sequence/0.zarr")["ssm"].notnull().any()
-        assert open_dataset(stack)["vv"].sizes["time"] == dates
+        assert zarr.open_group(stack, mode="r")["vv"].shape[0] == dates
     assert {*FAULTY} <= copied.planned()
     assert run(FAULTY, "").returncode == 0
     assert open_dataset(stack).sizes["time"] == dates

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import merged
-from test_workflow import COVARIATES, LABELS, LEARNING, PATCHES, SMALL, House, copied, house  # noqa: F401  (fixtures)
+from small_scene import COVARIATES, LABELS, LEARNING, PATCHES, SMALL, House
 
 DATES = {"predict_date": 1, "write_maps": 1}
 TARGETS = {"all", "total", "maps", "figures"}
@@ -32,16 +32,18 @@ def polygon(folder: Path, east: float) -> None:
     west, south, north = 330000, 4290000, 4291280
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     (folder / "data/area.geojson").write_text(
-        json.dumps({
-            "type": "FeatureCollection",
-            "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}},
-            "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}],
-        })
+        json.dumps(
+            {
+                "type": "FeatureCollection",
+                "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}},
+                "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}],
+            }
+        )
     )
 
 
 @pytest.fixture(scope="module")
-def area(house: House, tmp_path_factory: pytest.TempPathFactory) -> Area:  # noqa: F811
+def area(house: House, tmp_path_factory: pytest.TempPathFactory) -> Area:
     """A copy of the finished run that takes the twin's files as the user's; Snakemake is told that all is up to date."""
     area = Area(tmp_path_factory.mktemp("area"))
     shutil.copytree(house.folder, area.folder, dirs_exist_ok=True, symlinks=True, copy_function=shutil.copy2)
@@ -83,9 +85,9 @@ def test_another_area_reruns_what_lies_on_its_grid(area: Area) -> None:
         planned = area.jobs()
     finally:
         polygon(area.folder, 331280)
-    # What follows find_scenes is known when it has run.
-    everything = {"find_scenes", "make_splits", "draw_scenes"} | COVARIATES | LABELS | PATCHES | LEARNING
-    assert planned.keys() == everything - {"import_weather"}
+    # The rest of backscatter is known when find_scenes has run.
+    backscatter = {"find_scenes", "stack_scenes", "draw_scenes"}
+    assert planned.keys() == backscatter | {"make_splits"} | COVARIATES | LABELS | PATCHES | LEARNING
     assert area.jobs() == Counter()
 
 
@@ -113,4 +115,6 @@ def test_other_content_reruns_who_reads_it(area: Area) -> None:
     planned = area.jobs()
     path.write_bytes(before)
     assert {"detect_change", "collect_samples", "train"} <= planned.keys()
-    assert not planned.keys() & ({"find_scenes", "flatten_scenes"} | COVARIATES | LABELS - {"detect_change", "draw_moisture", "fit_references"})
+    assert not planned.keys() & (
+        {"find_scenes", "flatten_scenes"} | COVARIATES | LABELS - {"detect_change", "draw_moisture", "fit_references"}
+    )

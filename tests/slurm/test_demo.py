@@ -10,7 +10,7 @@ import pytest
 import torch
 from slurm.cluster import Cluster
 from slurm.conftest import Run, SlurmHouse
-from test_workflow import House
+from small_scene import House
 
 Ran = tuple[SlurmHouse, Run]
 CHECKPOINT = "results/small/learning/sequence/0.ckpt"
