@@ -84,6 +84,7 @@ FAULT = """
 FAULTY = ("stack_scenes", "train", "predict", "predict_date", "write_maps")
 
 
+@pytest.mark.slow
 def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_on(copied: House) -> None:
     results, stack = copied.folder / "results/small", copied.folder / "resources/small/gamma0/stack.zarr"
     kept = [results / "learning/sequence/0.ckpt", results / "maps/2023-08-30.tif", results / "maps/2023-08-31.tif"]

@@ -194,7 +194,7 @@ def of_batch(column, separator):
 def products_and_orbits(wildcards):
     """Products and orbit files of a track and quarter."""
     files = [*of_batch("products", "|")(wildcards), *of_batch("orbit_file", "|")(wildcards)]
-    return [os.path.dirname(path) if path.endswith("/manifest.safe") else path for path in files]
+    return [os.path.dirname(path) if os.path.basename(path) == "manifest.safe" else path for path in files]
 
 
 def batches(wildcards):

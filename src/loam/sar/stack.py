@@ -62,8 +62,9 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, threads: int) -> No
         else:
             clone(out, partial)
             extend(partial, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
-        zarr.open_group(partial, mode="r+").attrs["content"] = content
         seal(partial)
+        attributes = zarr.open_group(partial, mode="r+").attrs
+        attributes.put(dict(sorted((dict(attributes) | {"content": content}).items())))  # in one order, however the stack was made
         shutil.copyfile(partial / "zarr.json", partial / SPARE)
 
 
