@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test test-slurm check install-profile figures lock clean
+.PHONY: help setup demo test test-slow test-slurm check install-profile figures lock clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ demo: $(READY)  ## run the embedded scene into results/demo
 
 test: $(READY)  ## run all tests
 	$(VENV)/bin/python -m pytest
+
+test-slow: $(READY) ## run the tests that take minutes each: steps killed at work
+	$(VENV)/bin/python -m pytest -m slow
 
 test-slurm: $(READY) ## start a real Slurm on this machine (root on Debian), run the workflow through it, stop it again
 	LOAM_TEST_SLURM=1 $(VENV)/bin/python -m pytest tests/slurm

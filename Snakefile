@@ -2,7 +2,7 @@
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-from loam import config as settings, needs, orphans
+from loam import config as settings, contents, needs, orphans
 from loam.errors import LoamError
 from loam.provenance import fingerprint
 from loam.yaml_file import merged, over, read
@@ -29,6 +29,7 @@ pathvars:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/keep.smk"
 include: "workflow/rules/twin.smk"
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/sar.smk"

@@ -5,6 +5,8 @@ import os
 # Before any library starts threads: one that spins while it waits takes the core that its neighbour needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import xarray as xr
 import yaml
 from helpers import REPOSITORY, merged, odc_coords
 from odc.geo.geobox import GeoBox
+from small_scene import House, copy_of_the_repository
 
 from loam import config
 
@@ -53,3 +56,25 @@ def layer(box: GeoBox):
         return xr.DataArray(values, dims=dims, coords=coords, attrs=attrs).odc.assign_crs(on.crs)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Nothing has run here."""
+    return copy_of_the_repository(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The small scene has run here, with its report. Tests that change files work on a copy."""
+    house = copy_of_the_repository(tmp_path_factory.mktemp("house"))
+    done = house.small()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return house
+
+
+@pytest.fixture
+def copied(house: House, tmp_path: Path) -> House:
+    """A copy of the finished run, time stamps and Snakemake's memory included."""
+    subprocess.run(["cp", "-a", f"{house.folder}/.", str(tmp_path / "copy")], check=True)
+    return House(tmp_path / "copy")

@@ -50,7 +50,7 @@ def test_a_killed_job_comes_back_with_more(name: str, county: Config) -> None:
 
 def test_only_training_and_predicting_ask_for_gpus_and_not_on_cpus(load: Load) -> None:
     auto, cpu = load(), load(learning={"train": {"accelerator": "cpu"}})
-    assert {name for name in needs.NEEDS if needs.gpus(name, auto)} == {"train", "predict"}
+    assert {name for name in needs.NEEDS if needs.gpus(name, auto)} == {"train", "predict", "predict_date"}
     assert not any(needs.gpus(name, cpu) for name in needs.NEEDS)
     several = needs.request("train", load(learning={"train": {"nodes": 2, "devices": 4}}))
     assert (several.gpus, several.nodes, several.tasks) == (8, 2, 8)

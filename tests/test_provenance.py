@@ -13,14 +13,16 @@ def package(tmp_path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(REPOSITORY / "src/loam", tmp_path / "loam")
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "loam")
 
+    def forget() -> None:
+        for function in (provenance._tree, provenance._code, provenance._imports, provenance._settings, provenance._pieces):
+            function.cache_clear()
+
     def fingerprint(step: str) -> str:
-        provenance._tree.cache_clear()
-        provenance._code.cache_clear()
+        forget()
         return provenance.fingerprint(step)
 
     yield tmp_path / "loam", fingerprint
-    provenance._tree.cache_clear()
-    provenance._code.cache_clear()
+    forget()
 
 
 def edit(path, old: str, new: str) -> None:
@@ -58,6 +60,81 @@ def test_the_configurations_text_does_not_count(package) -> None:
     before = fingerprint("detect_change")
     edit(folder / "config.py", "edge of a spatial block [pixel]", "edge of a block [pixel]")
     assert fingerprint("detect_change") == before
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("raster.py", "cannot be read as NetCDF or Zarr", "is no NetCDF and no Zarr"),
+        ("raster.py", "a folder that is no Zarr", "not a Zarr"),  # a variable that only a message has
+        ("raster.py", '.partition(" in any of")[0][:100]', '.partition(" in any")[0][:90]'),  # a function that only a message calls
+        ("sar/stack.py", "sees nothing of the area; left out of the stack", "does not see the area"),  # of the log
+        ("learning/training.py", "training starts anew", "training begins from nothing"),
+        ("learning/device.py", "PyTorch finds no GPU", "there is no GPU"),
+    ],
+)
+def test_the_wording_of_a_message_does_not_count(package, path: str, old: str, new: str) -> None:
+    folder, fingerprint = package
+    before = {step: fingerprint(step) for step in ("detect_change", "stack_scenes", "train")}
+    edit(folder / path, old, new)
+    assert {step: fingerprint(step) for step in before} == before
+
+
+def test_what_a_section_of_settings_does_counts_for_who_uses_it(package) -> None:
+    folder, fingerprint = package
+    before = {step: fingerprint(step) for step in ("detect_change", "collect_samples", "train", "prepare_static")}
+    config = folder / "config.py"
+    water = config.read_text().partition("def water(self)")[2]
+    statement = water[water.index("return ") :].partition("\n")[0]
+    edit(config, statement, statement + " + (0,)")
+    changed = {step for step, value in before.items() if fingerprint(step) != value}
+    assert changed == {"detect_change", "collect_samples"}
+
+
+def test_texts_that_are_results_count(package) -> None:
+    folder, fingerprint = package
+    before = fingerprint("predict")
+    edit(folder / "learning/prediction.py", "0 dry to 1 wet, predicted", "from dry to wet, predicted")
+    assert fingerprint("predict") != before
+
+
+SOURCE = '''
+"""Says what it is."""
+import logging
+LIMIT = 3.50  # a comment
+def _told(value): return f"{value!r:>{4}} is" " wrong"
+class Point:
+    """A point."""
+    x: float = 0.
+    def norm(self, *more, scale=1e-3, **named):
+        """Length."""
+        message = _told(self.x)
+        if self.x is None or b"\\x00" in more:
+            raise ValueError(f"{message}: {self.x:.2f}")
+        logging.getLogger(__name__).warning("norm of %s", message)
+        match more:
+            case [first, *_] if first > LIMIT: return -first
+        return [y ** 2 for y in more if y not in (1, 2)][::-1], f"{self.x}" f" {scale:.{2}f} m", lambda a, /, b=None: a @ b
+async def later():
+    async with later() as it: yield it
+'''
+
+
+def test_a_fingerprint_is_the_same_under_every_python() -> None:
+    """The digest was made under Python 3.11; trees differ between versions in fields that are empty or say nothing."""
+    import ast
+    import hashlib
+
+    text = provenance.plain(ast.parse(SOURCE))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7d31c4d614aa1111"
+    assert "wrong" not in text and "norm of" not in text and "_told" not in text
+    odd = ast.parse(SOURCE)
+    for node in ast.walk(odd):  # as later versions have it
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            node.type_params = []
+        if isinstance(node, ast.Constant):
+            node.kind = None
+    assert provenance.plain(odd) == text
 
 
 def test_every_rule_has_a_fingerprint() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loam.errors import LoamError
+from loam.integrity import missing_chunk
 
 
 def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
@@ -129,6 +130,9 @@ def _nothing(_path: Path) -> None:
 def _read_zarr(path: Path) -> None:
     import zarr
 
+    if missing := missing_chunk(path):
+        msg = f"{missing} is missing"
+        raise ValueError(msg)
     group: Any = zarr.open_group(path, mode="r")
     for name, array in group.arrays():
         for chunk in (file for file in (path / name / "c").rglob("*") if file.is_file()):

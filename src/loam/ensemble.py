@@ -58,7 +58,7 @@ def ensemble_on(day: np.datetime64, members: Mapping[Path, xr.Dataset]) -> tuple
     """The ensemble's mean and standard deviation on a day, `(y, x)` each.
 
     Raises:
-        LoamError: a member has no prediction for it.
+        LoamError: a member has no prediction for it, or one without any value.
     """
     frames = []
     for path, data in members.items():
@@ -67,6 +67,9 @@ def ensemble_on(day: np.datetime64, members: Mapping[Path, xr.Dataset]) -> tuple
             msg = f"{path}: has no prediction for {day}; remove it and run predict again"
             raise LoamError(msg)
         frames.append(data.isel(time=int(index[0])))
+        if not bool(np.isfinite(frames[-1]["ssm"].values).any()):
+            msg = f"{path}: no pixel has a prediction on {day}; remove it (rm -r {path}) and run the same snakemake command again"
+            raise LoamError(msg)
     mean, sigma = (np.stack([frame[name].values for frame in frames]) for name in ("ssm", "ssm_uncertainty"))
     return ensemble(mean, sigma)
 

@@ -91,12 +91,13 @@ NEEDS = {
     "check_splits": Need(1, Cost(400, 0, 3), Cost(4, 0, 0.1), Cost(1)),
     "train": Need(4, Cost(2300, 200, 5), Cost(8), Cost(1)),
     "predict": Need(4, Cost(700, 400), Cost(4.5, 0, 1.6), Cost(0, 0, 7)),
+    "predict_date": Need(2, Cost(700, 400), Cost(5, 2), Cost(0, 7)),
     "calibrate": Need(1, Cost(400, 60), Cost(5, 0, 0.2), Cost(1)),
     "probe_model": Need(4, Cost(900, 0, 8), Cost(40), Cost(5)),
     "collect_samples": Need(2, Cost(1100, 400), Cost(30, 0, 1), Cost(15)),
     "score": Need(1, Cost(300), Cost(3.5), Cost(1)),
     "validate_stations": Need(1, Cost(600, 0, 1), Cost(10), Cost(1)),
-    "write_maps": Need(1, Cost(360, 120), Cost(2.5, 2), Cost(0, 0, 9)),
+    "write_maps": Need(1, Cost(360, 120), Cost(2.5, 2), Cost(0, 9)),
     "draw_maps": Need(1, Cost(240, 150), Cost(5, 1), Cost(1)),
     "draw_scores": Need(1, Cost(300), Cost(4), Cost(1)),
     "draw_stations": Need(1, Cost(300), Cost(4), Cost(1)),
@@ -145,7 +146,7 @@ def request(name: str, cfg: Config, size: Size | None = None, attempt: int = 1) 
         memory_mb=math.ceil((STARTER_MB + MARGIN * memory) / 100) * 100 * attempt,
         minutes=max(LEAST_MINUTES, math.ceil(wall / 60)) * attempt,
         core_seconds=seconds,
-        disk_mb=need.disk.at(size.megapixels, len(cfg.map_days) if name == "write_maps" else dates),
+        disk_mb=need.disk.at(size.megapixels, dates) * (cfg.learning.members if name == "predict_date" else 1),
         gpus=gpus(name, cfg),
         nodes=cfg.learning.train.nodes if name == "train" else 1,
         tasks=cfg.learning.train.nodes * cfg.learning.train.devices if name == "train" else 1,
@@ -185,7 +186,7 @@ def gpus(name: str, cfg: Config) -> int:
     train = cfg.learning.train
     if train.accelerator == "cpu":
         return 0
-    return {"train": train.devices * train.nodes, "predict": 1}.get(name, 0)
+    return {"train": train.devices * train.nodes, "predict": 1, "predict_date": 1}.get(name, 0)
 
 
 def batches(size: Size, cfg: Config) -> int:
@@ -208,6 +209,7 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
         "import_soil": sources.imported("soil"), "import_ndvi": sources.imported("ndvi"),
         "prepare_ndvi": sources.path("ndvi") is not None, "volumetric_moisture": moisture.volumetric,
         "soil_water_index": bool(moisture.soil_water_index_days), "detect_acquisition": 0,
+        "predict_date": len(cfg.map_days), "write_maps": len(cfg.map_days),
         "train": members, "predict": members, "probe_model": members, "calibrate": len(learning.active),
         "validate_stations": bool(cfg.evaluation.stations.sources), "draw_stations": bool(cfg.evaluation.stations.sources),
     }  # fmt: skip

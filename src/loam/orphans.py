@@ -21,6 +21,7 @@ from uuid import uuid4
 from loam.errors import LoamError
 
 RUNS = Path(".snakemake/loam")
+LOCKS = Path(".snakemake/locks")  # Snakemake's own; they name no process
 TOKEN = "LOAM_RUN"
 OWNER = "owner.json"
 GRACE_S, LIMIT_S = 10, 300  # for a process to end; for Slurm to clear jobs away
@@ -29,6 +30,22 @@ GRACE_S, LIMIT_S = 10, 300  # for a process to end; for Slurm to clear jobs away
 def begin() -> None:
     """Give this run a token, which its jobs inherit."""
     os.environ[TOKEN] = uuid4().hex
+
+
+def unlock() -> None:
+    """Take away the locks of runs that were killed: only where some run is entered, and none that may be alive."""
+    entries = list(RUNS.glob("*"))
+    if entries and all(map(_is_dead, entries)):
+        for lock in LOCKS.glob("*.lock"):
+            lock.unlink(missing_ok=True)
+
+
+def _is_dead(folder: Path) -> bool:
+    try:
+        owner = json.loads((folder / OWNER).read_text())
+    except FileNotFoundError:  # struck out
+        return True
+    return owner["host"] == socket.gethostname() and owner["started"] != _started(owner["pid"])
 
 
 def enter() -> None:

@@ -1,7 +1,6 @@
 """How arrays are read and become Zarr and COG: units, nodata, CRS, flags."""
 
 import math
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from loam.axis_names import named_axes
 from loam.crs import brief, with_crs
 from loam.damage import disk_is_full
 from loam.errors import LoamError
+from loam.integrity import CHUNKS, require_chunks, seal
+from loam.swap import recover, remove, take_place
 from loam.tiles import require_placed
 
 # netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
@@ -26,16 +27,19 @@ COMPRESSION_LEVEL = 3
 BLOCK_PX = 256  # tile edge of a COG
 
 
-def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
+def open_dataset(path: Path, chunks: dict[str, int] | None = None, check: bool = True) -> xr.Dataset:
     """Open a NetCDF file or Zarr folder lazily, with dimensions `time, y, x`, even axes and a CRS.
 
     Args:
         path: file or folder.
         chunks: read through dask, in these chunks ({}: those of the file); None: without dask, each slice when asked.
+        check: look first whether a Zarr of Loam's has all its chunks; once a step is enough.
 
     Raises:
-        LoamError: the file cannot be read, has no CRS, or nothing says where its pixels lie: see `loam.axes`.
+        LoamError: the file cannot be read, lacks chunks, has no CRS, or nothing says where its pixels lie: see `loam.axes`.
     """
+    if check:
+        require_chunks(path)
     data = named_axes(_open(path, chunks), path)
     # Text comes back from Zarr as a type that few array functions know.
     data = data.assign_coords({name: data[name].astype(object).astype(str) for name in data.coords if data[name].dtype.kind == "T"})
@@ -48,6 +52,7 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     try:
         if path.is_dir():
             data = xr.open_zarr(path, consolidated=False, chunks=chunks)
+            data.attrs.pop(CHUNKS, None)  # of this store, not of what is made of it
             return data[sorted(data.data_vars, key=str)]  # a folder lists them in any order
         return xr.open_dataset(path, chunks=chunks)
     except Exception as error:
@@ -108,12 +113,11 @@ def whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
+    recover(path)
     remove(partial)
     try:
         yield partial
-        if path.is_dir() or partial.is_dir():
-            remove(path)  # only a file takes the place of a file in one go
-        partial.replace(path)
+        take_place(partial, path)
     except BaseException as error:
         full = disk_is_full(error, path.parent)
         remove(partial)
@@ -121,14 +125,6 @@ def whole(path: Path) -> Iterator[Path]:
             msg = f"{path}: cannot be written, the disk is full; free some space and run the same command again (loam plan says how much)"
             raise LoamError(msg) from error
         raise
-
-
-def remove(path: Path) -> None:
-    """Remove a file or folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = None) -> None:
@@ -141,6 +137,7 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
     """
     with whole(path) as partial:
         _lay_out(data, partial, chunks or {}, compute=True)
+        seal(partial)
 
 
 @contextmanager
@@ -158,6 +155,7 @@ def zarr_in_blocks(template: xr.Dataset, path: Path, chunks: Mapping[str, int]) 
     with whole(path) as partial:
         _lay_out(template, partial, chunks, compute=False)
         yield partial
+        seal(partial)
 
 
 def write_blocks(path: Path, values: Mapping[str, np.ndarray], where: Any) -> None:
@@ -172,7 +170,7 @@ def write_blocks(path: Path, values: Mapping[str, np.ndarray], where: Any) -> No
 
     group: Any = zarr.open_group(path, mode="r+")
     for name, array in values.items():
-        group[name][where] = array
+        group[name].with_config({"write_empty_chunks": True})[where] = array  # what is not there is missing, not empty
 
 
 def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: bool) -> None:
@@ -195,7 +193,7 @@ def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: b
     for name in data.variables:
         data[name].encoding = {key: value for key, value in data[name].encoding.items() if key == "grid_mapping"}
     # Chunks that are only laid out need not match those of the template.
-    layout: dict[str, Any] = {"align_chunks": compute, "safe_chunks": compute, "compute": compute}
+    layout: dict[str, Any] = {"align_chunks": compute, "safe_chunks": compute, "compute": compute, "write_empty_chunks": True}
     data.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding, **layout)
 
 

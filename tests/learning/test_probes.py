@@ -167,7 +167,7 @@ def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(site: Path,
         site / "static.zarr",
         site / "weather.zarr",
     )
-    probe_model(*files, None, tmp_path / "asked.parquet", cfg, 16, 90, "cpu", 1)
+    probe_model(*files, None, tmp_path / "asked.parquet", cfg, 16, "cpu", 1)
     table = pd.read_parquet(tmp_path / "asked.parquet")
     assert set(table["split"]) == {"both"}
     assert table[table["case"] == "unchanged"]["pixels"].sum() == 12 * 16 * 16

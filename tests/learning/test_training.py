@@ -15,7 +15,7 @@ from loam.features import open_covariates
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
 from loam.learning.labels import scratch_folder
-from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_day
+from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_date, predict_day
 from loam.raster import open_dataset, write_zarr
 
 
@@ -34,7 +34,10 @@ def test_it_learns_what_can_be_learnt(trained) -> None:
 def test_the_checkpoint_holds_plain_values_and_only_the_best_is_kept(trained) -> None:
     out, _ = trained
     content = torch.load(out / "0.ckpt", weights_only=True)
-    assert content["hyper_parameters"]["window"] == {"days": 3, "form": "sequence", "channels": ["slope", "flat"], "past_labels": False}
+    assert content["hyper_parameters"]["window"] == {"days": 3, "form": "sequence", "channels": ["slope", "flat"]} | {
+        "past_labels": False,
+        "past_days": 0,
+    }
     assert sorted(path.name for path in out.iterdir()) == ["0.ckpt", "0.csv"]
 
 
@@ -81,16 +84,23 @@ def test_a_patch_is_what_lies_at_its_place_and_day(site, tmp_path) -> None:
     np.testing.assert_allclose(sample["dynamic"][:, 0, 3, 3], rain, rtol=1e-6)
 
 
-def test_predictions_are_for_all_acquisitions_and_the_days_asked_for(site, trained, tmp_path) -> None:
-    wanted = (np.datetime64("2022-02-28").item(), np.datetime64("2022-03-01").item())
+def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own(site, trained, tmp_path) -> None:
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
     predict(
         trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
-        tmp_path / "out.zarr", Predict(tile_px=16), wanted, 30, "cpu", 2,
+        tmp_path / "out.zarr", Predict(tile_px=16), "cpu", 2,
     )  # fmt: skip
     maps = open_dataset(tmp_path / "out.zarr")
-    assert [str(time)[:10] for time in maps["time"].values] == ["2022-01-06", "2022-01-07", "2022-01-08", "2022-02-28", "2022-03-01"]
+    assert [str(time)[:10] for time in maps["time"].values] == ["2022-01-06", "2022-01-07", "2022-01-08"]
+    (tmp_path / "2022-01-07").mkdir()
+    both = [tmp_path / f"2022-01-07/{member}.zarr" for member in (0, 1)]
+    predict_date(
+        [trained[0] / "0.ckpt"] * 2, tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
+        both, Predict(tile_px=16), "cpu", 2,
+    )  # fmt: skip
+    for path in both:
+        np.testing.assert_array_equal(open_dataset(path)["ssm"].values, maps["ssm"].values[1:2])
     truth = open_dataset(site / "ssm.zarr")["ssm"].values[5:8]
     assert np.abs(maps["ssm"].values[:3] - truth).mean() < 0.1
     assert ((maps["ssm_uncertainty"].values > 0) & (maps["ssm_uncertainty"].values < 1)).all()
@@ -110,7 +120,7 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
         write_zarr(changed.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
         predict(
             tmp_path / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
-            tmp_path / "out.zarr", Predict(tile_px=16), (), 30, "cpu", 2,
+            tmp_path / "out.zarr", Predict(tile_px=16), "cpu", 2,
         )  # fmt: skip
         answers.append(open_dataset(tmp_path / "out.zarr")["ssm"].values)
     np.testing.assert_array_equal(answers[0][0], answers[1][0])  # nothing lies before the first
@@ -133,7 +143,7 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
     with pytest.raises(LoamError, match=r"was trained on \['slope', 'flat'\], but the covariates are \['slope'\]"):
         predict(
             trained[0] / "0.ckpt", site / "ssm.zarr", site / "splits.json", tmp_path / "static.zarr", site / "weather.zarr", None,
-            tmp_path / "o.zarr", Predict(tile_px=16), (), 30, "cpu", 1,
+            tmp_path / "o.zarr", Predict(tile_px=16), "cpu", 1,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 from helpers import REPOSITORY
 from slurm.cluster import Cluster, NotInstalled, unfit
-from test_workflow import House, copy_of_the_repository
+from small_scene import House, copy_of_the_repository
 
 ASKED = "LOAM_TEST_SLURM"
 SMALL = ("--configfile", "config/demo.yaml", "small.yaml")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from slurm.cluster import Cluster
 from slurm.conftest import Run, SlurmHouse
-from test_workflow import House
+from small_scene import House
 
 Ran = tuple[SlurmHouse, Run]
 CHECKPOINT = "results/small/learning/sequence/0.ckpt"
-GPU_RULES = {"rule_train", "rule_predict"}
+GPU_RULES = {"rule_train", "rule_predict", "rule_predict_date"}
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from slurm.cluster import Cluster
 from slurm.conftest import Run, SlurmHouse
-from test_workflow import House
+from small_scene import House
 
 SMALL_DISK = "size=1m"
 CASES = {

@@ -4,12 +4,12 @@ import os
 import shlex
 import subprocess
 from functools import cache
-from hashlib import sha256
 
 
 wildcard_constraints:
     experiment="[a-z0-9][a-z0-9_]*",
     member=r"\d+",
+    date=r"\d{4}-\d{2}-\d{2}",
 
 
 # Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
@@ -19,10 +19,23 @@ if not workflow.deployment_settings.deployment_method:
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
 shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
+
+def given():
+    """All files and folders of the user's."""
+    sources = [path for name in type(cfg.sources).model_fields for path in cfg.sources.files(name)]
+    others = [cfg.sources.backscatter.orbits, cfg.sources.dem.geoid_path, cfg.evaluation.truth]
+    stations = [station.path for station in cfg.evaluation.stations.sources]
+    found = [*sources, *filter(None, others), *stations, *settings.aoi_files(cfg)]
+    return [path for path in found if not path.startswith(cfg.made_by_the_twin)]
+
+
 if workflow.is_main_process:
     if fault := settings.missing_inputs(cfg):
         sys.exit(fault)
+    if early := contents.dated_in_the_future(given()):
+        sys.stderr.write(f"loam: {early}\n")
     orphans.begin()
+    orphans.unlock()
 else:
     try:
         orphans.join()
@@ -37,18 +50,45 @@ STACK = (
 )
 # What labels are made from: the stack, or the stack without its speckle.
 BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
+# The file of the area's polygon and those that belong to it.
+AOI = settings.aoi_files(cfg)
 EXPERIMENTS = sorted(cfg.learning.active)
 MEMBERS = range(cfg.learning.members)
 
 
-def step(name, section=None, **sections):
-    """Params of a step: its settings as JSON (argument: dotted section) and the fingerprint of its code."""
+def theirs(paths):
+    """A user's files as input. Their content decides whether a step runs again, not their time, nor that of a folder: see `step`."""
+    paths = [paths] if isinstance(paths, str) else paths or []
+    return [path if path.startswith(cfg.made_by_the_twin) else ancient(path) for path in paths]
+
+
+def identity(paths, suffixes=()):
+    """What a user's files hold; the twin's are known by what makes them."""
+    try:
+        return contents.identity([path for path in paths if not path.startswith(cfg.made_by_the_twin)], suffixes)
+    except LoamError as error:
+        sys.exit(f"loam: {error}")
+
+
+def step(name, section=None, reads=(), suffixes=(), **sections):
+    """Params of a step: its settings as JSON (argument: dotted section), the fingerprint of its code, what the user's files hold.
+
+    `reads`: sources by name and other paths, or a function from wildcards to paths. The area's polygon is read wherever the grid is.
+    """
     parts = ({"cfg": section} if section else {}) | sections
+
+    def files(wildcards):
+        named = reads(wildcards) if callable(reads) else reads
+        known = type(cfg.sources).model_fields
+        given = [cfg.sources.files(each) if each in known else [each] for each in named if each]
+        return sum(given, []) + (AOI if "grid" in parts else [])
+
     return {
         "cfg": lambda wildcards: settings.as_json(
             {key: cfg.section(dotted.format(**wildcards)) for key, dotted in parts.items()}
         ),
         "code": fingerprint(name),
+        "contents": lambda wildcards: identity(files(wildcards), suffixes),
     }
 
 
@@ -81,7 +121,7 @@ MADE = {"soil": "<resources>/soil/properties.zarr", "ndvi": "<resources>/ndvi/lo
 def source(name):
     """Files of a source as rule input; nothing when it is not used. Tiles of terrain and land cover are joined first."""
     files = cfg.sources.files(name)
-    return f"<resources>/{name}/mosaic.tif" if name in {"dem", "landcover"} and len(files) > 1 else files
+    return f"<resources>/{name}/mosaic.tif" if name in {"dem", "landcover"} and len(files) > 1 else theirs(files)
 
 
 def prepared(name):
@@ -95,8 +135,18 @@ def used(name, path):
 
 
 def check_inputs():
-    """Open every source before the first job starts; stop with one line if one cannot serve."""
-    command = [sys.executable, "-m", "loam", "check-inputs", "--params", settings.as_json({"cfg": cfg})]
+    """Before the first job starts, open every source and look for the GPU that is asked for; stop with one line if one cannot serve."""
+    check("check-inputs", cfg=cfg)
+    on_gpu = cfg.learning.train.accelerator == "gpu" and workflow.local_exec  # a login node needs none
+    if on_gpu and any(
+        job.rule.name in {"train", "predict", "predict_date", "probe_model"} for job in workflow.dag.needrun_jobs()
+    ):
+        check("check-device", accelerator="gpu")
+
+
+def check(command, **parts):
+    """Run a command of Loam's here and now."""
+    command = [sys.executable, "-m", "loam", command, "--params", settings.as_json(parts)]
     environment = os.environ | {"PYTHONPATH": f"{workflow.basedir}/src"}
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
@@ -110,20 +160,6 @@ def enter():
         orphans.enter()
     except LoamError as error:
         sys.exit(f"loam: {error}")
-
-
-@cache  # asked for with every job that Snakemake plans
-def listing(folder):
-    """Names and times of what a user's folder holds: a new product is found again, whatever level it lies at."""
-    if not folder or folder.startswith(cfg.made_by_the_twin):
-        return ""  # the twin's are known by what makes them
-    found = []
-    for parent, _, files in os.walk(folder, followlinks=True):
-        inside = os.path.basename(parent) == "measurement"
-        found += [
-            f"{parent}/{name}" for name in files if inside or name.endswith((".zip", ".EOF")) or name == "manifest.safe"
-        ]
-    return sha256("".join(sorted(f"{path} {os.stat(path).st_mtime_ns}" for path in found)).encode()).hexdigest()[:16]
 
 
 def scene_table():
@@ -150,9 +186,15 @@ def of_batch(column, separator):
 
     def files(wildcards):
         rows = scene_table().get((wildcards.track, wildcards.quarter), [])
-        return sorted({path for row in rows for path in row[column].split(separator) if path})
+        return theirs(sorted({path for row in rows for path in row[column].split(separator) if path}))
 
     return files
+
+
+def products_and_orbits(wildcards):
+    """Products and orbit files of a track and quarter."""
+    files = [*of_batch("products", "|")(wildcards), *of_batch("orbit_file", "|")(wildcards)]
+    return [os.path.dirname(path) if os.path.basename(path) == "manifest.safe" else path for path in files]
 
 
 def batches(wildcards):

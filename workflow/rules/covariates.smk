@@ -18,6 +18,7 @@ rule prepare_static:
         **step(
             "prepare_static",
             "covariates.static",
+            reads=("dem", "soil"),
             grid="grid",
             cube="sources.backscatter.cube",
             properties="sources.soil",
@@ -43,7 +44,7 @@ rule prepare_weather:
     resources:
         **asked("prepare_weather"),
     params:
-        **step("prepare_weather", "covariates.weather", grid="grid", cube="sources.backscatter.cube"),
+        **step("prepare_weather", "covariates.weather", reads=("dem",), grid="grid", cube="sources.backscatter.cube"),
     shell:
         "python -m loam prepare-weather --weather {input.weather:q} --dem {input.dem:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"
@@ -67,6 +68,7 @@ rule prepare_ndvi:
         **step(
             "prepare_ndvi",
             "covariates.ndvi",
+            reads=("ndvi",),
             source="sources.ndvi",
             grid="grid",
             cube="sources.backscatter.cube",

@@ -1,6 +1,8 @@
 PREDICTIONS = expand("<results>/learning/{experiment}/{member}.zarr", experiment=EXPERIMENTS, member=MEMBERS)
 # Where soil moisture is measured in the ground; none by default.
-STATIONS = [station.path for station in cfg.evaluation.stations.sources]
+STATIONS = theirs([station.path for station in cfg.evaluation.stations.sources])
+# Where soil moisture is known everywhere: synthetic scenes alone.
+TRUTH = theirs(cfg.evaluation.truth)
 
 
 rule collect_samples:
@@ -13,7 +15,7 @@ rule collect_samples:
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
         landcover=source("landcover"),
-        truth=cfg.evaluation.truth or [],
+        truth=TRUTH,
     output:
         "<results>/evaluation/samples.parquet",
     log:
@@ -29,6 +31,7 @@ rule collect_samples:
         **step(
             "collect_samples",
             "evaluation.samples",
+            reads=["landcover", *TRUTH],
             boosting="evaluation.boosting",
             classes="sources.landcover",
             days="learning.longest_window",
@@ -65,7 +68,6 @@ rule probe_model:
             "probe_model",
             "evaluation.probes",
             size_px="learning.patches.size_px",
-            past_days="learning.past_days",
             accelerator="learning.train.accelerator",
         ),
     shell:
@@ -118,7 +120,7 @@ rule validate_stations:
     resources:
         **asked("validate_stations"),
     params:
-        **step("validate_stations", "evaluation.stations"),
+        **step("validate_stations", "evaluation.stations", reads=STATIONS),
     shell:
         "python -m loam validate-stations --predictions {input.predictions:q} --ssm {input.ssm:q}"
         " --splits {input.splits:q} --stations {input.stations:q} --out {output.scores:q}"

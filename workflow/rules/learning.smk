@@ -133,12 +133,42 @@ rule predict:
         **step(
             "predict",
             "learning.predict",
-            days="map_days",
-            past_days="learning.past_days",
             accelerator="learning.train.accelerator",
         ),
     shell:
         "python -m loam predict --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
+        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        " --threads {threads} --params {params.cfg:q} 2> {log:q}"
+
+
+# A job per day that is mapped: one day more makes no other again. All members in a job, since starting one costs as much as a day.
+rule predict_date:
+    input:
+        checkpoints=expand("<results>/learning/{{experiment}}/{member}.ckpt", member=MEMBERS),
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/learning/splits.json",
+        static="<results>/covariates/static.zarr",
+        weather="<results>/covariates/weather.zarr",
+        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+    output:
+        directory(expand("<results>/learning/{{experiment}}/{{date}}/{member}.zarr", member=MEMBERS)),
+    log:
+        "<logs>/predict_date/{experiment}_{date}.log",
+    benchmark:
+        "<benchmarks>/predict_date/{experiment}_{date}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: needs.NEEDS["predict_date"].threads
+    resources:
+        **asked("predict_date"),
+    params:
+        **step(
+            "predict_date",
+            "learning.predict",
+            accelerator="learning.train.accelerator",
+        ),
+    shell:
+        "python -m loam predict-date --checkpoints {input.checkpoints:q} --ssm {input.ssm:q} --splits {input.splits:q}"
         " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 

@@ -37,6 +37,7 @@ rule fit_references:
         **step(
             "fit_references",
             "moisture.references",
+            reads=("landcover",) if cfg.moisture.references.beta_fallback == "landcover" else (),
             signal="moisture.signal",
             vegetation="moisture.vegetation",
         ),
@@ -69,6 +70,7 @@ rule detect_change:
         **step(
             "detect_change",
             "moisture.change",
+            reads=("landcover",),
             signal="moisture.signal",
             vegetation="moisture.vegetation",
             classes="sources.landcover",
@@ -104,6 +106,7 @@ rule detect_acquisition:
         **step(
             "detect_acquisition",
             "moisture.change",
+            reads=("landcover",),
             signal="moisture.signal",
             vegetation="moisture.vegetation",
             classes="sources.landcover",

@@ -27,7 +27,7 @@ rule figures:
 rule write_maps:
     input:
         predictions=expand(
-            "<results>/learning/{experiment}/{member}.zarr",
+            "<results>/learning/{experiment}/{{date}}/{member}.zarr",
             experiment=cfg.products.maps.experiment,
             member=MEMBERS,
         ),
@@ -36,12 +36,12 @@ rule write_maps:
         weather="<results>/covariates/weather.zarr",
         style=os.path.relpath(f"{workflow.basedir}/resources/styles/ssm.qml"),
     output:
-        maps=expand("<results>/maps/{date}.tif", date=MAP_DAYS),
-        styles=expand("<results>/maps/{date}.qml", date=MAP_DAYS),
+        map="<results>/maps/{date}.tif",
+        style="<results>/maps/{date}.qml",
     log:
-        "<logs>/write_maps.log",
+        "<logs>/write_maps/{date}.log",
     benchmark:
-        "<benchmarks>/write_maps.tsv"
+        "<benchmarks>/write_maps/{date}.tsv"
     conda:
         "../../envs/loam.yaml"
     threads: needs.NEEDS["write_maps"].threads
@@ -51,7 +51,7 @@ rule write_maps:
         **step("write_maps", signal="moisture.signal"),
     shell:
         "python -m loam write-maps --predictions {input.predictions:q} --calibration {input.calibration:q}"
-        " --ssm {input.ssm:q} --weather {input.weather:q} --style {input.style:q} --out {output.maps:q} --params {params.cfg:q} 2> {log:q}"
+        " --ssm {input.ssm:q} --weather {input.weather:q} --style {input.style:q} --out {output.map:q} --params {params.cfg:q} 2> {log:q}"
 
 
 rule draw_maps:
@@ -154,7 +154,7 @@ rule draw_series:
         ssm="<results>/moisture/ssm.zarr",
         weather="<results>/covariates/weather.zarr",
         splits="<results>/learning/splits.json",
-        truth=cfg.evaluation.truth or [],
+        truth=TRUTH,
     output:
         report(
             "<results>/figures/series.png",
@@ -172,7 +172,7 @@ rule draw_series:
     resources:
         **asked("draw_series"),
     params:
-        **step("draw_series"),
+        **step("draw_series", reads=TRUTH),
     shell:
         "python -m loam draw-series --predictions {input.predictions:q} --ssm {input.ssm:q}"
         " --weather {input.weather:q} --splits {input.splits:q} --truth {input.truth:q} --out {output:q} 2> {log:q}"

@@ -9,7 +9,7 @@ if cfg.sources.backscatter.kind == "scenes":
     checkpoint find_scenes:
         input:
             scenes=source("backscatter"),
-            orbits=cfg.sources.backscatter.orbits or [],
+            orbits=theirs(cfg.sources.backscatter.orbits),
         output:
             scenes="<resources>/scenes.csv",
             rejected="<resources>/rejected.csv",
@@ -26,12 +26,13 @@ if cfg.sources.backscatter.kind == "scenes":
             **step(
                 "find_scenes",
                 "sar.scenes",
+                reads=["backscatter", cfg.sources.backscatter.orbits],
+                suffixes=contents.SCENES,
                 source="sources.backscatter",
                 thermal_noise="sar.flatten.thermal_noise",
                 grid="grid",
                 period="period",
             ),
-            listing=lambda wildcards: [listing(cfg.sources.backscatter.path), listing(cfg.sources.backscatter.orbits)],
         shell:
             "python -m loam find-scenes --folder {input.scenes:q} --orbits {input.orbits:q} --scenes {output.scenes:q}"
             " --rejected {output.rejected:q} --threads {threads} --params {params.cfg:q} 2> {log:q}"
@@ -39,7 +40,7 @@ if cfg.sources.backscatter.kind == "scenes":
     rule prepare_heights:
         input:
             dem=source("dem"),
-            geoid=cfg.sources.dem.geoid_path or [],
+            geoid=theirs(cfg.sources.dem.geoid_path),
         output:
             "<resources>/gamma0/heights.tif",
         log:
@@ -52,7 +53,13 @@ if cfg.sources.backscatter.kind == "scenes":
         resources:
             **asked("prepare_heights"),
         params:
-            **step("prepare_heights", heights="sar.heights", source="sources.dem", grid="grid"),
+            **step(
+                "prepare_heights",
+                reads=["dem", cfg.sources.dem.geoid_path],
+                heights="sar.heights",
+                source="sources.dem",
+                grid="grid",
+            ),
         shell:
             "python -m loam prepare-heights --dem {input.dem:q} --geoid {input.geoid:q} --out {output:q}"
             " --params {params.cfg:q} 2> {log:q}"
@@ -77,6 +84,8 @@ if cfg.sources.backscatter.kind == "scenes":
             **step(
                 "flatten_scenes",
                 "sar.flatten",
+                reads=products_and_orbits,
+                suffixes=contents.SCENES,
                 backend="sar.backend",
                 snap="sar.snap",
                 polarisations="sources.backscatter.polarisations",
@@ -90,7 +99,7 @@ if cfg.sources.backscatter.kind == "scenes":
         input:
             batches,
         output:
-            # Of the group only: Snakemake removes a job's outputs first, and the arrays are to be extended, not made anew.
+            # Of the group only: Snakemake compares the content of so small a file, and what reads the stack runs again when that changes.
             STACK,
         log:
             "<logs>/stack_scenes.log",

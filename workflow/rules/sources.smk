@@ -15,7 +15,9 @@ if cfg.sources.backscatter.kind == "cube":
         resources:
             **asked("import_cube"),
         params:
-            **step("import_cube", backscatter="sources.backscatter", grid="grid", period="period"),
+            **step(
+                "import_cube", reads=("backscatter",), backscatter="sources.backscatter", grid="grid", period="period"
+            ),
         shell:
             "python -m loam import-cube --cube {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -24,7 +26,7 @@ if len(cfg.sources.files("dem")) > 1:
 
     rule mosaic_dem:
         input:
-            cfg.sources.files("dem"),
+            theirs(cfg.sources.files("dem")),
         output:
             "<resources>/dem/mosaic.tif",
         log:
@@ -37,7 +39,13 @@ if len(cfg.sources.files("dem")) > 1:
         resources:
             **asked("mosaic_dem"),
         params:
-            **step("mosaic_dem", grid="grid", cube="sources.backscatter.cube", margin_m="sar.heights.margin_m"),
+            **step(
+                "mosaic_dem",
+                reads=("dem",),
+                grid="grid",
+                cube="sources.backscatter.cube",
+                margin_m="sar.heights.margin_m",
+            ),
         shell:
             "python -m loam mosaic-dem --dem {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -46,7 +54,7 @@ if len(cfg.sources.files("landcover")) > 1:
 
     rule mosaic_landcover:
         input:
-            cfg.sources.files("landcover"),
+            theirs(cfg.sources.files("landcover")),
         output:
             "<resources>/landcover/mosaic.tif",
         log:
@@ -59,7 +67,7 @@ if len(cfg.sources.files("landcover")) > 1:
         resources:
             **asked("mosaic_landcover"),
         params:
-            **step("mosaic_landcover", grid="grid", cube="sources.backscatter.cube"),
+            **step("mosaic_landcover", reads=("landcover",), grid="grid", cube="sources.backscatter.cube"),
         shell:
             "python -m loam mosaic-landcover --landcover {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -81,7 +89,7 @@ if cfg.sources.imported("soil"):
         resources:
             **asked("import_soil"),
         params:
-            **step("import_soil", source="sources.soil", grid="grid", cube="sources.backscatter.cube"),
+            **step("import_soil", reads=("soil",), source="sources.soil", grid="grid", cube="sources.backscatter.cube"),
         shell:
             "python -m loam import-soil --soil {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -103,7 +111,7 @@ if cfg.sources.imported("ndvi"):
         resources:
             **asked("import_ndvi"),
         params:
-            **step("import_ndvi", source="sources.ndvi", grid="grid", cube="sources.backscatter.cube"),
+            **step("import_ndvi", reads=("ndvi",), source="sources.ndvi", grid="grid", cube="sources.backscatter.cube"),
         shell:
             "python -m loam import-ndvi --ndvi {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
@@ -127,6 +135,7 @@ rule import_weather:
     params:
         **step(
             "import_weather",
+            reads=("weather", "dem") if cfg.sources.weather.stations.lapse_k_per_km is not None else ("weather",),
             source="sources.weather",
             grid="grid",
             cube="sources.backscatter.cube",

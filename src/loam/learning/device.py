@@ -1,8 +1,15 @@
 """Where to compute."""
 
+from typing import Literal
+
 import torch
 
 from loam.errors import LoamError
+
+
+def check_device(accelerator: Literal["auto", "cpu", "gpu"]) -> None:
+    """Before the first job: whether training and predicting will find what they compute on."""
+    device_of(accelerator)
 
 
 def device_of(accelerator: str) -> torch.device:

@@ -71,7 +71,9 @@ def scratch_folder(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = ()) -> Labels:
+def open_labels(
+    path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = (), since: np.datetime64 | None = None
+) -> Labels:
     """Unpack `ssm.zarr` into a file of a folder, a few dates at a time.
 
     Args:
@@ -79,9 +81,12 @@ def open_labels(path: Path, splits: dict[str, Any], folder: Path, parts: tuple[s
         splits: content of `splits.json`.
         folder: where the file goes; it must outlive the labels. 8 byte a pixel and date.
         parts: acquisitions of these parts of the dates alone ('train', 'validate', …); all where none is named.
+        since: acquisitions from this day on alone; None: all.
     """
     data = open_dataset(path)[[*LAYERS, "flags"]]
     data = data if data.indexes["time"].is_monotonic_increasing else data.sortby("time")
+    if since is not None:
+        data = data.isel(time=data["time"].values >= since)
     if parts:
         wanted = np.array([text for part in parts for text in splits["dates"][part]], dtype="datetime64[s]")
         data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import dask.array as da
 import numpy as np
@@ -17,7 +16,7 @@ from loam.config import Predict
 from loam.errors import LoamError
 from loam.features import Covariates, open_covariates
 from loam.grid import empty_like_grid, require_same_grid
-from loam.learning.architectures import build
+from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.labels import Labels, Window, open_labels, scratch_folder
 from loam.learning.network import Network
@@ -52,40 +51,46 @@ class Inputs:
 
 def predict(
     checkpoint: Path, ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Predict,
-    days: tuple[date, ...], past_days: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
+    accelerator: Literal["auto", "cpu", "gpu"], threads: int,
 ) -> None:  # fmt: skip
-    """Map every day with an acquisition, and the days asked for; write mean and 1 sigma, a day at a time."""
+    """Map every day with an acquisition; write mean and 1 sigma, a day at a time."""
     torch.set_num_threads(threads)
-    model, window = load_checkpoint(checkpoint)
-    covariates = open_covariates(static, weather, ndvi)
-    if list(covariates.static_names) != window["channels"]:
-        msg = f"{checkpoint}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
-        raise LoamError(msg)
-    data = open_dataset(ssm)
-    require_same_grid(static, covariates.grid, ssm, data.odc.geobox)
-    acquired = data["time"].values.astype("datetime64[D]")
-    wanted = np.unique(np.concatenate([acquired, np.array(days, dtype="datetime64[D]")]))
-    with scratch_folder(out) as scratch:
-        labels = open_labels(ssm, json.loads(splits.read_text()), scratch) if window["past_labels"] else None
-        inputs = Inputs(covariates, window["days"], window["form"], labels, past_days)
-        write_days(model.to(device_of(accelerator)), inputs, wanted, out, cfg.tile_px)
+    acquired = np.unique(open_dataset(ssm)["time"].values.astype("datetime64[D]"))
+    _predict_days([checkpoint], ssm, splits, open_covariates(static, weather, ndvi), static, [out], acquired, cfg, accelerator)
 
 
-def load_checkpoint(path: Path) -> tuple[Network, dict]:
-    """Read a model and the window it was trained on; nothing in the file is executed.
+def predict_date(
+    checkpoints: list[Path], ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: list[Path], cfg: Predict,
+    accelerator: Literal["auto", "cpu", "gpu"], threads: int,
+) -> None:  # fmt: skip
+    """Map one day, which the folder of the files is named by, with every member; write a file each."""
+    torch.set_num_threads(threads)
+    day = np.array([out[0].parent.name], dtype="datetime64[D]")
+    _predict_days(checkpoints, ssm, splits, open_covariates(static, weather, ndvi), static, out, day, cfg, accelerator)
 
-    Raises:
-        LoamError: the file is no checkpoint of ours.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        settings = content["hyper_parameters"]
-        model = build(**settings["model"])
-        model.load_state_dict({key.removeprefix("model."): value for key, value in content["state_dict"].items()})
-    except Exception as error:
-        msg = f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]}); remove it and run again"
-        raise LoamError(msg) from None
-    return model.eval(), settings["window"]
+
+def _predict_days(
+    checkpoints: list[Path], ssm: Path, splits: Path, covariates: Covariates, static: Path, out: list[Path], days: np.ndarray,
+    cfg: Predict, accelerator: str,
+) -> None:  # fmt: skip
+    """Map some days with every model; labels are unpacked once, and only for models that are shown some."""
+    models = [load_checkpoint(path) for path in checkpoints]
+    require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
+    with scratch_folder(out[0]) as scratch:
+        back = max(window["past_days"] for _, window in models)
+        since = days.min() - np.timedelta64(back, "D")
+        labels = open_labels(ssm, json.loads(splits.read_text()), scratch, since=since) if back else None
+        for path, (model, window), target in zip(checkpoints, models, out, strict=True):
+            if list(covariates.static_names) != window["channels"]:
+                msg = f"{path}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
+                raise LoamError(msg)
+            inputs = inputs_of(covariates, window, labels)
+            write_days(model.to(device_of(accelerator)), inputs, days, target, cfg.tile_px)
+
+
+def inputs_of(covariates: Covariates, window: dict[str, Any], labels: Labels | None) -> Inputs:
+    """What a model is shown, as it was while it was trained: see `load_checkpoint`."""
+    return Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, window["past_days"])
 
 
 def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:
@@ -103,6 +108,9 @@ def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile
             # Labels are mapped for each day anew: what was read of the file counts as memory as long as it is mapped.
             fresh = replace(inputs, labels=None if inputs.labels is None else replace(inputs.labels))
             mean, sigma = predict_day(model, fresh, day, tile_px)
+            if not np.isfinite(mean).any():
+                msg = f"{out}: no pixel has a prediction on {day}: a covariate has no value anywhere on that day or the days before it"
+                raise LoamError(msg + "; see covariates_report.json and figures/covariates.png")
             write_blocks(partial, {"ssm": mean, "ssm_uncertainty": sigma}, index)
 
 

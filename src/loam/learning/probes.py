@@ -13,10 +13,11 @@ import torch
 from loam.config import Probes
 from loam.features import WEATHER, open_covariates
 from loam.grid import require_same_grid
+from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.labels import Labels, open_labels, scratch_folder
 from loam.learning.network import Network
-from loam.learning.prediction import Inputs, load_checkpoint
+from loam.learning.prediction import Inputs, inputs_of
 from loam.parts import TESTS
 from loam.past import PAST
 from loam.raster import whole
@@ -44,7 +45,7 @@ class Patches:
 
 def probe_model(
     checkpoint: Path, ssm: Path, splits: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Probes,
-    size_px: int, past_days: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
+    size_px: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
 ) -> None:  # fmt: skip
     """Ask one member, and write sums of its errors per split, date and question, as Parquet."""
     torch.set_num_threads(threads)
@@ -53,7 +54,7 @@ def probe_model(
     with scratch_folder(out) as scratch:
         labels = open_labels(ssm, json.loads(splits.read_text()), scratch)
         require_same_grid(static, covariates.grid, ssm, labels.grid)
-        inputs = Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, past_days)
+        inputs = inputs_of(covariates, window, labels)
         index = pd.read_parquet(patches)
         answers = list(_answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg))
     with whole(out) as partial:

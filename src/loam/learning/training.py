@@ -21,6 +21,7 @@ from loam.config import Experiment, Network, Train
 from loam.errors import LoamError
 from loam.features import open_covariates
 from loam.grid import require_same_grid
+from loam.learning.checkpoint import not_finite
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
 from loam.learning.labels import open_labels, scratch_folder
@@ -58,6 +59,10 @@ def train(
     if trainer.is_global_zero:
         with whole(history) as partial:
             pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
+        if name := not_finite(torch.load(keep / BEST, map_location="cpu", weights_only=True)["state_dict"]):
+            shutil.rmtree(keep)
+            msg = f"{out}: training came to no numbers (weights '{name}'); lower learning.train.learning_rate, and look at {history}"
+            raise LoamError(msg)
         (keep / LAST).unlink()  # a kill between the next two lines would leave a checkpoint to go on from, without its best
         (keep / BEST).replace(out)
         shutil.rmtree(keep)
@@ -100,7 +105,7 @@ def make_lesson(data: PatchDataset, cfg: Train, model: Network, experiment: Expe
     return Lesson(
         model=model.arguments | shape | {"statistics": channel_statistics(data, cfg.seed)},
         window={
-            "days": experiment.days, "form": experiment.form, "past_labels": experiment.past_labels,
+            "days": experiment.days, "form": experiment.form, "past_labels": experiment.past_labels, "past_days": data.past_days,
             "channels": list(data.covariates.static_names),
         },
         loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,

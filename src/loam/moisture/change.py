@@ -14,6 +14,7 @@ from loam.config import Change, Compute, LandCover, Signal, Vegetation
 from loam.errors import LoamError
 from loam.flags import UNUSABLE, Flag, flag_attributes
 from loam.grid import empty_like_grid, land_cover_codes, require_same_grid
+from loam.integrity import require_chunks
 from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
@@ -73,8 +74,9 @@ def detect_acquisition(
     vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
 ) -> None:  # fmt: skip
     """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""
-    source = open_source(stack, weather, ndvi, signal, vegetation)
+    source = open_source(stack, weather, ndvi, signal, vegetation, check=False)
     place = acquisition_of(out.stem, source)
+    require_chunks(stack, place)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
     plan = Plan(source, references.resolve(), landcover and landcover.resolve(), classes, cfg, np.array([place]), 1)
     write_moisture(plan, out, compute, threads)
@@ -102,7 +104,8 @@ def surface_flags(plan: Plan, block: Block) -> np.ndarray:
 
 def slab_of(stack: Path, dates: int) -> int:
     """Acquisitions to read at once: whole chunks of what is read and of what is written."""
-    length = max(max(values.variable.chunksizes.get("time", (1,))) for values in open_dataset(stack, chunks={}).data_vars.values())
+    layers = open_dataset(stack, chunks={}, check=False).data_vars.values()
+    length = max(max(values.variable.chunksizes.get("time", (1,))) for values in layers)
     return min(-(-length // TIME_CHUNK) * TIME_CHUNK, -(-dates // TIME_CHUNK) * TIME_CHUNK)
 
 
@@ -206,7 +209,7 @@ def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
 
 def known_of(plan: Plan, block: Block) -> Known:
     """Read a block's references, and flag those that cannot serve."""
-    references = open_dataset(plan.references).isel(y=block.rows, x=block.columns).load()
+    references = open_dataset(plan.references, check=False).isel(y=block.rows, x=block.columns).load()
     groups = references["track"].values.astype(str).tolist()
     own = [name for name in groups if name != ALL_TRACKS]
     pixels = pixels_of(references, own, plan.source.signal.normalisation == "beta")

@@ -13,6 +13,7 @@ from loam.features import Field, bilinear
 from loam.flags import HIDDEN
 from loam.frost import ground_temperature
 from loam.grid import pixel_positions, support_pixels
+from loam.integrity import require_chunks
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
 from loam.moisture.frost import Frost, frost_of
@@ -92,13 +93,21 @@ class Observed:
     growth: np.ndarray | None  # of noise by the Water Cloud Model [1]
 
 
-def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation) -> Source:
+def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation, check: bool = True) -> Source:
     """Read what is small of the stack and of its companions.
+
+    Args:
+        stack: backscatter.
+        weather: daily.
+        ndvi: None where it is not used.
+        signal: section of the configuration.
+        vegetation: section of the configuration.
+        check: whether all chunks of the stack must be there.
 
     Raises:
         LoamError: a variable is missing.
     """
-    data, daily = open_dataset(stack), open_dataset(weather)
+    data, daily = open_dataset(stack, check=check), open_dataset(weather)
     require(data, (signal.polarisation, "track"), stack)
     if vegetation.mode == "cross_ratio":
         require(data, ("vv", "vh"), stack)
@@ -112,6 +121,8 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
     frost = frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
     box = data.odc.geobox
+    if ndvi is not None:
+        require_chunks(ndvi)
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
     # Whole paths: a worker of a cluster may have started in another folder.
     paths, names = (stack.resolve(), plants and plants.resolve()), tuple(map(str, data.data_vars))
@@ -120,7 +131,7 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
 
 def ndvi_field(path: Path, box: GeoBox) -> Field:
     """NDVI and its age around a window, on their own grid."""
-    data = open_dataset(path)
+    data = open_dataset(path, check=False)
     require(data, ("ndvi", "age"), path)
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
     window = {axis: _around(places, data.sizes[axis]) for axis, places in (("y", rows), ("x", columns))}
@@ -139,7 +150,7 @@ def _around(places: np.ndarray, size: int) -> slice:
 
 def read_images(source: Source, block: Block, dates: np.ndarray) -> Images:
     """Read what change detection needs of some acquisitions `(date)` of a block."""
-    data, signal = open_dataset(source.stack), source.signal
+    data, signal = open_dataset(source.stack, check=False), source.signal
     power = {signal.polarisation} | ({"vh"} if source.needs_vh else set()) | ({"vv"} if source.vegetation.mode == "cross_ratio" else set())
     bands = {name: _window(data[name], dates, (block.outer_rows, block.outer_columns)) for name in sorted(power)}
     bands |= {name: _window(data[name], dates, block.window) for name in ("incidence", "mask") if name in source.variables}

@@ -45,6 +45,9 @@ def write_maps(
         day = np.datetime64(path.stem, "D")
         mean, sigma = ensemble_on(day, members)
         frozen = _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
+        if not np.isfinite(mean).any():
+            msg = f"{path}: no pixel would have a value: the members' predictions of {day} share no pixel; predict the day again"
+            raise LoamError(msg)
         fields = map_of(mean, factor * sigma, flags | frozen * int(Flag.FROZEN))
         data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
         write_cog(data, path, tags_of(day, len(members), signal.label_support_m, factor))

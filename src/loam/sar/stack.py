@@ -23,8 +23,10 @@ from loam.config import Grid
 from loam.errors import LoamError
 from loam.flags import layer_attributes
 from loam.grid import empty_like_grid, target_grid
+from loam.integrity import seal
 from loam.provenance import fingerprint
-from loam.raster import open_dataset, write_zarr
+from loam.raster import open_dataset, whole, write_zarr
+from loam.swap import clone
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
@@ -46,19 +48,24 @@ class Scene:
 
 
 def stack_scenes(folders: list[Path], out: Path, grid: Grid, threads: int) -> None:
-    """Write every scene of some folders into `stack.zarr`; where it is there already, only from the first change on."""
+    """Write every scene of some folders into `stack.zarr`; what it already holds is taken over, up to the first change."""
     box = target_grid(grid, None)
     scenes = find_files(folders, box)
     kept = unchanged(out, scenes, box)
-    with dask.config.set(scheduler="threads", num_workers=threads):
+    # Snakemake looks at the content of so small a file as zarr.json: what reads the stack runs again when this changes, and only then.
+    content = sha256("".join(scene.digest for scene in scenes).encode()).hexdigest()[:16]
+    if kept == len(scenes) and zarr.open_group(out, mode="r").attrs.get("content") == content:
+        return
+    with dask.config.set(scheduler="threads", num_workers=threads), whole(out) as partial:
         if kept == 0:
-            shutil.rmtree(out, ignore_errors=True)
-            write_zarr(as_stack(scenes, box), out, CHUNKS)
+            write_zarr(as_stack(scenes, box), partial, CHUNKS)
         else:
-            extend(out, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
-    # Snakemake looks at the content of so small a file: what reads the stack runs again when this changes, and only then.
-    zarr.open_group(out, mode="r+").attrs["content"] = sha256("".join(scene.digest for scene in scenes).encode()).hexdigest()[:16]
-    shutil.copyfile(out / "zarr.json", out / SPARE)
+            clone(out, partial)
+            extend(partial, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
+        seal(partial)
+        attributes = zarr.open_group(partial, mode="r+").attrs
+        attributes.put(dict(sorted((dict(attributes) | {"content": content}).items())))  # in one order, however the stack was made
+        shutil.copyfile(partial / "zarr.json", partial / SPARE)
 
 
 def find_files(folders: Sequence[Path], box: GeoBox) -> list[Scene]:
@@ -92,14 +99,15 @@ def _scene(path: Path, box: GeoBox) -> Scene:
 
 
 def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
-    """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when it must be made anew.
+    """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when all must be written.
 
-    All of them when nothing has changed. The digest of a date is written after its data: without one it counts as missing.
+    All of them when nothing has changed.
     """
     if not (out / "digest").exists():
         return 0
     try:
-        _open_again(out)
+        if not (out / "zarr.json").exists() and (out / SPARE).exists():  # it was removed to have the stack made again
+            shutil.copyfile(out / SPARE, out / "zarr.json")
         stack = open_dataset(out)
         same = stack.odc.geobox == box and set(stack.data_vars) == set(scenes[0].bands) and stack.attrs.get("code") == _code()
         held = list(stack["digest"].values) if same else []
@@ -115,13 +123,6 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
 def _code() -> str:
     """Fingerprint of this step: an edit makes the stack anew, as it reruns the rule."""
     return fingerprint("stack_scenes")
-
-
-def _open_again(out: Path) -> None:
-    """Give a stack the metadata of its group back, which Snakemake takes away before the job: they are the rule's output."""
-    root, spare = out / "zarr.json", out / SPARE
-    if not root.exists() and spare.exists():
-        shutil.copyfile(spare, root)
 
 
 def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
@@ -161,10 +162,10 @@ def _read(paths: Sequence[Path], band: int, kind: type, block_info: Any = None) 
 
 
 def extend(path: Path, data: xr.Dataset | None, kept: int) -> None:
-    """Cut a stack after some dates, and write others behind them; what stays is not touched.
+    """Cut a stack after some dates, and write others behind them; the files of what stays are not touched.
 
     Args:
-        path: the Zarr.
+        path: the Zarr, a clone whose files another one shares: files are replaced, never written into.
         data: dates to add, None for none.
         kept: dates that stay, in whole chunks.
     """
@@ -175,8 +176,6 @@ def extend(path: Path, data: xr.Dataset | None, kept: int) -> None:
     if data is None:
         return
     text = {name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"}
-    digests = data["digest"].values
-    data = data.assign_coords(text | {"digest": ("time", np.full(len(digests), "", dtype=np.dtypes.StringDType()))})
-    data.drop_vars("spatial_ref").to_zarr(path, append_dim="time", zarr_format=3, consolidated=False)
-    held: Any = zarr.open_group(path, mode="r+")["digest"]
-    held[kept:] = digests.astype(np.dtypes.StringDType())
+    data.assign_coords(text).drop_vars("spatial_ref").to_zarr(
+        path, append_dim="time", zarr_format=3, consolidated=False, write_empty_chunks=True
+    )
