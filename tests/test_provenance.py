@@ -67,7 +67,7 @@ def test_the_configurations_text_does_not_count(package) -> None:
     [
         ("raster.py", "cannot be read as NetCDF or Zarr", "is no NetCDF and no Zarr"),
         ("raster.py", "a folder that is no Zarr", "not a Zarr"),  # a variable that only a message has
-        ("raster.py", '.partition(" in any of")[0][:100]', '.partition(" in any")[0][:90]'),  # a function that only a message calls
+        ("errors.py", '.partition(" in any of")[0][:100]', '.partition(" in any")[0][:90]'),  # a function that only a message calls
         ("sar/stack.py", "sees nothing of the area; left out of the stack", "does not see the area"),  # of the log
         ("learning/training.py", "training starts anew", "training begins from nothing"),
         ("learning/device.py", "PyTorch finds no GPU", "there is no GPU"),

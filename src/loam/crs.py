@@ -7,7 +7,7 @@ import xarray as xr
 
 from loam.axes import even_axes
 from loam.axis_names import is_latitude
-from loam.errors import LoamError
+from loam.errors import LoamError, brief
 
 
 def with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
@@ -65,8 +65,3 @@ def _crs_of_mapping(attributes: list[dict[str, Any]]) -> str | None:
             except (CRSError, KeyError, ValueError):
                 continue
     return None
-
-
-def brief(error: Exception) -> str:
-    """First line of a library's message, short enough for one of ours."""
-    return str(error).partition("\n")[0].partition(": [")[0].partition(" in any of")[0][:100] or type(error).__name__

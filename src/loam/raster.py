@@ -12,9 +12,9 @@ import xarray as xr
 
 from loam.axes import even_axes
 from loam.axis_names import named_axes
-from loam.crs import brief, with_crs
+from loam.crs import with_crs
 from loam.damage import disk_is_full
-from loam.errors import LoamError
+from loam.errors import LoamError, brief
 from loam.integrity import CHUNKS, require_chunks, seal
 from loam.swap import recover, remove, take_place
 from loam.tiles import require_placed
