@@ -138,8 +138,13 @@ class Backscatter(Section):
     )
     path: str | None = Field(description="folder with SAFE folders or zips, at any depth; or the cube, a file or Zarr folder")
     polarisations: tuple[Literal["vv", "vh"], ...] = Field(min_length=1, description="that every scene must have")
-    orbits: str | None = Field(description="folder with precise or restituted orbit files (.EOF); null: the annotations' orbits")
+    orbits: str | None = Field(
+        description="folder with precise or restituted orbit files (.EOF, zipped or not); null: the annotations' orbits"
+    )
     coefficient: Literal["gamma0", "sigma0"] = Field(description="which backscatter coefficient a cube holds")
+    units: Literal["dB", "power", "dn"] | None = Field(
+        description="of a cube's values: dB, power (linear), dn (digital numbers: dB = 20 log10(DN) - 83); null: as the file says"
+    )
 
     @property
     def cube(self) -> str | None:

@@ -111,22 +111,6 @@ def land_cover_codes(landcover: Path, box: GeoBox) -> np.ndarray:
     return np.asarray(to_grid(joined_tiles([landcover], box.pad(MARGIN_PX), "nearest"), box, "mode").values)
 
 
-def require_few_voids(heights: Any, path: Path, max_share: float) -> float:
-    """Share of the grid without a height [1].
-
-    Raises:
-        LoamError: it is larger than `max_share`.
-    """
-    missing = float(np.isnan(heights).mean())
-    if missing > max_share:
-        msg = (
-            f"{path}: no height on {missing:.1%} of the area of interest (sources.dem); bring a DEM without voids that covers it all, "
-            f"or raise covariates.static.max_void_share = {max_share:g}"
-        )
-        raise LoamError(msg)
-    return missing
-
-
 def empty_like_grid(grid: GeoBox) -> dict[str, Any]:
     """Coordinates `y`, `x` and `spatial_ref` of the grid, for building arrays on it."""
     return {str(name): values for name, values in odc.geo.xr.xr_coords(grid, dims=("y", "x")).items()}

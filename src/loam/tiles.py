@@ -1,7 +1,7 @@
 """Rasters that come in tiles, read as one around the area."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Tile:
 
     path: Path
     crs: Any
-    box: GeoBox  # longitudes -180 to 180; rows may run north
+    box: GeoBox  # its rows may run north
     scale: float
     offset: float
 
@@ -59,7 +59,7 @@ def joined_tiles(
     Raises:
         LoamError: a file cannot be read, does not say where its pixels lie, or none reaches the grid.
     """
-    tiles = [opened(path) for path in paths]
+    tiles = [tile for path in paths for tile in _around_the_globe(opened(path))]
     near = [tile for tile in tiles if _footprint(tile, tiles[0].crs).intersects(_asked(box, tiles[0].crs))]
     if not near:
         more = f" (nor does any other of {len(paths)} files)" if len(paths) > 1 else ""
@@ -83,12 +83,9 @@ def opened(path: Path) -> Tile:
     try:
         with rasterio.open(path) as file:
             require_placed(file, path)
-            transform = file.transform
-            if file.crs.is_geographic and transform.c + transform.a * file.width / 2 > 180:
-                transform = Affine.translation(-360, 0) @ transform
             scale, offset = (value if np.isfinite(value) else default for value, default in ((file.scales[0], 1.0), (file.offsets[0], 0.0)))
             crs = file.crs.to_wkt()
-            return Tile(path, crs, GeoBox(file.shape, transform, crs), scale or 1.0, offset)
+            return Tile(path, crs, GeoBox(file.shape, file.transform, crs), scale or 1.0, offset)
     except rasterio.errors.RasterioError as error:
         msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
@@ -134,9 +131,17 @@ def covered_by(paths: Sequence[Path], box: GeoBox) -> float:
     """
     from odc.geo.geom import unary_union
 
-    tiles = [opened(path) for path in paths]
+    tiles = [tile for path in paths for tile in _around_the_globe(opened(path))]
     footprint: Any = unary_union([_footprint(tile, str(box.crs)).buffer(1e-6 * abs(box.resolution.x)) for tile in tiles])
     return float((footprint & box.extent).area / box.extent.area)
+
+
+def _around_the_globe(tile: Tile) -> list[Tile]:
+    """A raster on longitudes 0 to 360 lies at two places of -180 to 180; others at one."""
+    if tile.box.crs is None or not tile.box.crs.geographic or tile.box.extent.boundingbox.right <= 180 + tile.resolution[0]:
+        return [tile]
+    west = GeoBox(tile.box.shape, Affine.translation(-360, 0) @ tile.box.transform, tile.box.crs)
+    return [tile, replace(tile, box=west)]
 
 
 def _footprint(tile: Tile, crs: Any) -> Any:

@@ -8,10 +8,11 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
 from loam.config import Grid, Soil, Static
-from loam.covariates.static import prepare_static, soil_on_grid, terrain_of, terrain_on_grid, without_voids
+from loam.covariates.static import prepare_static, soil_on_grid, terrain_of, terrain_on_grid
 from loam.covariates.terrain import mean_curvature, terrain_attributes
 from loam.errors import LoamError
 from loam.raster import open_dataset
+from loam.voids import without_voids
 
 BOUNDS = (330000, 4290000, 330320, 4290240)
 CFG = Static(curvature=False, wetness_index=False, max_void_share=0.02)

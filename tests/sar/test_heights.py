@@ -104,16 +104,19 @@ def test_what_is_no_geoid_or_not_named_is_refused(tmp_path: Path) -> None:
     high = tmp_path / "high.tif"
     with rasterio.open(dem) as file, rasterio.open(high, "w", **file.profile) as out:
         out.write(file.read(1) + 500, 1)
-    with pytest.raises(LoamError, match=r"reaches from .* m \(sources.dem.geoid\), beyond -110 to 90"):
+    with pytest.raises(LoamError, match=r"no value from -110 to 90 m on the area \(sources.dem.geoid\)"):
         prepared(tmp_path, dem, high, str(high))
 
 
-def test_a_void_that_is_not_declared_is_no_height(tmp_path: Path) -> None:
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_void_is_filled_from_around_declared_or_not(tmp_path: Path, caplog, declared: bool) -> None:
     dem = write_dem(tmp_path / "dem.tif", void=True)
-    with rasterio.open(dem, "r+") as file:
-        file.nodata = None
-    with pytest.raises(LoamError, match=r"dem.tif: reaches from -.* to .* declare its nodata value"):
-        prepared(tmp_path, dem)
+    if not declared:
+        with rasterio.open(dem, "r+") as file:
+            file.nodata = None
+    x, y = corners()
+    np.testing.assert_allclose(prepared(tmp_path, dem), plane(x[None, :], y[:, None]), atol=1.5)
+    assert "filled from around (sources.dem)" in caplog.text
 
 
 @pytest.mark.parametrize(("pixel_m", "expected"), [(20, 2), (10, 2), (30, 4), (60, 6), (100, 10), (25, 4)])
@@ -122,10 +125,19 @@ def test_facets_are_even_in_number_and_no_larger_than_asked(pixel_m: float, expe
     assert facets_per_pixel(box, 10) == expected
 
 
-def test_voids_and_short_dems_are_refused(tmp_path: Path) -> None:
-    for name, settings in (("void", {"void": True}), ("short", {"reach_m": 100})):
-        with pytest.raises(LoamError, match=rf"{name}.tif: no value on .*% of the area and its margin of sar.heights.margin_m"):
-            prepared(tmp_path, write_dem(tmp_path / f"{name}.tif", **settings))
+def test_sea_without_tiles_in_the_margin_is_filled_and_a_dem_of_elsewhere_refused(tmp_path: Path) -> None:
+    """The check of the inputs and the step have one rule: see `loam.voids`."""
+    short = prepared(tmp_path, write_dem(tmp_path / "short.tif", reach_m=100))
+    whole = prepared(tmp_path, write_dem(tmp_path / "dem.tif"))
+    np.testing.assert_allclose(short[25:-25, 25:-25], whole[25:-25, 25:-25], atol=0.01)
+    assert np.isfinite(short).all()
+    assert np.abs(short - whole).max() < 8  # 100 m of a plane of 5 %
+    with rasterio.open(tmp_path / "dem.tif", "r+") as file:
+        values = file.read(1)
+        values[:, : values.shape[1] * 2 // 3] = -9999
+        file.write(values, 1)
+    with pytest.raises(LoamError, match=r"dem.tif: no height on \d\d% of the area of interest and its margin of sar.heights.margin_m"):
+        prepared(tmp_path, tmp_path / "dem.tif")
     with pytest.raises(LoamError, match="has no CRS"):
         prepared(tmp_path, write_dem(tmp_path / "bare.tif", crs=None))
 

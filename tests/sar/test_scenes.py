@@ -25,7 +25,7 @@ PERIOD = Period(start=date(2022, 1, 1), end=date(2022, 12, 31))
 
 
 def source(*polarisations: str) -> Backscatter:
-    return Backscatter(kind="scenes", path=None, polarisations=polarisations or ("vv", "vh"), orbits=None, coefficient="gamma0")
+    return Backscatter(kind="scenes", path=None, polarisations=polarisations or ("vv", "vh"), orbits=None, coefficient="gamma0", units=None)
 
 
 def found(

@@ -12,7 +12,7 @@ from loam.sources.cube import import_cube
 
 PERIOD = Period(start="2020-01-01", end="2020-12-31")
 GRID = Grid(aoi="source", crs="source", resolution_m=20)
-KIND = Backscatter(kind="cube", path=None, polarisations=("vv",), orbits=None, coefficient="gamma0")
+KIND = Backscatter(kind="cube", path=None, polarisations=("vv",), orbits=None, coefficient="gamma0", units=None)
 
 
 @pytest.fixture

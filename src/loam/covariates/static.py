@@ -10,8 +10,9 @@ from odc.geo.geobox import GeoBox
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, around, empty_like_grid, require_few_voids, target_grid, to_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, around, empty_like_grid, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, require, write_zarr
+from loam.voids import require_few_voids, without_voids
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
 MARGIN_PX = 64
@@ -19,7 +20,6 @@ MARGIN_READ_PX = 4  # of the DEM's pixels, so that the edge is resampled like th
 TERRAIN_UNITS = {"elevation": "m", "slope": "degree", "northness": "1", "eastness": "1", "curvature": "m-1", "wetness_index": "1"}
 ALIGNED_FROM = 0.8  # of the DEM's pixel: target pixels from this size on are cut into whole parts
 FILLED = 1  # bit of `flags`
-VOID_SEARCH_PX = 100
 
 
 def prepare_static(dem: Path, soil: Path | None, out: Path, cfg: Static, grid: Grid, cube: str | None, properties: Soil | None) -> None:
@@ -117,19 +117,6 @@ def _own_grid(bounds: tuple[float, float, float, float], pixel: float, box: GeoB
     edge = fine.boundingbox
     spare = min(edge.left - bounds[0], bounds[2] - edge.right, edge.bottom - bounds[1], bounds[3] - edge.top)
     return fine.pad(max(0, int(spare // abs(fine.resolution.x))))
-
-
-def without_voids(height: np.ndarray) -> np.ndarray:
-    """Heights with voids filled: small ones from all around, by GDAL's inverse distances, large ones with the nearest height."""
-    from rasterio.fill import fillnodata
-    from scipy.ndimage import distance_transform_edt
-
-    void = np.isnan(height)
-    if not void.any():
-        return height
-    around = fillnodata(np.where(void, 0, height).astype(np.float32), mask=(~void).astype(np.uint8), max_search_distance=VOID_SEARCH_PX)
-    nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
-    return np.where(void, np.where(around != 0, around, height[tuple(nearest)]), height)
 
 
 def soil_on_grid(data: xr.Dataset, box: GeoBox, path: Path, names: tuple[str, ...]) -> dict[str, xr.DataArray]:

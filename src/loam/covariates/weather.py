@@ -9,8 +9,9 @@ from pyproj import Transformer
 
 from loam.config import Grid, WeatherCovariates
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, around, require_few_voids, target_grid, to_grid
+from loam.grid import PLAUSIBLE_HEIGHTS_M, around, target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
+from loam.voids import require_few_voids
 
 KEPT = ("method", "leave_one_out_rmse", "leave_one_out_bias", "stations")  # attributes that the report tells
 COARSE = 8  # pixels of the grid to the edge of one whose height is averaged

@@ -8,6 +8,8 @@ import numpy as np
 from loam.errors import LoamError
 from loam.sar.safe import Safe
 
+LARGEST_EDGE = 200_000  # lines or samples; an IW GRD slice of 25 s has 17 000 and 26 000
+
 
 @dataclass(frozen=True)
 class StateVectors:
@@ -76,6 +78,12 @@ def read_annotation(safe: Safe, polarisation: str) -> Annotation:
         )
         if not min(found.line_interval_s, found.range_spacing_m, found.lines, found.samples) > 0:
             msg = "a spacing or size of zero"
+            raise ValueError(msg)
+        if max(found.lines, found.samples) > LARGEST_EDGE:
+            msg = f"{found.lines} lines of {found.samples} samples"
+            raise ValueError(msg)
+        if np.isnat(found.first_line):
+            msg = "no time of the first line"
             raise ValueError(msg)
     except (AssertionError, ValueError) as error:
         msg = f"{safe.path}: {name} is not the annotation of a GRD image ({str(error)[:80] or 'no image'}); download the product again"

@@ -1,6 +1,8 @@
 """Step `prepare-heights`: heights above the ellipsoid at the corners of facets, which terrain flattening stands on."""
 
+import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from loam.errors import LoamError
 from loam.grid import PLAUSIBLE_HEIGHTS_M, target_grid
 from loam.raster import write_geotiff
 from loam.sar.terrain import Facets
+from loam.tiles import joined_tiles
+from loam.voids import require_heights_around, without_voids
 
 NODATA = -9999.0
 GEOID_M = (-110.0, 90.0)  # of the Earth
@@ -52,6 +56,10 @@ def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid:
     per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
     corners = corner_grid(box, per_pixel, margin)
     values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_HEIGHTS_M)
+    if missing := require_heights_around(values, dem):
+        text = "%s: no height on %.2f %% of the area and its margin; filled from around (sources.dem)"
+        logging.getLogger(__name__).warning(text, dem, 100 * missing)
+        values = without_voids(values).astype(np.float32)
     values += np.float32(undulation(source.geoid, geoid, corners))
     text = "height above the ellipsoid at facet corners"
     write_geotiff(values, corners, out, NODATA, "m", text, margin_px=margin, facets_per_pixel=per_pixel)
@@ -100,35 +108,29 @@ def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, flo
         plausible: lowest and highest value that can be.
 
     Returns:
-        `(y, x)` float32.
+        `(y, x)` float32, NaN where the raster has no value.
 
     Raises:
-        LoamError: it cannot be read, does not cover the grid with its margin, has voids there, or values that cannot be.
+        LoamError: it cannot be read, does not reach the grid, or has no plausible value there.
     """
+    values = joined_tiles([path], corners, values=partial(_plausible, plausible=plausible))
+    box = values.odc.geobox
     out = np.full(tuple(corners.shape), np.nan, dtype=np.float32)
-    try:
-        with rasterio.open(path) as file:
-            if file.crs is None:
-                msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
-                raise LoamError(msg)
-            finer = file.res[0] * (111_320 if file.crs.is_geographic else 1) < 0.75 * corners.resolution.x
-            # tolerance 0: places are transformed exactly, not between a few of each row.
-            reproject(
-                rasterio.band(file, 1), out, dst_crs=str(corners.crs), dst_transform=corners.transform, dst_nodata=np.nan,
-                resampling=Resampling.average if finer else Resampling.cubic, tolerance=0,
-            )  # fmt: skip
-    except rasterio.errors.RasterioError as error:
-        msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
-        raise LoamError(msg) from None
-    missing = float(np.isnan(out).mean())
-    if missing:
-        msg = f"{path}: no value on {missing:.1%} of the area and its margin of sar.heights.margin_m ({key}); bring one without voids there"
-        raise LoamError(msg)
-    low, high = float(out.min()), float(out.max())
-    if low < plausible[0] or high > plausible[1]:
-        msg = f"{path}: reaches from {low:g} to {high:g} m ({key}), beyond {plausible[0]:g} to {plausible[1]:g}; declare its nodata value"
+    finer = box.resolution.x * (111_320 if box.crs.geographic else 1) < 0.75 * corners.resolution.x
+    # tolerance 0: places are transformed exactly, not between a few of each row.
+    reproject(
+        values.values, out, src_crs=str(box.crs), src_transform=box.transform, src_nodata=np.nan, dst_crs=str(corners.crs),
+        dst_transform=corners.transform, dst_nodata=np.nan, resampling=Resampling.average if finer else Resampling.cubic, tolerance=0,
+    )  # fmt: skip
+    if np.isnan(out).all():
+        msg = f"{path}: has no value from {plausible[0]:g} to {plausible[1]:g} m on the area ({key}); bring one of this place"
         raise LoamError(msg)
     return out
+
+
+def _plausible(_path: Path, values: np.ndarray, plausible: tuple[float, float]) -> np.ndarray:
+    """NaN for what cannot be: nodata that is not declared."""
+    return np.where((values >= plausible[0]) & (values <= plausible[1]), values, np.float32(np.nan))
 
 
 def undulation(named: str | float | None, path: Path | None, corners: GeoBox) -> np.ndarray | float:
@@ -149,4 +151,8 @@ def undulation(named: str | float | None, path: Path | None, corners: GeoBox) ->
         return 0.0
     if path is None:
         return float(named)
-    return resampled(path, corners, "sources.dem.geoid", GEOID_M)
+    values = resampled(path, corners, "sources.dem.geoid", GEOID_M)
+    if missing := float(np.isnan(values).mean()):
+        msg = f"{path}: no value on {missing:.1%} of the area and its margin of sar.heights.margin_m (sources.dem.geoid); bring one without"
+        raise LoamError(msg + " voids there")
+    return values

@@ -27,6 +27,7 @@ from loam.sar.product import Product
 from loam.sar.safe import Safe
 
 BORDER_PX = 2000  # how far border noise reaches into an image at most; seen: some hundred pixels
+STRIP_LINES = 512  # that are held at a time when only some are wanted
 BORDER_STEP_PX = 4  # lines and pixels from one sample to the next when looking for it
 
 
@@ -132,11 +133,15 @@ class Image:
         if held is not None:
             rows, columns = (slice(a - o, b - o, step) for (a, b), o in zip((lines, pixels), self._held_from, strict=True))
             return held[rows, columns]
-        shape = None if step == 1 else tuple(-(-(last - first) // step) for first, last in (lines, pixels))
-        window = Window(pixels[0], lines[0], pixels[1] - pixels[0], lines[1] - lines[0])
         try:
             with rasterio.open(self._safe.raster(polarisation)) as file:
-                return np.asarray(file.read(1, window=window, out_shape=shape))
+                # GDAL would take every n-th pixel from an overview, where there is one, and another pixel where there is none.
+                strip = STRIP_LINES // step * step if step > 1 else lines[1] - lines[0]
+                parts = [
+                    file.read(1, window=Window(pixels[0], top, pixels[1] - pixels[0], min(strip, lines[1] - top)))[::step, ::step]
+                    for top in range(*lines, strip)
+                ]
+                return np.concatenate(parts)
         except rasterio.errors.RasterioError as error:
             msg = f"{self._safe.path}: the {polarisation} image cannot be read ({str(error)[:80]}); download the product again"
             raise LoamError(msg) from None

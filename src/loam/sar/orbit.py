@@ -1,6 +1,7 @@
 """The satellite's path: state vectors of the annotation or of an orbit file, and what lies between them."""
 
 import re
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,12 @@ from numpy.polynomial import chebyshev
 
 from loam.errors import LoamError
 from loam.sar.annotation import StateVectors, times_of
+from loam.sar.safe import UNREADABLE
 
 KINDS = {"POEORB": "precise", "RESORB": "restituted"}
-NAME = re.compile(r"(S1[A-D])_OPER_AUX_(POEORB|RESORB)_OPOD_\w+_V(\d{8}T\d{6})_(\d{8}T\d{6})\.EOF$")
+NAME = re.compile(r"(S1[A-D])_OPER_AUX_(POEORB|RESORB)_OPOD_\w+_V(\d{8}T\d{6})_(\d{8}T\d{6})\.EOF(?:\.zip)?$", re.IGNORECASE)
 # Orbit files have a vector each 10 s over hours; these are enough to each side of the image for the fit below.
+LARGEST_FILE = 2**26  # [byte]; a precise orbit has 5 MB
 MARGIN_S = 60.0
 DEGREE = 7  # of position over time; two minutes of orbit are then right to a millimetre
 LARGEST_MISFIT_M = 0.5  # beyond it the vectors are damaged: neighbours of one orbit agree to millimetres
@@ -90,9 +93,33 @@ def find_orbit_file(paths: Iterable[Path], platform: str, start: np.datetime64, 
     margin = np.timedelta64(round(MARGIN_S * 1e9), "ns")
     for path in paths:
         match = NAME.match(path.name)
-        if match and match[1] == platform and _time(match[3]) <= start - margin and stop + margin <= _time(match[4]):
-            found.append((match[2] == "POEORB", path.name, path))
+        if match and match[1].upper() == platform and _time(match[3]) <= start - margin and stop + margin <= _time(match[4]):
+            found.append((match[2].upper() == "POEORB", path.name, path))
     return max(found)[2] if found else None
+
+
+def is_orbit_file(path: Path) -> bool:
+    """Whether a file is an orbit file by its name, zipped or not."""
+    return path.name.lower().endswith((".eof", ".eof.zip"))
+
+
+def _content(path: Path) -> bytes:
+    """Text of an orbit file, taken out of its zip."""
+    if path.suffix.lower() != ".zip":
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            inside = [name for name in archive.namelist() if name.lower().endswith(".eof")]
+            if len(inside) != 1:
+                msg = f"{len(inside)} orbit files in the zip"
+                raise ValueError(msg)
+            with archive.open(inside[0]) as member:
+                content = member.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        msg = "too large, or it defines entities"
+        raise ValueError(msg)
+    return content
 
 
 def _time(text: str) -> np.datetime64:
@@ -113,8 +140,8 @@ def read_orbit_file(path: Path, platform: str, start: np.datetime64, stop: np.da
         LoamError: it is no orbit file, that of another platform, or does not cover the acquisition.
     """
     try:
-        root = ElementTree.fromstring(path.read_bytes())
-    except (OSError, ElementTree.ParseError) as error:
+        root = ElementTree.fromstring(_content(path))
+    except (*UNREADABLE, ValueError, ElementTree.ParseError) as error:
         msg = f"{path}: cannot be read as an orbit file ({error}); download it again"
         raise LoamError(msg) from None
     mission = (root.findtext("Earth_Explorer_Header/Fixed_Header/Mission") or "").strip()

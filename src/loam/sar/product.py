@@ -55,10 +55,14 @@ def read_product(path: Path) -> Product:
         msg = f"{path}: is {mode or 'no mode'} {kind or 'of no type'}; Loam reads IW GRD products"
         raise LoamError(msg)
     try:
-        return _product(path, root)
+        found = _product(path, root)
+        if np.isnat([found.start, found.stop]).any() or not found.start < found.stop:
+            msg = f"it starts at {found.start} and stops at {found.stop}"
+            raise ValueError(msg)
     except (ValueError, TypeError, KeyError) as error:
         msg = f"{path}: manifest.safe is not whole ({error}); download the product again"
         raise LoamError(msg) from None
+    return found
 
 
 def _product(path: Path, root: ElementTree.Element) -> Product:
@@ -90,7 +94,11 @@ def _footprint(text: str) -> tuple[tuple[float, float], ...]:
     if len(points) < 3:
         msg = f"a footprint of {len(points)} points"
         raise ValueError(msg)
-    return tuple((float(longitude), float(latitude)) for latitude, longitude in points)
+    found = tuple((float(longitude), float(latitude)) for latitude, longitude in points)
+    if not all(abs(longitude) <= 360 and abs(latitude) <= 90 for longitude, latitude in found):
+        msg = f"a footprint at {found[0]}"
+        raise ValueError(msg)
+    return found
 
 
 def require_whole(product: Product, polarisations: Sequence[str], *, thermal_noise: bool) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-import os
+import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,15 +15,17 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from loam.config import Backscatter, Grid, Period, Scenes
-from loam.errors import LoamError
+from loam.errors import LoamError, brief
 from loam.grid import target_grid
 from loam.raster import whole
-from loam.sar.orbit import find_orbit_file
+from loam.sar.orbit import find_orbit_file, is_orbit_file
 from loam.sar.product import Product, read_product, require_whole
-from loam.sar.safe import Safe
+from loam.sar.safe import MANIFEST, Safe
+from loam.walk import regular_files
 
 COLUMNS = ("scene", "platform", "time", "relative_orbit", "pass", "track", "quarter", "polarisations", "products", "orbit_file", "checksum")
 REJECTED = ("product", "reason")
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz")  # in which products are sometimes kept
 
 
 FEW = 16  # products that one process looks at before others have started
@@ -68,26 +70,43 @@ def find_scenes(
         reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
         msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
         raise LoamError(msg)
-    orbit_files = sorted(orbits.rglob("*.EOF")) if orbits else []
-    write_table(scenes, COLUMNS, [_row(slices, orbit_files) for slices in found.passes])
+    rows = [_row(slices, orbit_files(orbits)) for slices in found.passes]
+    if orbits is not None and not any(row[COLUMNS.index("orbit_file")] for row in rows):
+        text = "%s: none of its %d orbit files serves any of the %d passes (sources.backscatter.orbits); the annotations' orbits are used"
+        logging.getLogger(__name__).warning(text, orbits, len(orbit_files(orbits)), len(rows))
+    write_table(scenes, COLUMNS, rows)
+
+
+@cache
+def orbit_files(folder: Path | None) -> tuple[Path, ...]:
+    """Orbit files below a folder, zipped or not; none without a folder."""
+    return tuple(path for path in regular_files(folder) if is_orbit_file(path)) if folder else ()
 
 
 def candidates(folder: Path) -> list[Path]:
-    """Every SAFE folder and zip below a folder, in order of name.
+    """Every folder with a manifest and every zip below a folder, whatever their names; products without a manifest; in order of name.
 
     Raises:
-        LoamError: there is no such folder.
+        LoamError: there is no such folder, or it holds too many files.
     """
     if not folder.is_dir():
         msg = f"{folder}: is no folder; set sources.backscatter.path to the one that holds SAFE folders or zips"
         raise LoamError(msg)
-    if folder.suffix == ".SAFE":
-        return [folder]
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        found += [Path(parent) / name for name in [*folders, *files] if name.endswith((".SAFE", ".zip"))]
-        folders[:] = [name for name in folders if not name.endswith(".SAFE")]
-    return sorted(found)
+    files = regular_files(folder)
+    scenes = {path.parent for path in files if path.name == MANIFEST}
+    zips = {path for path in files if path.suffix.lower() == ".zip" and not is_orbit_file(path)}
+    # Halves of downloads, and archives that are not read: they are refused with a reason, not passed by.
+    halves = {above for path in files for above in path.parents if _looks_like_a_product(above, path) and above.is_relative_to(folder)}
+    halves = {half for half in halves if not any(scene.is_relative_to(half) or half.is_relative_to(scene) for scene in scenes)}
+    archives = {path for path in files if path.name.lower().endswith(ARCHIVES) and path.name.upper().startswith("S1")}
+    return sorted(scenes | zips | halves | archives)
+
+
+def _looks_like_a_product(folder: Path, file: Path) -> bool:
+    """Whether a folder has the name of a product, or a product's measurement in it."""
+    inside = file.relative_to(folder).parts
+    image = len(inside) > 1 and inside[0] == "measurement" and inside[-1].lower().endswith((".tif", ".tiff"))
+    return folder.suffix.upper() == ".SAFE" or image
 
 
 def search(paths: Sequence[Path], wanted: Wanted, processes: int = 1) -> Found:
@@ -125,11 +144,15 @@ def _looked_at(paths: Sequence[Path], wanted: Wanted, processes: int) -> list[Pr
 
 def _look_at(path: Path, wanted: Wanted) -> Product | str:
     try:
+        if path.name.lower().endswith(ARCHIVES):
+            return "is an archive that Loam does not read; unpack it"
         product = read_product(path)
         _require_wanted(product, wanted.box, wanted.period)
         require_whole(product, wanted.polarisations, thermal_noise=wanted.thermal_noise)
     except LoamError as error:
         return str(error).removeprefix(f"{path}: ")
+    except Exception as error:  # one damaged product of hundreds stops no run
+        return f"is damaged ({type(error).__name__}: {brief(error)}); download the product again"
     return product
 
 

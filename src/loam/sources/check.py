@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Config, LandCover
 from loam.errors import LoamError
-from loam.grid import covered_share, require_few_voids, target_grid
+from loam.grid import covered_share, target_grid
 from loam.raster import open_dataset, require
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.dem import mosaic
@@ -20,6 +20,7 @@ from loam.sources.ndvi import first_look
 from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
 from loam.tiles import covered_by, joined_tiles
+from loam.voids import require_few_voids, require_heights_around
 
 
 def check_inputs(cfg: Config) -> None:
@@ -30,7 +31,7 @@ def check_inputs(cfg: Config) -> None:
     """
     scenes = cfg.sources.backscatter.kind == "scenes"
     cube = None if scenes else _present(cfg, "backscatter")
-    data = None if cube is None else open_cube(cube, cfg.period)
+    data = None if cube is None else open_cube(cube, cfg.period, cfg.sources.backscatter.units)
     if cube is not None and data is not None:
         _check_cube(data, cube, cfg)
     if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
@@ -108,6 +109,8 @@ def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     if len(paths) == 1:  # tiles of the sea are not made: what several leave out is known by its voids
         require_share(covered_by(paths, around), paths[0], key)
     heights = mosaic(paths, around)
+    if scenes:
+        require_heights_around(heights.odc.reproject(around, resampling="bilinear", dst_nodata=np.nan), paths[0])
     require_few_voids(heights.odc.reproject(box, resampling="bilinear", dst_nodata=np.nan), paths[0], cfg.covariates.static.max_void_share)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -12,8 +13,11 @@ from loam.errors import LoamError
 from loam.flags import Mask, layer_attributes
 from loam.grid import covered_share, target_grid, to_grid
 from loam.raster import open_dataset, require, write_zarr
+from loam.sources.cube_form import POLARISATIONS, in_form, one_date_a_pass
 
-POLARISATIONS = ("vv", "vh")
+Units = Literal["dB", "power", "dn"] | None
+# Digital numbers of openEO's and other compressed cubes: dB = 20 log10(DN) - 83; 65534 and 65535 stand for no data.
+DN_OFFSET_DB, DN_FILL = -83.0, 65534
 LINEAR_UNITS = {"1", "", "linear", "linear power", "m2 m-2", "m2/m2"}
 DECIBEL_UNITS = {"db", "decibel", "decibels"}
 # Beyond these a value is no backscatter but a nodata value that was not declared, or the units are wrong.
@@ -24,42 +28,58 @@ TIME_CHUNK_PX = 64
 
 def import_cube(cube: Path, out: Path, backscatter: Backscatter, grid: Grid, period: Period) -> None:
     """Bring a backscatter cube onto the target grid as `stack.zarr`: linear power, angle, mask, for time series."""
-    data = open_cube(cube, period)
+    data = open_cube(cube, period, backscatter.units)
     box = target_grid(grid, cube)
     check_overlap(data, box, cube)
     stack = assemble_stack(data, box, cube, LONG_NAMES[backscatter.coefficient])
     write_zarr(stack, out, {"y": TIME_CHUNK_PX, "x": TIME_CHUNK_PX})
 
 
-def open_cube(path: Path, period: Period) -> xr.Dataset:
-    """Open a cube's acquisitions of the period, in order of time, and check what it must have.
+def open_cube(path: Path, period: Period, units: Units = None) -> xr.Dataset:
+    """Open a cube's acquisitions of the period, in order of time and one a pass, and check what it must have.
+
+    Args:
+        path: the cube.
+        period: acquisitions of other days are left out.
+        units: of its values, where the file does not say: setting `sources.backscatter.units`.
 
     Raises:
         LoamError: no CRS, no `vv`, no `track`, dimensions that are not (time, y, x), unknown units, no acquisition
-            in the period, or two at one time.
+            in the period, or two that see the same ground at one time.
     """
-    data = open_dataset(path, chunks={})
+    data = in_form(open_dataset(path, chunks={}), path)
     require(data, ("vv", "time", "track"), path)
     for name in POLARISATIONS:
         if name in data:
-            _check_layout(data[name], path)
+            data = data.assign({name: _in_known_units(data[name], path, units)})
     data = data.sortby("time").sel(time=slice(str(period.start), str(period.end)))
     if data.sizes["time"] == 0:
         msg = f"{path}: no acquisition between {period.start} and {period.end}; change period, or bring a cube that covers it"
         raise LoamError(msg)
-    data = data.assign_coords(track=("time", np.broadcast_to(data["track"].astype(str).values, data.sizes["time"])))
-    doubled = data.indexes["time"].duplicated()
-    if doubled.any():
-        msg = f"{path}: time {data.time.values[doubled][0]} is there {doubled.sum() + 1} times; merge the slices of one pass first"
-        raise LoamError(msg)
-    return data
+    return one_date_a_pass(data, path)
 
 
-def _check_layout(values: xr.DataArray, path: Path) -> None:
+def _in_known_units(values: xr.DataArray, path: Path, units: str | None) -> xr.DataArray:
+    """Backscatter with `units`: those of the settings, else of the file; digital numbers become dB."""
     if set(values.dims) != {"time", "y", "x"}:
         msg = f"{path}: {values.name} has dimensions {values.dims}; they must be (time, y, x)"
         raise LoamError(msg)
-    is_decibel(values, path)
+    if values.dtype.kind == "c":
+        msg = f"{path}: {values.name} holds complex numbers; bring detected backscatter (their squared amount, calibrated)"
+        raise LoamError(msg)
+    if values.dtype.kind not in "fiu":
+        msg = f"{path}: {values.name} holds no numbers ({values.dtype}); write it as float32"
+        raise LoamError(msg)
+    if units != "dn":
+        values = values if units is None else values.assign_attrs(units={"power": "1"}.get(units, units))
+        is_decibel(values, path)
+        return values
+    if values.dtype.kind not in "iu":
+        msg = f"{path}: {values.name} is {values.dtype}, no whole digital numbers; set sources.backscatter.units to dB or power"
+        raise LoamError(msg)
+    known = (values > 0) & (values < DN_FILL)
+    decibel: xr.DataArray = 20 * xr.apply_ufunc(np.log10, values.where(known).astype("float32"), dask="parallelized") + DN_OFFSET_DB
+    return decibel.rename(values.name).assign_attrs(values.attrs | {"units": "dB"})
 
 
 def is_decibel(values: xr.DataArray, path: Path) -> bool:
@@ -137,10 +157,18 @@ def linear_power(values: xr.DataArray, path: Path) -> xr.DataArray:
     """Backscatter as linear power: power can be averaged, decibels cannot."""
     values = values.transpose("time", "y", "x").astype("float32")
     decibel = is_decibel(values, path)
-    # No echo has exactly no power: -inf dB and 0 are what borders are filled with.
-    values = values.where(np.isfinite(values) if decibel else values != 0)
+    # No echo has exactly no power, and hardly one exactly 0 dB: -inf dB and 0 are what borders and masks are filled with.
+    _tell_zeros(values, path, decibel=decibel)
+    values = values.where(np.isfinite(values) & (values != 0))
     _check_plausible(values, "dB" if decibel else "1", path)
     return (10 ** (values / 10)).assign_attrs(values.attrs) if decibel else values
+
+
+def _tell_zeros(values: xr.DataArray, path: Path, *, decibel: bool) -> None:
+    share = float((values == 0).mean()) if decibel else 0.0
+    if share:
+        text = "%s: %s is exactly 0 dB on %.2f %% of its pixels; taken for no data (declare it as _FillValue)"
+        logging.getLogger(__name__).warning(text, path, values.name, 100 * share)
 
 
 def _check_plausible(values: xr.DataArray, units: str, path: Path) -> None:
