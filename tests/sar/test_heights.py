@@ -131,7 +131,7 @@ def test_sea_without_tiles_in_the_margin_is_filled_and_a_dem_of_elsewhere_refuse
     whole = prepared(tmp_path, write_dem(tmp_path / "dem.tif"))
     np.testing.assert_allclose(short[25:-25, 25:-25], whole[25:-25, 25:-25], atol=0.01)
     assert np.isfinite(short).all()
-    assert np.abs(short - whole).max() < 8  # 100 m of a plane of 5 %
+    assert np.abs(short - whole).max() < 10  # 100 m of a plane of 5 % and 3 %
     with rasterio.open(tmp_path / "dem.tif", "r+") as file:
         values = file.read(1)
         values[:, : values.shape[1] * 2 // 3] = -9999
