@@ -90,7 +90,7 @@ def is_decibel(values: xr.DataArray, path: Path) -> bool:
     """
     units = values.attrs.get("units")
     if units is None:
-        msg = f"{path}: {values.name} has no units; set the attribute to 'dB' or '1' (linear power)"
+        msg = f"{path}: {values.name} has no units; set the attribute to 'dB' or '1' (linear power), or set sources.backscatter.units"
         raise LoamError(msg)
     if str(units).lower() in DECIBEL_UNITS:
         return True
