@@ -13,7 +13,7 @@ SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
     "grid", "raster", "walk", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage",
-    "frost", "pedotransfer", "yaml_file", "aoi", "polygons",
+    "frost", "pedotransfer", "yaml_file", "aoi", "polygons", "tables", "networks",
 }  # fmt: skip
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
 ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}

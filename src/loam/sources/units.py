@@ -1,6 +1,7 @@
 """Units of provider files, converted by what their attribute says."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ WATER_DENSITY = "1000 kg m-3"
 # How providers write units that no registry reads.
 SPELLINGS = {
     "degrees C": "degC", "degree C": "degC", "Degree C": "degC", "Degrees C": "degC", "degree Celsius": "degC", "C": "degC",
-    "degrees Celsius": "degC", "m of water equivalent": "m", "unitless": "1", "fraction": "1", "mm/day": "mm d-1", "W/m2": "W m-2",
+    "degrees Celsius": "degC", "deg c": "degC", "deg C": "degC", "m of water equivalent": "m", "unitless": "1", "fraction": "1", "mm/day": "mm d-1", "W/m2": "W m-2",
 }  # fmt: skip
 
 
@@ -79,3 +80,14 @@ def _is_mass_of_water(quantity: Any) -> bool:
 def _is_rate_of(quantity: Any, target: str) -> bool:
     registry = _registry()
     return bool(quantity.units.dimensionality == (registry.Unit(target) / registry.Unit("s")).dimensionality)
+
+
+def measures(text: str, target: str) -> bool:
+    """Whether a text names units that can become `target`; numbers, as of a height above ground, name none."""
+    if re.match(r"\s*[\d.]", text):
+        return False
+    try:
+        to_units(xr.DataArray([1.0], attrs={"units": text}), target, Path())
+    except LoamError:
+        return False
+    return True
