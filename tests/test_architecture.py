@@ -12,8 +12,8 @@ from loam.__main__ import COMMANDS
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
-    "grid", "raster", "walk", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage",
-    "frost", "pedotransfer", "yaml_file", "aoi", "polygons", "tables", "networks",
+    "grid", "raster", "walk", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans",
+    "damage", "frost", "pedotransfer", "yaml_file", "aoi", "polygons", "tables", "networks",
 }  # fmt: skip
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
 ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}

@@ -216,7 +216,7 @@ def times(values: pd.Series, path: Path) -> "pd.Series[pd.Timestamp]":
     """
     text = values.astype(str).str.strip()
     if (alike := _of_one_form(text)) is not None:
-        return alike.rename(values.name)
+        return alike
     unique = text.unique()
     matches = {text: STAMP.fullmatch(text) for text in unique}
     wrong = next((text for text, match in matches.items() if match is None), None)
@@ -228,7 +228,7 @@ def times(values: pd.Series, path: Path) -> "pd.Series[pd.Timestamp]":
         said = f"'{wrong[:30]}' in line {line}" if wrong else f"nothing in line {line}"
         msg = f"{path}: column {values.name} cannot be read ({said}); write it as 2020-01-31 or 2020-01-31T12:00"
         raise LoamError(msg)
-    return pd.to_datetime(text.map(found)).astype("datetime64[ns]").rename(values.name)
+    return pd.to_datetime(text.map(found)).astype("datetime64[ns]")
 
 
 FORMS = {

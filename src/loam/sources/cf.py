@@ -77,5 +77,5 @@ def _require_meaning(values: xr.DataArray, name: str, path: Path) -> None:
     words = f"{values.name} {values.attrs.get('long_name', '')}".lower().replace("_", " ")
     said = EXTREME_WORDS.search(words)
     if name not in EXTREMES and said and _extreme(values) is None and f"{name}_min" in VARIABLES:
-        msg = f"{path}: {values.name} ('{words[:60]}') sounds like an extreme, but its cell_methods say none, so that it counts as {name}; {remedy}"
+        msg = f"{path}: {values.name} ('{words[:60]}') sounds like an extreme, though its cell_methods name none; {remedy}"
         raise LoamError(msg)

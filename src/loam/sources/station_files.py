@@ -1,5 +1,6 @@
 """Files of stations' weather: tables with Loam's names, USCRN daily and hourly, ISMN, and Daymet's single pixels."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from loam.networks import USCRN_HOURLY, read_ismn_file, require_place, uscrn_tab
 from loam.sources.providers import PROVIDERS, daymet
 from loam.sources.units import measures, to_units
 from loam.sources.variables import VARIABLES
-from loam.tables import Table, numbers, read_table, times
+from loam.tables import YEARS, Table, numbers, read_table, times
 
 PLACE = ("station", "time", "latitude", "longitude")
 KNOWN = (*PLACE, "elevation", *VARIABLES)
@@ -117,6 +118,9 @@ def _uscrn_hourly(table: Table) -> pd.DataFrame:
     weather["solar_radiation"] = weather["solar_radiation"] * MJ_OF_HOUR
     hours = pd.to_timedelta(numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h")  # the start of the hour
     place = _uscrn_place(table, "UTC_DATE")
+    if table.frame["UTC_TIME"].nunique() == 1:
+        text = "%s: is an hourly file of USCRN with one hour a day, which is taken for the whole day; bring all hours, or CRND0103"
+        logging.getLogger(__name__).warning(text, table.path)
     return pd.DataFrame(place | {"time": (place["time"] + hours).astype("datetime64[ns]")} | weather)
 
 
@@ -141,29 +145,35 @@ def _ismn(path: Path) -> pd.DataFrame | None:
 
 def _daymet_pixel(table: Table) -> pd.DataFrame:
     """Daymet's single-pixel extraction: place in the lines before the header, year and day of 365, units in the names."""
-    before, path = "\n".join(table.before), table.path
-    place = {}
-    for name, unit in (("latitude", ""), ("longitude", ""), ("elevation", "")):
-        found = re.search(rf"{name}:\s*(-?[\d.]+){unit}", before, re.IGNORECASE)
-        if found is None:
-            msg = f"{path}: the lines before its header name no {name.capitalize()}, as Daymet's single-pixel files do; download it again"
-            raise LoamError(msg)
-        place[name] = float(found[1])
-    year, day = (numbers(table.frame[name], path) for name in ("year", "yday"))
-    stamps = (year - 1970).to_numpy().astype("datetime64[Y]").astype("datetime64[D]") + (day - 1).to_numpy().astype("timedelta64[D]")
+    path, frame = table.path, table.frame
+    year, day = (numbers(frame[name], path) for name in ("year", "yday"))
+    if not (year.between(*YEARS) & day.between(1, 365)).all():
+        msg = f"{path}: has a year outside {YEARS[0]} to {YEARS[1]} or a yday outside 1 to 365, which Daymet has not; download it again"
+        raise LoamError(msg)
+    days = year.astype(int).astype(str).to_numpy().astype("datetime64[D]") + (day.astype(int).to_numpy() - 1)
     fields = {}
     for name, each in PROVIDERS["daymet"].names.items():
-        column = next((key for key in table.frame.columns if key.split(" ")[0] in each.keys), None)
+        column = next((str(key) for key in frame.columns if str(key).split(" ")[0] in each.keys), None)
         if column is not None:
-            values, unit = numbers(table.frame[column], path), re.search(r"\((.+)\)", column)
+            unit = re.search(r"\((.+)\)", column)
             attrs = {"units": unit[1] if unit else each.units}
-            fields[name] = xr.DataArray(
-                values.to_numpy(), dims="time", coords={"time": stamps.astype("datetime64[ns]")}, name=column, attrs=attrs
-            )
-    weather = {name: to_units(values, VARIABLES[name][0], path) for name, values in daymet(fields, path).items()}
-    columns = {name: values.to_series() for name, values in weather.items()}
-    frame = pd.DataFrame(columns).rename_axis("time").reset_index()
-    return frame.assign(station=path.stem, **place)
+            coords = {"time": days.astype("datetime64[ns]")}
+            fields[name] = xr.DataArray(numbers(frame[column], path).to_numpy(), dims="time", coords=coords, name=column, attrs=attrs)
+    if not fields.keys() & VARIABLES.keys():
+        msg = f"{path}: has none of Daymet's variables (it has: {', '.join(map(str, frame.columns))}); download it again"
+        raise LoamError(msg)
+    weather = {name: to_units(values, VARIABLES[name][0], path).to_series() for name, values in daymet(fields, path).items()}
+    place = {name: _before(table, name) for name in ("latitude", "longitude", "elevation")}
+    return pd.DataFrame(weather).rename_axis("time").reset_index().assign(station=path.stem, **place)
+
+
+def _before(table: Table, name: str) -> float:
+    """A number that the lines before a header name."""
+    found = re.search(rf"{name}:\s*(-?\d+(\.\d+)?)", "\n".join(table.before), re.IGNORECASE)
+    if found is None:
+        msg = f"{table.path}: no line before its header names the {name}, as Daymet's single-pixel files do; download it again"
+        raise LoamError(msg)
+    return float(found[1])
 
 
 def _require_places(frame: pd.DataFrame, path: Path) -> None:
@@ -172,8 +182,9 @@ def _require_places(frame: pd.DataFrame, path: Path) -> None:
     if lost.size:
         msg = f"{path}: station {lost[0]} has no coordinates ({lost.size} such); fill latitude and longitude"
         raise LoamError(msg)
-    for row in frame.drop_duplicates(["station", "latitude", "longitude"]).itertuples():
-        require_place(row.latitude, row.longitude, path, row.station)
+    places = frame.drop_duplicates(["station", "latitude", "longitude"])
+    for station, latitude, longitude in zip(places["station"], places["latitude"], places["longitude"], strict=True):
+        require_place(float(latitude), float(longitude), path, str(station))
 
 
 def require_one_place(places: pd.DataFrame, path: Path) -> None:

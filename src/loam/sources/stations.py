@@ -53,6 +53,9 @@ def station_fields(
             "the column, or set it to null"
         )
         raise LoamError(msg)
+    if lapse is not None and (unknown := days["station"].values[np.isnan(days["elevation"].values)]).size:
+        msg = f"{paths[0]}: station {unknown[0]} has no elevation ({unknown.size} such), which lapse_k_per_km needs; fill it"
+        raise LoamError(msg)
     heights = height_m(grid) if lapse is not None and height_m is not None else None
     return interpolated(days, source, grid, heights, paths[0])
 
@@ -133,7 +136,7 @@ def daily_table(frames: Sequence[pd.DataFrame], day_ends_utc_h: float) -> xr.Dat
     Raises:
         LoamError: a time is there twice, or values are further apart than days.
     """
-    parts: dict[tuple[str, str], list[pd.Series]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for frame in frames:
         for station, rows in frame.groupby("station"):
             _require_once(rows["time"], str(station), frame.attrs["path"])
@@ -142,16 +145,12 @@ def daily_table(frames: Sequence[pd.DataFrame], day_ends_utc_h: float) -> xr.Dat
                 series.attrs = frame.attrs | {"station": str(station)}
                 parts[name, str(station)].append(series)
     table: dict[str, dict[str, pd.Series]] = defaultdict(dict)
-    for (name, station), series in parts.items():
-        table[name][station] = _daily(_one(series), name, day_ends_utc_h, series[0].attrs)
-    places = (
-        pd.concat(frames).groupby("station")[[name for name in (*PLACE[2:], "elevation") if any(name in each for each in frames)]].first()
-    )
-    weather = {
-        name: pd.DataFrame(each).rename_axis("time").rename_axis("station", axis=1).stack(future_stack=True).to_xarray()
-        for name, each in table.items()
-    }
-    data = xr.Dataset(weather)
+    for (name, station), each in parts.items():
+        table[name][station] = _daily(_one(each), name, day_ends_utc_h, each[0].attrs)
+    weather = {name: pd.DataFrame(each).rename_axis("time").rename_axis("station", axis=1) for name, each in table.items()}
+    data = xr.Dataset({name: xr.DataArray(each) for name, each in weather.items()})
+    whole = pd.concat(frames)
+    places = whole.groupby("station")[[name for name in (*PLACE[2:], "elevation") if name in whole]].first()
     return data.assign({str(name): ("station", column.reindex(data["station"].values)) for name, column in places.items()})
 
 
@@ -190,7 +189,7 @@ def _daily(values: "pd.Series[float]", name: str, day_ends_utc_h: float, told: d
     if gaps.size > 1 and gaps.min() > LONGEST_STEP_H:
         msg = f"{told['path']}: station {told['station']} has {name} every {gaps.min() / 24:.3g} days or less often; bring daily values"
         raise LoamError(msg)
-    days = starting(field, told["stamp"])["time"].to_index().floor("D") if hours < LONGEST_STEP_H else values.index.floor("D")
+    days = pd.DatetimeIndex(starting(field, told["stamp"])["time"].values if hours < LONGEST_STEP_H else values.index).floor("D")
     _require_once(pd.Series(days), told["station"], told["path"])
     return pd.Series(values.to_numpy(), index=days)
 
@@ -242,6 +241,7 @@ def interpolated(days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.nd
     for name in (str(each) for each, values in days.data_vars.items() if "time" in values.dims):
         values = days[name].transpose("time", "station").values.astype(float)
         if not np.isfinite(values).any():
+            logging.getLogger(__name__).warning("%s: %s has no value at any station; it is not used", path, name)
             continue
         # A temperature is brought to sea level, spread, and brought back to the ground.
         fall = (settings.lapse_k_per_km or 0.0) / 1000 if heights is not None and name.startswith(LAPSING) else 0.0

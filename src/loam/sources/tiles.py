@@ -47,6 +47,17 @@ def joined_tiles(paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear
     return xr.DataArray(values[0], dims=("y", "x"), coords=_coords(grid)).odc.assign_crs(grid.crs)
 
 
+def place_of(path: Path) -> tuple[float, ...]:
+    """Bounds and pixel of a raster, in its own CRS.
+
+    Raises:
+        LoamError: it cannot be read, or has no CRS.
+    """
+    with ExitStack() as stack:
+        tile = _opened(path, stack)
+        return (*tile.bounds, *tile.res, hash(tile.crs.to_wkt()))
+
+
 def _opened(path: Path, stack: ExitStack) -> rasterio.DatasetReader:
     try:
         tile = stack.enter_context(rasterio.open(path))
