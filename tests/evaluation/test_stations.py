@@ -14,7 +14,8 @@ from pyproj import Transformer
 from loam.config import InSitu, StationSource
 from loam.errors import LoamError
 from loam.evaluation.insitu import pixel_of, scaled, station_scores, validate_stations
-from loam.evaluation.stations import USCRN_COLUMNS, Sensor, read_ismn, read_stations, read_uscrn
+from loam.evaluation.stations import Sensor, read_ismn, read_stations, read_uscrn
+from loam.networks import USCRN_DAILY
 from loam.raster import open_dataset
 
 REAL = REPOSITORY.parent / "shared/data/insitu/uscrn_manhattan_ks"
@@ -44,7 +45,7 @@ def test_the_real_file_is_read_as_it_is() -> None:
 
 
 def uscrn_line(day: str, moisture: float) -> str:
-    values = dict.fromkeys(USCRN_COLUMNS, "-9999.0") | {name: "-99.0" for name in USCRN_COLUMNS if name.startswith("SOIL_MOISTURE")}
+    values = dict.fromkeys(USCRN_DAILY, "-9999.0") | {name: "-99.0" for name in USCRN_DAILY if name.startswith("SOIL_MOISTURE")}
     values |= {
         "WBANNO": "53974",
         "LST_DATE": day,
