@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ import pandas as pd
 from loam.errors import LoamError
 
 HEAD_BYTES, HEAD_LINES = 100_000, 200  # a header is looked for in so much of a file
-MOST_BYTES = 2 * 10**9
+MOST_BYTES = 4 * 10**9
+CHUNK_LINES = 200_000  # read at a time: only what is asked for stays
 DELIMITERS = (",", ";", "\t", "|")
 MISSING = {"", "na", "nan", "n/a", "#n/a", "null", "none", "-", "--"}
 # First bytes of files that are often given a table's name.
@@ -88,13 +90,14 @@ def head_of(path: Path, encoding: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text)[:HEAD_LINES]
 
 
-def read_table(path: Path, wanted: Collection[str], what: str) -> Table:
+def read_table(path: Path, wanted: Collection[str], what: str, *, only: bool = False) -> Table:
     """A table with a header, as text; the header is the line that names most of the wanted columns.
 
     Args:
         path: the file.
         wanted: names that columns may have.
         what: the kind of table, for messages.
+        only: read no other columns, in lower case: the file may be of a whole country.
 
     Raises:
         LoamError: no text, no header, or lines that do not fit it.
@@ -116,9 +119,10 @@ def read_table(path: Path, wanted: Collection[str], what: str) -> Table:
     if twice:
         msg = f"{path}: line {row + 1} names column {twice[0]} {names.count(twice[0])} times; keep one"
         raise LoamError(msg)
-    frame = parsed(path, encoding, delimiter, row + 1, len(names))
-    frame.columns = pd.Index(names)
-    return Table(path, frame.loc[:, frame.columns != ""], tuple(lines[:row]), "," if delimiter in {";", "\t"} else ".")
+    chosen = [index for index, name in enumerate(names) if name and (not only or name.lower() in wanted)]
+    frame = parsed(path, encoding, delimiter, row + 1, len(names), chosen)
+    frame.columns = pd.Index([names[index].lower() if only else names[index] for index in chosen])
+    return Table(path, frame, tuple(lines[:row]), "," if delimiter in {";", "\t"} else ".")
 
 
 def fields_of(line: str, delimiter: str) -> list[str]:
@@ -143,8 +147,16 @@ def _header(lines: list[str], wanted: set[str]) -> tuple[int, str] | None:
     return found
 
 
-def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int) -> pd.DataFrame:
+def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int, chosen: list[int] | None = None) -> pd.DataFrame:
     """Lines after the first `skip` as text in columns 0 to `width` - 1; lines without any text are left out.
+
+    Args:
+        path: the file.
+        encoding: as of `encoding_of`.
+        delimiter: one of `DELIMITERS`, or space.
+        skip: lines before the first one.
+        width: columns of a line.
+        chosen: columns to keep; None: all.
 
     Raises:
         LoamError: a line has more columns.
@@ -152,12 +164,14 @@ def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int) -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, sep=delimiter, header=None, names=range(width), index_col=False, dtype=str, encoding=encoding,
-                encoding_errors="replace", keep_default_na=False, skip_blank_lines=False, skiprows=skip,
+            parts: Any = pd.read_csv(
+                path, sep=delimiter, header=None, names=range(width), index_col=False, dtype=str, encoding=encoding, encoding_errors="replace",
+                keep_default_na=False, skip_blank_lines=False, skiprows=skip, chunksize=CHUNK_LINES,
             )  # fmt: skip
+            with parts:
+                frame = pd.concat([part if chosen is None else part[chosen] for part in parts])
     except pd.errors.EmptyDataError:
-        frame = pd.DataFrame(columns=range(width), dtype=str)
+        frame = pd.DataFrame(columns=range(width) if chosen is None else chosen, dtype=str)
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
         msg = f"{path}: its lines do not all have the {width} columns of its header ({brief(error)}); correct them"
         raise LoamError(msg) from None

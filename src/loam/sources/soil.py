@@ -63,6 +63,9 @@ def read_soil(paths: list[Path], source: Soil, box: GeoBox) -> xr.Dataset:
 def _require_bounds(values: xr.DataArray, name: str, path: Path) -> None:
     units, lowest, highest, _ = PROPERTIES[name]
     low, high = float(values.min()), float(values.max())
+    if name in {"sand", "silt", "clay"} and 0 < high <= 1:
+        msg = f"{path}: {name} never exceeds {high:g} %: it is a share of 1; multiply it by 100, or keep the provider's numbers"
+        raise LoamError(msg)
     if low < lowest or high > highest:
         msg = f"{path}: {name} reaches from {low:g} to {high:g} {units}, outside {lowest:g} to {highest:g}; check units and nodata"
         raise LoamError(msg)

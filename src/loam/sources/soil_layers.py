@@ -44,8 +44,15 @@ def polaris(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataAr
 
 
 def soilgrids(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
-    """SoilGrids 2.0: `sand_0-5cm_mean.tif` and so on."""
-    return _by_layers(paths, SOILGRIDS, source.depth_cm, box)
+    """SoilGrids 2.0: `sand_0-5cm_mean.tif` and so on. Where sand and clay are both 0 there is no soil: its web service fills so."""
+    found = _by_layers(paths, SOILGRIDS, source.depth_cm, box)
+    if {"sand", "clay"} <= found.keys() and found["sand"].shape == found["clay"].shape:
+        void = (found["sand"].values == 0) & (found["clay"].values == 0)
+        if void.any():
+            text = "%s: sand and clay are both 0 on %.1f %% of what is around the area; this is taken as no data"
+            logging.getLogger(__name__).warning(text, paths[0], 100 * void.mean())
+            found = {name: values.where(~void) if values.shape == void.shape else values for name, values in found.items()}
+    return found
 
 
 def _by_layers(paths: list[Path], names: Mapping[str, Converter], depth_cm: float, box: GeoBox) -> dict[str, xr.DataArray]:

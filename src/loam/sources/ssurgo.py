@@ -79,8 +79,8 @@ def _joined(paths: Sequence[Path], name: str, key: str, wanted: set[str], unique
 
 def _rows(path: Path, name: str, key: str, wanted: set[str]) -> pd.DataFrame:
     """Rows of one file whose key is wanted, numbers as numbers."""
-    table = read_table(path, WANTED[name], f"the table {name} of SSURGO")
-    frame = table.frame.rename(columns=str.lower)
+    table = read_table(path, WANTED[name], f"the table {name} of SSURGO", only=True)
+    frame = table.frame
     for column in TABLES[name]:
         if column not in frame:
             msg = f"{path}: {name}.csv has no column {column}; export the table whole"
