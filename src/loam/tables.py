@@ -165,8 +165,8 @@ def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int, cho
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             parts: Any = pd.read_csv(
-                path, sep=delimiter, header=None, names=range(width), index_col=False, dtype=str, encoding=encoding, encoding_errors="replace",
-                keep_default_na=False, skip_blank_lines=False, skiprows=skip, chunksize=CHUNK_LINES,
+                path, sep=delimiter, header=None, names=range(width), index_col=False, dtype=str, encoding=encoding,
+                encoding_errors="replace", keep_default_na=False, skip_blank_lines=False, skiprows=skip, chunksize=CHUNK_LINES,
             )  # fmt: skip
             with parts:
                 frame = pd.concat([part if chosen is None else part[chosen] for part in parts])

@@ -17,7 +17,7 @@ from loam.config import Period
 from loam.errors import LoamError
 from loam.grid import around
 from loam.raster import open_dataset, open_raster
-from loam.sources.layers import merged_times, plain, standard_times, with_time
+from loam.sources.layers import merged_times, plain, require_axes, standard_times, with_time
 from loam.sources.providers import Fields, Name
 from loam.walk import regular_files
 
@@ -139,8 +139,11 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
     labels = {key: {key.lower()} for key in fields}
     if len(fields) == 1 and not _assigned(names, labels, path):  # the file tells what its only variable is
         labels = {fields[0]: set(re.split(r"[_\-.]", path.stem.lower()))}
-    near = around(data[fields], box, 1) if fields else data
-    return {name: _dressed(near[key], names[name], path) for name, key in _assigned(names, labels, path).items()}
+    wanted = _assigned(names, labels, path)
+    for key in wanted.values():
+        require_axes(data[key], path)
+    near = around(data[list(wanted.values())], box, 1) if wanted else data
+    return {name: _dressed(near[key], names[name], path) for name, key in wanted.items()}
 
 
 def _assigned(names: Mapping[str, Name], labels: Mapping[str, set[str]], path: Path) -> dict[str, str]:
@@ -181,6 +184,12 @@ def _joined(parts: list[tuple[Path, xr.DataArray]], name: str) -> xr.DataArray:
     for path, part in parts[1:]:
         if part.shape[1:] != first.shape[1:] or not np.allclose(part["x"], first["x"]) or not np.allclose(part["y"], first["y"]):
             msg = f"{path}: {name} lies on another grid than in {first_path}; keep the files of one grid"
+            raise LoamError(msg)
+        if str(part.attrs.get("units")) != str(first.attrs.get("units")):
+            msg = (
+                f"{path}: {name} has units '{part.attrs.get('units')}', but '{first.attrs.get('units')}' in {first_path}; "
+                "bring files of one form"
+            )
             raise LoamError(msg)
     aligned = [(path, _same_place(part, first)) for path, part in parts]
     return merged_times(aligned, str(first.name or name)).odc.assign_crs(first.odc.crs)

@@ -66,11 +66,24 @@ def plain(values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", 
             )
             raise LoamError(msg)
         values = values.squeeze(dim, drop=True)
+    require_axes(values, path, dims)
+    return values.transpose(*dims)
+
+
+def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "x")) -> None:
+    """Stop where a variable lacks an axis, or an axis of place its coordinates.
+
+    Raises:
+        LoamError: it does.
+    """
     lacking = [dim for dim in dims if dim not in values.dims]
     if lacking:
         msg = f"{path}: {values.name} has axes {', '.join(map(str, values.dims)) or 'none'}, but no {lacking[0]}; bring one that has"
         raise LoamError(msg)
-    return values.transpose(*dims)
+    nowhere = next((dim for dim in dims if dim != "time" and (dim not in values.coords or values.sizes[dim] == 0)), None)
+    if nowhere is not None:
+        msg = f"{path}: {values.name} has no coordinates along {nowhere}, so that its place is not known; add them to the file"
+        raise LoamError(msg)
 
 
 def standard_times(values: xr.DataArray, path: Path) -> np.ndarray:

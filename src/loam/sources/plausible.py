@@ -74,7 +74,7 @@ def _require_rain(rain: xr.DataArray, path: Path) -> None:
     told = f"precipitation is {year:.3g} mm a year, and {high:.3g} mm on its wettest day"
     small = days >= SOME_DAYS and wet >= DRIZZLE_SHARE and high < DRIZZLE_MM
     if small or (days >= LONG_DAYS and (0 < year < LEAST_RAIN_MM or year > MOST_RAIN_MM)):
-        _refuse(path, f"{told} of {days}", "its units (metres or a rate called mm?)")
+        _refuse(path, f"{told} of {days}", "its units: metres, inches, or a rate that is called mm")
     if (days >= LONG_DAYS and not UNUSUAL_RAIN_MM[0] <= year <= UNUSUAL_RAIN_MM[1]) or (days < SOME_DAYS and 0 < high < DRIZZLE_MM / 10):
         logging.getLogger(__name__).warning("%s: %s: check its units", path, told)
 

@@ -12,7 +12,7 @@ from loam.errors import LoamError
 from loam.networks import USCRN_HOURLY, read_ismn_file, require_place, uscrn_table, uscrn_values
 from loam.sources.providers import PROVIDERS, daymet
 from loam.sources.units import measures, to_units
-from loam.sources.variables import VARIABLES
+from loam.sources.variables import ROUNDING, VARIABLES
 from loam.tables import YEARS, Table, numbers, read_table, times
 
 PLACE = ("station", "time", "latitude", "longitude")
@@ -61,6 +61,7 @@ def read_file(path: Path, source: Weather) -> pd.DataFrame | None:
     if frame is None:
         return None
     _require_places(frame, path)
+    frame = _within_bounds(frame, path)
     frame.attrs = {"stamp": stamp, "path": path, "mapped": mapped}
     return frame
 
@@ -174,6 +175,24 @@ def _before(table: Table, name: str) -> float:
         msg = f"{table.path}: no line before its header names the {name}, as Daymet's single-pixel files do; download it again"
         raise LoamError(msg)
     return float(found[1])
+
+
+def _within_bounds(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """With roundings below zero as zero; a missing value that is written as a number would vanish among other stations."""
+    for name in (name for name in frame if name in VARIABLES):
+        units, lowest, highest, _ = VARIABLES[name]
+        values = frame[name]
+        if lowest == 0:
+            values = values.mask((values < 0) & (values >= -ROUNDING[units]), 0.0)
+        if (wrong := (values < lowest) | (values > highest)).any():
+            row = frame[wrong].iloc[0]
+            msg = (
+                f"{path}: {name} of station {row['station']} is {row[name]:g} {units} at {row['time']:%Y-%m-%d %H:%M} "
+                f"({int(wrong.sum())} such), outside {lowest:g} to {highest:g}; check units and nodata"
+            )
+            raise LoamError(msg)
+        frame = frame.assign(**{name: values})
+    return frame
 
 
 def _require_places(frame: pd.DataFrame, path: Path) -> None:

@@ -82,11 +82,14 @@ def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
             passed.append(path.name)
         if frame is not None and len(frame):
             frames.append(frame)
+        elif frame is not None:
+            passed.append(f"{path.name} (no line below its header)")
     if passed:
-        text = "%s: %d files are no tables of stations and are passed over: %s"
+        text = "%s: %d files hold no table of stations and are passed over: %s"
         logging.getLogger(__name__).warning(text, paths[0], len(passed), ", ".join(passed)[:300])
     if not frames:
-        msg = f"{paths[0]}: holds no weather of stations; bring tables with {', '.join(PLACE)} and Loam's names of weather"
+        inside = f" ({', '.join(passed)[:200]})" if passed else ""
+        msg = f"{paths[0]}: holds no weather of stations{inside}; bring tables with {', '.join(PLACE)} and Loam's names of weather"
         raise LoamError(msg)
     _check_mapping(frames, source, paths[0])
     require_one_place(pd.concat([frame[["station", "latitude", "longitude"]] for frame in frames]), paths[0])

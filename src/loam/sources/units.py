@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import xarray as xr
@@ -35,6 +36,8 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
     if text is None:
         msg = f"{path}: {values.name} has no units; set the attribute (for example '{target}')"
         raise LoamError(msg)
+    if values.dtype.kind not in "iufb":
+        values = _as_numbers(values, path)
     try:
         quantity = registry.Quantity(values.values, registry.Unit(SPELLINGS.get(str(text), str(text))))
         if _is_mass_of_water(quantity):
@@ -46,6 +49,14 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
         msg = f"{path}: {values.name} has units '{text}', which are no '{target}' ({str(error).splitlines()[0]}); correct the attribute"
         raise LoamError(msg) from None
     return values.copy(data=converted).assign_attrs(units=target)
+
+
+def _as_numbers(values: xr.DataArray, path: Path) -> xr.DataArray:
+    try:
+        return values.astype(float) if values.dtype.kind in "OUST" else values.astype("f4", casting="safe")
+    except (ValueError, TypeError):
+        msg = f"{path}: {values.name} holds {values.dtype.name} (as {str(values.values.flat[0])[:30]}), no numbers; correct the file"
+        raise LoamError(msg) from None
 
 
 def is_rate(units: Any, target: str) -> bool:
@@ -71,7 +82,8 @@ def _registry() -> Any:
 def _faults() -> tuple[type[Exception], ...]:
     from pint.errors import PintError
 
-    return (PintError, ValueError, AttributeError)
+    # What the text of an attribute can make the parser of units raise.
+    return (PintError, ValueError, AttributeError, TokenError, SyntaxError, ArithmeticError, TypeError, KeyError, RecursionError)
 
 
 def _is_mass_of_water(quantity: Any) -> bool:

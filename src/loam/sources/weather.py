@@ -14,7 +14,7 @@ from loam.raster import open_dataset, open_raster, write_zarr
 from loam.sources.cf import find_variables
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
-from loam.sources.layers import merged_times, plain, standard_times, with_time
+from loam.sources.layers import merged_times, plain, require_axes, standard_times, with_time
 from loam.sources.plausible import require_plausible
 from loam.sources.providers import PROVIDERS, Fields
 from loam.sources.stations import station_fields
@@ -104,6 +104,8 @@ def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) 
         raise LoamError(msg)
     data = with_time(open_dataset(path), path)
     found = find_variables(data, source, path)
+    for key in found.values():
+        require_axes(data[key], path)
     near = around(data[list(found.values())], box, 1)
     fields = {}
     for name, key in found.items():
