@@ -17,7 +17,7 @@ from loam.config import Period
 from loam.errors import LoamError
 from loam.grid import around
 from loam.raster import open_dataset, open_raster
-from loam.sources.layers import merged_times, plain, require_axes, standard_times, with_time
+from loam.sources.layers import loaded, merged_times, plain, require_axes, standard_times, with_time
 from loam.sources.providers import Fields, Name
 from loam.walk import regular_files
 
@@ -100,7 +100,7 @@ def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, p
             found = _fields_of_file(inside, names, box)
             for name, values in found.items():
                 spans.append(values["time"].values)
-                parts.setdefault(name, []).append((path, of_period(values, period).load()))
+                parts.setdefault(name, []).append((path, loaded(of_period(values, period), path)))
         idle += [] if found else [path.name]
     if not parts:
         known = ", ".join(key for name in names.values() for key in name.keys[:1])

@@ -86,6 +86,19 @@ def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "
         raise LoamError(msg)
 
 
+def loaded(values: xr.DataArray, path: Path) -> xr.DataArray:
+    """With its values read: a file may open and yet be damaged within.
+
+    Raises:
+        LoamError: it is.
+    """
+    try:
+        return values.load()
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        msg = f"{path}: {values.name} cannot be read to its end ({' '.join(str(error).split())[:100]}); the file is damaged, bring it again"
+        raise LoamError(msg) from None
+
+
 def standard_times(values: xr.DataArray, path: Path) -> np.ndarray:
     """Times as numpy's, also where the file has another calendar.
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from loam.errors import LoamError
 
+LONGEST = 80  # characters of a text that may be units
 WATER_DENSITY = "1000 kg m-3"
 # How providers write units that no registry reads.
 SPELLINGS = {
@@ -39,14 +40,15 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
     if values.dtype.kind not in "iufb":
         values = _as_numbers(values, path)
     try:
-        quantity = registry.Quantity(values.values, registry.Unit(SPELLINGS.get(str(text), str(text))))
+        quantity = registry.Quantity(values.values, _unit(text))
         if _is_mass_of_water(quantity):
             quantity = quantity / registry.Quantity(WATER_DENSITY)
         if _is_rate_of(quantity, target):
             quantity = quantity * registry.Quantity("1 day")
         converted = quantity.to(registry.Unit(target)).magnitude
     except _faults() as error:
-        msg = f"{path}: {values.name} has units '{text}', which are no '{target}' ({str(error).splitlines()[0]}); correct the attribute"
+        shown, reason = " ".join(str(text).split())[:40], " ".join(str(error).split())[:120]
+        msg = f"{path}: {values.name} has units '{shown}', which are no '{target}' ({reason}); correct the attribute"
         raise LoamError(msg) from None
     return values.copy(data=converted).assign_attrs(units=target)
 
@@ -63,7 +65,7 @@ def is_rate(units: Any, target: str) -> bool:
     """Whether units are those of a rate, whose total of a time is wanted in `target`."""
     registry = _registry()
     try:
-        quantity = registry.Quantity(1.0, registry.Unit(SPELLINGS.get(str(units), str(units))))
+        quantity = registry.Quantity(1.0, _unit(units))
         if _is_mass_of_water(quantity):
             quantity = quantity / registry.Quantity(WATER_DENSITY)
         return _is_rate_of(quantity, target)
@@ -77,6 +79,15 @@ def _registry() -> Any:
     from cf_xarray.units import units as registry
 
     return registry
+
+
+def _unit(text: Any) -> Any:
+    written = " ".join(str(text).split())
+    # The parser computes powers: a tower of them takes all memory.
+    if len(written) > LONGEST or re.search(r"\d{4}|(\*\*|\^) *[-+]?\d+ *(\*\*|\^)", written):
+        msg = "are no units"
+        raise ValueError(msg)
+    return _registry().Unit(SPELLINGS.get(written, written))
 
 
 def _faults() -> tuple[type[Exception], ...]:

@@ -14,7 +14,7 @@ from loam.raster import open_dataset, open_raster, write_zarr
 from loam.sources.cf import find_variables
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
-from loam.sources.layers import merged_times, plain, require_axes, standard_times, with_time
+from loam.sources.layers import loaded, merged_times, plain, require_axes, standard_times, with_time
 from loam.sources.plausible import require_plausible
 from loam.sources.providers import PROVIDERS, Fields
 from loam.sources.stations import station_fields
@@ -111,7 +111,7 @@ def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) 
     for name, key in found.items():
         values = plain(near[key], path)
         values = values.assign_coords(time=standard_times(values, path)).sortby("time")
-        if not (part := of_period(values, period).load()).sizes["time"]:
+        if not (part := loaded(of_period(values, period), path)).sizes["time"]:
             raise LoamError(outside(path, values["time"].values, period))
         once = merged_times([(path, part)], key)
         fields[name] = starting(once.odc.assign_crs(data.odc.crs), "end" if source.stamp == "end" else "start")
