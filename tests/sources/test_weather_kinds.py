@@ -1,5 +1,6 @@
 """Weather of files as they are: which variable, which axis, whose days, what a number can mean; and what a wrong one says."""
 
+import itertools
 import logging
 import zipfile
 from pathlib import Path
@@ -14,13 +15,16 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Period, Weather
 from loam.errors import LoamError
-from loam.sources.units import to_units
+from loam.sources.units import as_numbers, to_units
 from loam.sources.weather import read_weather
 
 BOX = GeoBox.from_bbox((608000, 5542000, 612000, 5546000), "EPSG:32632", resolution=100)  # beside 10.55 E, 50.05 N
 AXES = {"latitude": 50.4 - 0.1 * np.arange(8), "longitude": 10.2 + 0.1 * np.arange(8)}
 T10 = days("2020-01-01", 10)
 T400 = days("2020-01-01", 400)
+PERIOD = Period(start="2020-01-01", end="2020-12-31")
+LATER = Period(start="2030-01-01", end="2030-02-01")
+LONG = Period(start="2020-01-01", end="2021-02-28")
 STATIONS = {"power": 2, "radius_km": 100, "min_stations": 1, "cell_m": 2000, "lapse_k_per_km": None}
 
 
@@ -41,18 +45,17 @@ def source(kind: str = "netcdf", **changes) -> Weather:
 def read(tmp_path: Path):
     """Write a file, or several by name, read them, and give the first cell's values by day."""
 
-    def run(
-        files: xr.Dataset | dict[str, xr.Dataset], kind: str = "netcdf", period: tuple[str, str] = ("2020-01-01", "2020-12-31"), **changes
-    ):
+    count = itertools.count()
+
+    def run(files: xr.Dataset | dict[str, xr.Dataset], kind: str = "netcdf", period: Period = PERIOD, **changes):
         files = {"w.nc": files} if isinstance(files, xr.Dataset) else files
-        folder = tmp_path / "weather"
-        folder.mkdir(exist_ok=True)
+        folder = tmp_path / f"weather{next(count)}"
+        folder.mkdir()
         for name, data in files.items():
             data.to_netcdf(folder / name)
-        data = read_weather([folder], source(kind, **changes), BOX, None, Period(start=period[0], end=period[1]))
-        return {str(name): [round(float(value), 3) for value in values[:, 0, 0]] for name, values in data.items()} | {
-            "days": [str(day)[:10] for day in data["time"].values]
-        }
+        data = read_weather([folder], source(kind, **changes), BOX, None, period)
+        cells = {str(name): [round(float(value), 3) for value in values[:, 0, 0]] for name, values in data.items()}
+        return cells | {"days": [str(day)[:10] for day in data["time"].values]}
 
     return run
 
@@ -65,6 +68,7 @@ def refused(read, data, said: str, *args, **changes) -> None:
 
 RAIN = field(1)
 WARM = field(5, units="degC", standard_name="air_temperature")
+WARMEST = WARM.assign_attrs(cell_methods="time: maximum")
 
 
 # --- Which variable ---
@@ -75,7 +79,7 @@ WARM = field(5, units="degC", standard_name="air_temperature")
     [
         ({"a": RAIN.assign_attrs(standard_name="precipitation_flux")}, "precipitation, a are all precipitation by name or standard name"),
         ({"a": WARM, "b": WARM}, "a, b are all temperature by name or standard name"),
-        ({"a": WARM.assign_attrs(cell_methods="time: maximum"), "b": WARM.assign_attrs(cell_methods="time: maximum")}, "a, b are all temperature_max"),
+        ({"a": WARMEST, "b": WARMEST}, "a, b are all temperature_max"),
         ({"tx": WARM.assign_attrs(long_name="maximum temperature")}, "tx .*sounds like an extreme"),
         ({"tasmin": WARM}, "tasmin .*sounds like an extreme"),
         ({"temperature": WARM.assign_attrs(standard_name="soil_temperature")}, "standard name soil_temperature, which is no temperature"),
@@ -196,13 +200,13 @@ def test_daily_totals_of_era5_land_are_the_day_befores_unless_told(read, caplog:
 
 
 def test_only_the_periods_times_are_read(read, tmp_path: Path) -> None:
-    got = read(xr.Dataset({"precipitation": field(1, days("2015-01-01", 3000))}), period=("2020-01-01", "2020-01-10"))
+    got = read(xr.Dataset({"precipitation": field(1, days("2015-01-01", 3000))}), period=Period(start="2020-01-01", end="2020-01-10"))
     assert (got["days"][0], got["days"][-1]) == ("2019-08-31", "2020-01-13")  # 120 days of a window, and some to spare
     refused(
         read,
         xr.Dataset({"precipitation": RAIN}),
         "covers 2020-01-01 to 2020-01-10, no day of the period",
-        period=("2030-01-01", "2030-02-01"),
+        period=LATER,
     )
 
 
@@ -227,30 +231,34 @@ WET = np.random.default_rng(1).gamma(0.3, 8.0, 400)
 COURSE = 10 + 10 * np.sin(np.arange(400) / 58)
 
 
-def year(units: str = "mm", **fields) -> xr.Dataset:
+def degrees(more: float) -> xr.DataArray:
+    return field(COURSE + more, T400, "degC")
+
+
+def year(**fields) -> xr.Dataset:
     return xr.Dataset({"precipitation": field(WET, T400)} | fields)
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (year(precipitation=field(WET / 1000, T400)), "precipitation is .* mm a year, and .* mm on its wettest day of 400; check its units"),
+        (year(precipitation=field(WET / 1000, T400)), "precipitation is .* mm a year, and .* on its wettest day of 400; check its units"),
         (year(precipitation=field(WET / 86400, T400)), "mm on its wettest day of 400; check its units"),
         (xr.Dataset({"precipitation": field(WET[:60] / 1000, T400[:60])}), "wettest day of 60"),
         (year(relative_humidity=field(0.6 + COURSE / 100, T400, "%")), "relative_humidity never exceeds .* it is a share of 1, called %"),
-        (year(temperature_min=field(COURSE + 8, T400, "degC"), temperature_max=field(COURSE, T400, "degC")), "temperature_min is higher than"),
-        (year(dewpoint=field(COURSE + 9, T400, "degC"), temperature_max=field(COURSE, T400, "degC")), "dewpoint is higher than"),
+        (year(temperature_min=degrees(8), temperature_max=degrees(0)), "temperature_min is higher than"),
+        (year(dewpoint=degrees(9), temperature_max=degrees(0)), "dewpoint is higher than"),
         (year(temperature=field(COURSE + 40, T400, "degC")), "temperature is 5.* degC in the mean of 400 days"),
         (year(temperature=field(COURSE + 273, T400, "degC")), "outside -80 to 60"),
         (year(vapour_pressure=field(8, T400, "Pa"), temperature=field(COURSE, T400, "degC")), "of what air of its temperature holds"),
         (year(solar_radiation=field(15, T400, "W m-2")), "solar_radiation is 1.3 MJ"),
         (year(wind_speed=field(25, T400, "m/s")), "wind_speed is 25 m/s in the mean"),
         (year(evapotranspiration=field(-2, T400)), "evapotranspiration is -730 mm a year.*check its sign"),
-        (year(evapotranspiration=field(0.002, T400)), "evapotranspiration is 0.73 mm a year"),
+        (year(evapotranspiration=field(0.002, T400)), "evapotranspiration is 0.731 mm a year"),
     ],
 )  # fmt: skip
 def test_numbers_that_no_year_has_are_refused(data: xr.Dataset, said: str, read) -> None:
-    refused(read, data, said, period=("2020-01-01", "2021-02-28"))
+    refused(read, data, said, period=LONG)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +271,11 @@ def test_numbers_that_no_year_has_are_refused(data: xr.Dataset, said: str, read)
     ],
 )
 def test_dry_and_cold_places_are_true(data: xr.Dataset, read) -> None:
-    assert len(read(data, period=("2020-01-01", "2021-02-28"))["days"]) in {60, 400}
+    assert len(read(data, period=LONG)["days"]) in {60, 400}
 
 
 def test_little_rain_is_told(read, caplog: pytest.LogCaptureFixture) -> None:
-    read(year(precipitation=field(WET / 25.4, T400)), period=("2020-01-01", "2021-02-28"))
+    read(year(precipitation=field(WET / 25.4, T400)), period=LONG)
     assert "mm a year" in caplog.text
 
 
@@ -280,9 +288,10 @@ def test_units_that_are_none_are_one_short_line(units: str) -> None:
 
 def test_text_and_dates_are_no_numbers() -> None:
     with pytest.raises(LoamError, match="no numbers"):
-        to_units(xr.DataArray(["wet"], attrs={"units": "mm"}, name="rain"), "mm", Path("w.nc"))
+        as_numbers(xr.DataArray(["wet"], name="rain"), Path("w.nc"))
     with pytest.raises(LoamError, match="no numbers"):
-        to_units(xr.DataArray(T10, dims="t", attrs={"units": "mm"}, name="rain"), "mm", Path("w.nc"))
+        as_numbers(xr.DataArray(T10, dims="t", name="rain"), Path("w.nc"))
+    assert as_numbers(xr.DataArray(["1.5"], name="rain"), Path("w.nc")).values == [1.5]
 
 
 # --- Zips ---
@@ -322,38 +331,42 @@ def test_a_zip_of_something_else_is_named(members, said: str, tmp_path: Path) ->
 
 # --- Any cube ---
 
+TEXT = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=8)
+UNITS = st.one_of(st.sampled_from(["mm", "m", "kg m-2 s-1", "K", "%", "1", "mm/day", "W m-2"]), TEXT)
 ATTRIBUTES = st.fixed_dictionaries({}, optional={
-    "units": st.one_of(st.sampled_from(["mm", "m", "kg m-2 s-1", "K", "%", "1", "mm/day", "W m-2"]), st.text(max_size=8).filter(lambda t: "\x00" not in t)),
+    "units": UNITS,
     "standard_name": st.sampled_from(["precipitation_amount", "air_temperature", "relative_humidity", "wind_speed"]),
     "cell_methods": st.sampled_from(["time: mean", "time: maximum", "area: mean", ""]),
 })  # fmt: skip
-NAMES = st.sampled_from(["precipitation", "temperature", "tp", "t2m", "tx", "a"])
-VALUES = st.sampled_from([0.0, 1.0, 300.0, -1e-9, np.nan, np.inf, -3.4e38])
-TIMES = st.sampled_from([T10, HOURS[:50], np.arange(10), T10[:1], T10[[0, 0, 1]], np.array(["x", "y"]), T10[:0], T10[::3]])
+CHANGES = {
+    "none": lambda v: v, "one time": lambda v: v.isel(time=0, drop=True) if v.sizes["time"] else v,
+    "two layers": lambda v: v.expand_dims(z=2),
+    "one layer": lambda v: v.expand_dims(height=[2.0]), "text": lambda v: v.astype(str),
+    "whole": lambda v: v.fillna(0).clip(-9, 9).astype("i2"),
+}  # fmt: skip
+ANY = {
+    "names": st.sets(st.sampled_from(["precipitation", "temperature", "tp", "t2m", "tx", "a"]), min_size=1, max_size=3),
+    "kind": st.sampled_from(["netcdf", "era5_land", "gridmet", "agera5"]),
+    "times": st.sampled_from([T10, HOURS[:50], np.arange(10), T10[:1], T10[[0, 0, 1]], np.array(["x", "y"]), T10[:0], T10[::3]]),
+    "axis": st.sampled_from(["time", "day", "level"]), "value": st.sampled_from([0.0, 1.0, 300.0, -1e-9, np.nan, np.inf, -3.4e38]),
+    "attributes": ATTRIBUTES, "change": st.sampled_from(sorted(CHANGES)),
+}  # fmt: skip
+NUMBER = itertools.count()
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), kind=st.sampled_from(["netcdf", "era5_land", "gridmet", "agera5"]), names=st.sets(NAMES, min_size=1, max_size=3))
-def test_any_cube_is_weather_or_one_line(tmp_path_factory: pytest.TempPathFactory, data, kind: str, names: set[str]) -> None:
-    times, renamed = data.draw(TIMES), data.draw(st.sampled_from(["time", "day", "level"]))
-    fields = {}
-    for name in sorted(names):
-        values = np.full((len(times), 4, 4), data.draw(VALUES))
-        coords = {"time": times, "lat": 50.2 - 0.1 * np.arange(4), "lon": 10.4 + 0.1 * np.arange(4)}
-        each = xr.DataArray(values, dims=("time", "lat", "lon"), coords=coords, attrs=data.draw(ATTRIBUTES))
-        each["lat"].attrs["units"], each["lon"].attrs["units"] = "degrees_north", "degrees_east"
-        fields[name] = data.draw(st.sampled_from([lambda v: v, lambda v: v.isel(time=slice(0, 1)).squeeze("time", drop=True) if len(v.time) else v,
-                                                  lambda v: v.expand_dims(z=2), lambda v: v.isel(lat=[0])]))(each).rename()  # fmt: skip
-    path = tmp_path_factory.getbasetemp() / "cube.nc"
-    whole = xr.merge(
-        fields.values() if False else [each.to_dataset(name=name) for name, each in fields.items()], join="inner", compat="override"
-    )
-    whole.rename({"time": renamed} if "time" in whole.dims else {}).to_netcdf(path)
+@given(case=st.fixed_dictionaries(ANY))
+def test_any_cube_is_weather_or_one_line(tmp_path_factory: pytest.TempPathFactory, case) -> None:
+    plain = field(case["value"], case["times"])
+    plain.attrs = case["attributes"]
+    data = xr.Dataset(dict.fromkeys(sorted(case["names"]), CHANGES[case["change"]](plain)))
+    path = tmp_path_factory.getbasetemp() / f"cube{next(NUMBER)}.nc"
+    data.rename({"time": case["axis"]} if "time" in data.dims else {}).to_netcdf(path)
     logging.getLogger("loam").setLevel(logging.CRITICAL)
     try:
-        assert len(read_weather([path], source(kind), BOX, None, Period(start="2020-01-01", end="2020-01-31")).data_vars)
+        assert len(read_weather([path], source(case["kind"]), BOX, None, PERIOD).data_vars)
     except LoamError as error:
-        assert "\n" not in str(error) and (str(path) in str(error) or "sources.weather" in str(error))
+        assert "\n" not in str(error) and str(path) in str(error)
     finally:
         logging.getLogger("loam").setLevel(logging.NOTSET)
 
@@ -361,7 +374,7 @@ def test_any_cube_is_weather_or_one_line(tmp_path_factory: pytest.TempPathFactor
 @settings(max_examples=15, deadline=None)
 @given(share=st.floats(0, 1), junk=st.binary(max_size=8))
 def test_a_cut_or_overwritten_file_is_weather_or_one_line(tmp_path_factory: pytest.TempPathFactory, share: float, junk: bytes) -> None:
-    path = tmp_path_factory.getbasetemp() / "cut.nc"
+    path = tmp_path_factory.getbasetemp() / f"cut{next(NUMBER)}.nc"
     xr.Dataset({"precipitation": RAIN}).to_netcdf(path, engine="scipy")
     content = path.read_bytes()
     place = int(share * len(content))

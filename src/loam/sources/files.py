@@ -136,10 +136,9 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
         return {name: _dressed(around(values, box, 1), names[name], path) for name, values in found.items()}
     data = with_time(open_dataset(path), path)
     fields = [str(key) for key, values in data.data_vars.items() if {"y", "x"} <= set(values.dims)]
-    labels = {key: {key.lower()} for key in fields}
-    if len(fields) == 1 and not _assigned(names, labels, path):  # the file tells what its only variable is
-        labels = {fields[0]: set(re.split(r"[_\-.]", path.stem.lower()))}
-    wanted = _assigned(names, labels, path)
+    wanted = _assigned(names, {str(key): {str(key).lower()} for key in data.data_vars}, path)
+    if len(fields) == 1 and not wanted:  # the file's name tells what its only variable is
+        wanted = _assigned(names, {fields[0]: set(re.split(r"[_\-.]", path.stem.lower()))}, path)
     for key in wanted.values():
         require_axes(data[key], path)
     near = around(data[list(wanted.values())], box, 1) if wanted else data

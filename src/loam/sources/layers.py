@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from loam.errors import LoamError
+from loam.sources.units import as_numbers
 
 TIME_NAMES = {"time", "valid_time", "day", "date", "datetime", "times", "t"}
 RUNS = "expver"  # of ERA5: final data are 1, preliminary ones 5; no time is in both
@@ -87,16 +88,17 @@ def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "
 
 
 def loaded(values: xr.DataArray, path: Path) -> xr.DataArray:
-    """With its values read: a file may open and yet be damaged within.
+    """With its values read, as numbers: a file may open and yet be damaged within.
 
     Raises:
-        LoamError: it is.
+        LoamError: it is, or holds no numbers.
     """
     try:
-        return values.load()
+        values = values.load()
     except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
         msg = f"{path}: {values.name} cannot be read to its end ({' '.join(str(error).split())[:100]}); the file is damaged, bring it again"
         raise LoamError(msg) from None
+    return as_numbers(values, path)
 
 
 def standard_times(values: xr.DataArray, path: Path) -> np.ndarray:

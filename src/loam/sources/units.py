@@ -37,8 +37,6 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
     if text is None:
         msg = f"{path}: {values.name} has no units; set the attribute (for example '{target}')"
         raise LoamError(msg)
-    if values.dtype.kind not in "iufb":
-        values = _as_numbers(values, path)
     try:
         quantity = registry.Quantity(values.values, _unit(text))
         if _is_mass_of_water(quantity):
@@ -53,7 +51,14 @@ def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:
     return values.copy(data=converted).assign_attrs(units=target)
 
 
-def _as_numbers(values: xr.DataArray, path: Path) -> xr.DataArray:
+def as_numbers(values: xr.DataArray, path: Path) -> xr.DataArray:
+    """Values as numbers, from text that is some.
+
+    Raises:
+        LoamError: they are text, or times.
+    """
+    if values.dtype.kind in "iufb":
+        return values
     try:
         return values.astype(float) if values.dtype.kind in "OUST" else values.astype("f4", casting="safe")
     except (ValueError, TypeError):
