@@ -13,7 +13,7 @@ from loam.networks import USCRN_HOURLY, read_ismn_file, require_place, uscrn_tab
 from loam.sources.providers import PROVIDERS, daymet
 from loam.sources.units import measures, to_units
 from loam.sources.variables import ROUNDING, VARIABLES
-from loam.tables import YEARS, Table, numbers, read_table, times
+from loam.tables import YEARS, NoTableError, Table, numbers, read_table, times
 
 PLACE = ("station", "time", "latitude", "longitude")
 KNOWN = (*PLACE, "elevation", *VARIABLES)
@@ -80,7 +80,8 @@ def _table(table: Table, source: Weather) -> pd.DataFrame:
     if missing or not weather:
         lacking = f"column {missing[0]}" if missing else "column of weather under Loam's names"
         msg = f"{path}: has no {lacking} (it has: {', '.join(have)[:300]}); add it, or map it in sources.weather.variables"
-        raise LoamError(msg)
+        # A list of stations lies beside their weather now and then.
+        raise LoamError(msg) if weather or "time" in theirs else NoTableError(msg)
     frame, columns = table.frame, {}
     for name in (*weather, "latitude", "longitude", *(["elevation"] if "elevation" in theirs else [])):
         values = numbers(frame[theirs[name]], path, table.decimal)

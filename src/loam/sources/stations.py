@@ -72,13 +72,14 @@ def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
         msg = f"sources.weather.variables.{unknown}: unknown name; known are {', '.join(KNOWN)}"
         raise LoamError(msg)
     frames, passed = list[pd.DataFrame](), list[str]()
+    fault: LoamError | None = None
     for path in listed(paths, SUFFIXES):
         try:
             frame = read_file(path, source)
-        except NoTableError:
+        except NoTableError as error:
             if path in paths:
                 raise
-            frame = None
+            frame, fault = None, fault or error
             passed.append(path.name)
         if frame is not None and len(frame):
             frames.append(frame)
@@ -88,6 +89,8 @@ def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
         text = "%s: %d files hold no table of stations and are passed over: %s"
         logging.getLogger(__name__).warning(text, paths[0], len(passed), ", ".join(passed)[:300])
     if not frames:
+        if fault is not None:
+            raise fault
         inside = f" ({', '.join(passed)[:200]})" if passed else ""
         msg = f"{paths[0]}: holds no weather of stations{inside}; bring tables with {', '.join(PLACE)} and Loam's names of weather"
         raise LoamError(msg)
