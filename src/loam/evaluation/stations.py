@@ -4,7 +4,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -147,11 +147,10 @@ def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list
     """
     from ismn.interface import ISMN_Interface
 
-    logging.getLogger("ismn").setLevel(logging.ERROR)
     sensors, depths, flags, idle = list[Sensor](), list[float](), Counter[str](), list[str]()
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it prints a greeting and a bar
+            with _quiet():
                 found = ISMN_Interface(str(path), meta_path=scratch, temp_root=scratch)
                 for network, station, sensor in found.collection.iter_sensors(variable="soil_moisture"):
                     depths.append(float(sensor.depth.end))
@@ -173,6 +172,18 @@ def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list
         text = "%s: %d sensors have no value with one of evaluation.stations.good_flags = %s, and are not used: %s"
         logging.getLogger(__name__).warning(text, path, len(idle), list(good_flags), ", ".join(idle)[:300])
     return sensors
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the ismn reader prints, and logs of every file without a list of its own."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _depths(depths: Sequence[float]) -> str:
