@@ -34,7 +34,9 @@ def open_dataset(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset
         LoamError: the file cannot be read or has no CRS.
     """
     data = _open(path, chunks)
-    data = data.rename({old: new for old, new in AXIS_NAMES.items() if old in data.dims})
+    names = {old: new for old, new in AXIS_NAMES.items() if old in data.dims}
+    beside = [new for new in names.values() if new in data.variables and new not in data.dims]  # as the time of a forecast's start
+    data = data.drop_vars(beside).rename(names)
     if "y" in data.coords and data["y"].size > 1 and data["y"].values[0] < data["y"].values[-1]:
         data = data.isel(y=slice(None, None, -1))  # rows run south everywhere in Loam
     # Text comes back from Zarr as a type that few array functions know.

@@ -286,6 +286,15 @@ def test_units_that_are_none_are_one_short_line(units: str) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
+def test_a_start_of_forecasts_beside_the_time_does_not_count(read) -> None:
+    data = RAIN.rename(time="valid_time").assign_coords(time=T10[0], x=("longitude", np.arange(8)))
+    assert len(read(xr.Dataset({"precipitation": data}))["days"]) == 10
+
+
+def test_packing_that_is_none_is_named(read) -> None:
+    refused(read, xr.Dataset({"precipitation": RAIN.assign_attrs(scale_factor="much")}), "precipitation cannot be read to its end")
+
+
 def test_text_and_dates_are_no_numbers() -> None:
     with pytest.raises(LoamError, match="no numbers"):
         as_numbers(xr.DataArray(["wet"], name="rain"), Path("w.nc"))

@@ -95,8 +95,8 @@ def _reduced(values: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: st
 
 
 def starting(values: xr.DataArray, stamp: str) -> xr.DataArray:
-    """Values stamped at the start of what they cover, from ones stamped at 'start' or 'end'."""
-    if stamp == "start":
+    """Values stamped at the start of what they cover, from ones stamped at 'start' (or 'own_day') or 'end'."""
+    if stamp != "end":
         return values
     step = np.timedelta64(round(step_hours(values["time"].values) * HOUR_NS), "ns")
     return values.assign_coords(time=values["time"].values.astype("datetime64[ns]") - step)

@@ -30,6 +30,10 @@ SPARE = np.timedelta64(3, "D")  # for days that end at another hour, or stamps o
 DATE = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
 
 
+class BundleError(LoamError):
+    """A zip that does not hold just one file of data."""
+
+
 def listed(paths: Iterable[Path], suffixes: set[str]) -> list[Path]:
     """Files of these kinds, folders searched to any depth; names that begin with a dot are passed over.
 
@@ -95,13 +99,21 @@ def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, p
     parts: dict[str, list[tuple[Path, xr.DataArray]]] = {}
     files, idle = listed(paths, RASTERS | CUBES | ARCHIVES), []
     spans: list[np.ndarray] = []
+    fault: LoamError | None = None
     for path in files:
-        with unpacked(path, RASTERS | CUBES) as inside:
-            found = _fields_of_file(inside, names, box)
-            for name, values in found.items():
-                spans.append(values["time"].values)
-                parts.setdefault(name, []).append((path, loaded(of_period(values, period), path)))
+        try:
+            with unpacked(path, RASTERS | CUBES) as inside:
+                found = _fields_of_file(inside, names, box)
+                for name, values in found.items():
+                    spans.append(values["time"].values)
+                    parts.setdefault(name, []).append((path, loaded(of_period(values, period), path)))
+        except BundleError as error:  # may lie beside what was unpacked from it
+            found, fault = {}, error
+            if path in paths:
+                raise
         idle += [] if found else [path.name]
+    if fault is not None and not parts:
+        raise fault
     if not parts:
         known = ", ".join(key for name in names.values() for key in name.keys[:1])
         msg = f"{paths[0]}: has none of the variables of this kind of source ({known}); check sources.weather.kind"
@@ -220,7 +232,7 @@ def _unpacked(path: Path, suffixes: set[str], folder: Path) -> Path:
             if len(held) != 1:
                 names = ", ".join(each.filename for each in (held or members))[:200]
                 msg = f"{path}: holds {len(held) or 'no'} rasters or NetCDF files ({names}); unpack it and name the files"
-                raise LoamError(msg)
+                raise BundleError(msg)
             stem = Path(held[0].filename).stem
             beside = [each for each in members if Path(each.filename).name.startswith(f"{stem}.")]  # a .bil has its header beside it
             if sum(each.file_size for each in beside) > MOST_UNPACKED:

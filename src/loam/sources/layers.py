@@ -95,7 +95,7 @@ def loaded(values: xr.DataArray, path: Path) -> xr.DataArray:
     """
     try:
         values = values.load()
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError) as error:
         msg = f"{path}: {values.name} cannot be read to its end ({' '.join(str(error).split())[:100]}); the file is damaged, bring it again"
         raise LoamError(msg) from None
     return as_numbers(values, path)

@@ -114,7 +114,7 @@ def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) 
         if not (part := loaded(of_period(values, period), path)).sizes["time"]:
             raise LoamError(outside(path, values["time"].values, period))
         once = merged_times([(path, part)], key)
-        fields[name] = starting(once.odc.assign_crs(data.odc.crs), "end" if source.stamp == "end" else "start")
+        fields[name] = starting(once.odc.assign_crs(data.odc.crs), source.stamp)
     return fields
 
 
