@@ -15,9 +15,8 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Period
 from loam.errors import LoamError
-from loam.grid import around
 from loam.raster import open_dataset, open_raster
-from loam.sources.layers import loaded, merged_times, plain, require_axes, standard_times, with_time
+from loam.sources.layers import loaded, merged_times, near_area, plain, require_axes, standard_times, with_time
 from loam.sources.providers import Fields, Name
 from loam.walk import regular_files
 
@@ -145,7 +144,7 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
         layer = open_raster(path)
         labels = {str(path.name): set(re.split(r"[_\-.]", path.stem.lower()))}
         found = {name: layer for name in _assigned(names, labels, path)}
-        return {name: _dressed(around(values, box, 1), names[name], path) for name, values in found.items()}
+        return {name: _dressed(near_area(values, box, path), names[name], path) for name, values in found.items()}
     data = with_time(open_dataset(path), path)
     fields = [str(key) for key, values in data.data_vars.items() if {"y", "x"} <= set(values.dims)]
     wanted = _assigned(names, {str(key): {str(key).lower()} for key in data.data_vars}, path)
@@ -153,7 +152,7 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
         wanted = _assigned(names, {fields[0]: set(re.split(r"[_\-.]", path.stem.lower()))}, path)
     for key in wanted.values():
         require_axes(data[key], path)
-    near = around(data[list(wanted.values())], box, 1) if wanted else data
+    near = near_area(data[list(wanted.values())], box, path) if wanted else data
     return {name: _dressed(near[key], names[name], path) for name, key in wanted.items()}
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
+from loam.grid import around
 from loam.sources.units import as_numbers
 
 TIME_NAMES = {"time", "valid_time", "day", "date", "datetime", "times", "t"}
@@ -85,6 +87,21 @@ def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "
     if nowhere is not None:
         msg = f"{path}: {values.name} has no coordinates along {nowhere}, so that its place is not known; add them to the file"
         raise LoamError(msg)
+
+
+def near_area(data: Any, box: GeoBox, path: Path) -> Any:
+    """The cells around the area, and one more on every side.
+
+    Raises:
+        LoamError: the axes do not say where that is.
+    """
+    try:
+        return around(data, box, 1)
+    except LoamError as error:
+        raise LoamError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    except (ValueError, TypeError, ArithmeticError, IndexError) as error:
+        msg = f"{path}: its coordinates x and y tell no place ({' '.join(str(error).split())[:100]}); correct them"
+        raise LoamError(msg) from None
 
 
 def loaded(values: xr.DataArray, path: Path) -> xr.DataArray:

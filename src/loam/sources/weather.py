@@ -9,12 +9,12 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Period, Weather
 from loam.errors import LoamError
-from loam.grid import around, target_grid, to_grid
+from loam.grid import target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
 from loam.sources.cf import find_variables
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
-from loam.sources.layers import loaded, merged_times, plain, require_axes, standard_times, with_time
+from loam.sources.layers import loaded, merged_times, near_area, plain, require_axes, standard_times, with_time
 from loam.sources.plausible import require_plausible
 from loam.sources.providers import PROVIDERS, Fields
 from loam.sources.stations import station_fields
@@ -106,7 +106,7 @@ def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) 
     found = find_variables(data, source, path)
     for key in found.values():
         require_axes(data[key], path)
-    near = around(data[list(found.values())], box, 1)
+    near = near_area(data[list(found.values())], box, path)
     fields = {}
     for name, key in found.items():
         values = plain(near[key], path)
