@@ -279,6 +279,12 @@ def test_two_files_of_one_place_are_refused(tmp_path, box, layer, soil_source, c
         read_soil([tmp_path], source, box)
 
 
+def test_another_raster_beside_a_map_of_keys_is_refused(two_surveys, box, layer, soil_source) -> None:
+    layer(np.zeros((box.shape[0], 14), np.int32), on=box[:, 2:]).rio.to_raster(two_surveys / "valu1.tif")
+    with pytest.raises(LoamError, match=r"valu1.tif: holds map unit keys of the same place as .*mapunits.tif"):
+        read_soil([two_surveys], soil_source(), box)
+
+
 def test_shares_called_percent_and_zero_texture_are_no_soil(tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("sand", "clay"):
         layer(np.full(box.shape, 0.4, np.float32)).rio.to_raster(tmp_path / f"{name}_0-5cm_mean.tif")

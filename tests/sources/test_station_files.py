@@ -55,6 +55,8 @@ def test_columns_that_nobody_mapped_are_passed_over(read) -> None:
     assert got == {"precipitation": [1.5, 2.5, 3.5], "temperature_max": [1, 2, 3], "temperature_min": [-7, -6, -5]}
     with pytest.raises(LoamError, match=r"no table has column TAVG \(sources.weather.variables.temperature\)"):
         read({"a.csv": text}, variables=mapping | {"temperature": "TAVG"})
+    with pytest.raises(LoamError, match=r"PRCP is named for precipitation, evapotranspiration"):
+        read({"a.csv": text}, variables=mapping | {"evapotranspiration": "PRCP"})
     with pytest.raises(LoamError, match=r"sources.weather.variables.rain: unknown name"):
         read({"a.csv": text}, variables=mapping | {"rain": "PRCP"})
 
@@ -97,6 +99,8 @@ def test_an_hour_without_a_row_leaves_no_sum_but_a_mean(read) -> None:
         (HEAD.upper() + rows(), r"has no column station \(it has: STATION, TIME"),
         ("station,time,latitude,longitude,snow,x\n" + rows(), "has no column of weather under Loam's names"),
         (HEAD, "no line below its header"),
+        (HEAD + rows().replace("2020", "1999"), r"no station has a value in the period .* \(they have 1999-01-01 to 1999-01-03\)"),
+        (HEAD + rows(1, hour="T00:00") + rows(1, hour="T01:00") + rows(1, hour="T02:00"), "none of their days has all its hours"),
         ("Date,Site (2147) Precipitation Increment (mm),x\n2020-01-01,2.5,1\n", "has no column station"),
     ],
 )  # fmt: skip

@@ -112,6 +112,15 @@ def test_files_of_other_units_are_not_joined(read) -> None:
     refused(read, parts, r"b.nc: precipitation has units 'm', but 'mm' in .*a\.nc", "era5_land", stamp="own_day")
 
 
+def test_a_raster_of_several_bands_is_named(tmp_path: Path) -> None:
+    import rioxarray  # noqa: F401  (registers .rio)
+
+    bands = RAIN.rename(latitude="y", longitude="x").astype("f4").rename(time="band").assign_coords(band=np.arange(10))
+    bands.rio.write_crs("EPSG:4326").rio.to_raster(tmp_path / "PRISM_ppt_20200101.tif")
+    with pytest.raises(LoamError, match="has 10 bands"):
+        read_weather([tmp_path], source("prism"), BOX, None, PERIOD)
+
+
 # --- Which axis ---
 
 

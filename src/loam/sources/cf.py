@@ -1,6 +1,7 @@
 """Which variable of a CF file is which of Loam's: by mapping, by name, by standard name and cell methods."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import xarray as xr
@@ -18,19 +19,12 @@ def find_variables(data: xr.Dataset, source: Weather, path: Path) -> dict[str, s
     Raises:
         LoamError: a mapping leads nowhere, several variables are one, or none is known.
     """
+    require_mapping(source, VARIABLES)
     for name, key in source.variables.items():
-        if name not in VARIABLES:
-            msg = f"sources.weather.variables.{name}: unknown name; known are {', '.join(VARIABLES)}"
-            raise LoamError(msg)
         if key not in data.data_vars:
             have = ", ".join(map(str, data.data_vars))
             msg = f"{path}: variable {key} (sources.weather.variables.{name}) is missing; it has {have}"
             raise LoamError(msg)
-    if len(set(source.variables.values())) < len(source.variables):
-        twice = next(key for key in source.variables.values() if list(source.variables.values()).count(key) > 1)
-        names = ", ".join(name for name, key in source.variables.items() if key == twice)
-        msg = f"sources.weather.variables: {twice} is named for {names}; name one variable for each"
-        raise LoamError(msg)
     found = {name: source.variables.get(name) or _lone(data, name, source, path) for name in VARIABLES}
     known = {name: key for name, key in found.items() if key is not None}
     if not known:
@@ -40,6 +34,24 @@ def find_variables(data: xr.Dataset, source: Weather, path: Path) -> dict[str, s
         )
         raise LoamError(msg)
     return known
+
+
+def require_mapping(source: Weather, known: Collection[str]) -> None:
+    """Stop where `sources.weather.variables` has a name that is none of Loam's, or one of the file's twice.
+
+    Raises:
+        LoamError: it has.
+    """
+    unknown = next((name for name in source.variables if name not in known), None)
+    if unknown is not None:
+        msg = f"sources.weather.variables.{unknown}: unknown name; known are {', '.join(known)}"
+        raise LoamError(msg)
+    theirs = list(source.variables.values())
+    twice = next((key for key in theirs if theirs.count(key) > 1), None)
+    if twice is not None:
+        names = ", ".join(ours for ours, key in source.variables.items() if key == twice)
+        msg = f"sources.weather.variables: {twice} is named for {names}; name one variable for each"
+        raise LoamError(msg)
 
 
 def _lone(data: xr.Dataset, name: str, source: Weather, path: Path) -> str | None:

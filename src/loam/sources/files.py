@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
@@ -142,6 +143,7 @@ def outside(path: Path, times: np.ndarray, period: Period) -> str:
 def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Fields:
     if path.suffix.lower() in RASTERS:
         layer = open_raster(path)
+        _require_one_band(path)
         labels = {str(path.name): set(re.split(r"[_\-.]", path.stem.lower()))}
         found = {name: layer for name in _assigned(names, labels, path)}
         return {name: _dressed(near_area(values, box, path), names[name], path) for name, values in found.items()}
@@ -154,6 +156,14 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
         require_axes(data[key], path)
     near = near_area(data[list(wanted.values())], box, path) if wanted else data
     return {name: _dressed(near[key], names[name], path) for name, key in wanted.items()}
+
+
+def _require_one_band(path: Path) -> None:
+    with rasterio.open(path) as file:
+        if file.count > 1:
+            bands = ", ".join(str(text) for text in file.descriptions if text) or "without names"
+            msg = f"{path}: has {file.count} bands ({bands[:100]}), of which one is wanted; write a raster of each day and variable"
+            raise LoamError(msg)
 
 
 def _assigned(names: Mapping[str, Name], labels: Mapping[str, set[str]], path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from loam.config import Soil
 from loam.errors import LoamError
 from loam.sources.files import RASTERS, listed
-from loam.sources.tiles import joined_tiles, place_of
+from loam.sources.tiles import Place, joined_tiles, place_of
 
 CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
 Converter = tuple[str, Callable[[xr.DataArray], xr.DataArray]]  # our name, and how their numbers become ours
@@ -120,19 +120,29 @@ def _depths(part: str) -> list[tuple[int, int]]:
 
 
 def distinct(paths: list[Path], what: str) -> list[Path]:
-    """Tiles, each of a place of its own; copies of one file count once.
+    """Tiles, each of a place of its own; copies of one file count once. A VRT may lie beside the tiles that it joins, and counts last.
 
     Raises:
         LoamError: two files of other content cover one place.
     """
-    places: dict[tuple[float, ...], Path] = {}
-    for path in paths:
+    kept: list[tuple[Path, Place]] = []
+    joins = [path for path in paths if path.suffix.lower() == ".vrt"]
+    for path in (path for path in paths if path not in joins):
         place = place_of(path)
-        other = places.setdefault(place, path)
-        if other != path and not filecmp.cmp(path, other, shallow=False):
+        other = next((known for known, theirs in kept if _same(place, theirs)), None)
+        if other is None:
+            kept.append((path, place))
+        elif not filecmp.cmp(path, other, shallow=False):
             msg = f"{path}: holds {what} of the same place as {other}; keep one of them, or name it in sources.soil.path"
             raise LoamError(msg)
-    return list(places.values())
+    return [path for path, _ in kept] + joins
+
+
+def _same(one: Place, other: Place) -> bool:
+    """Whether half of the smaller tile lies within the other: neighbours share no more than a rim."""
+    (west, south, east, north), (west2, south2, east2, north2) = one[0], other[0]
+    shared = max(0.0, min(east, east2) - max(west, west2)) * max(0.0, min(north, north2) - max(south, south2))
+    return one[1] == other[1] and shared > 0.5 * min((east - west) * (north - south), (east2 - west2) * (north2 - south2))
 
 
 def _weighted(parts: list[tuple[xr.DataArray, float]]) -> xr.DataArray:

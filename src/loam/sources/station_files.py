@@ -142,6 +142,9 @@ def _ismn(path: Path) -> pd.DataFrame | None:
     # Networks may have stations of the same name.
     station = one.station if one.network == one.station else f"{one.network}/{one.station}"
     good = one.flag.str.startswith(ISMN_GOOD)
+    if not good.any():
+        text = "%s: no value has a flag of %s, and none is used; it has %s"
+        logging.getLogger(__name__).warning(text, path, ", ".join(ISMN_GOOD), ", ".join(sorted(one.flag.unique())[:6]))
     return pd.DataFrame({"station": station, "time": one.time} | place | {name: one.value.where(good)})
 
 

@@ -15,6 +15,7 @@ from pyproj import Geod, Transformer
 from loam.config import Period, Weather
 from loam.errors import LoamError
 from loam.grid import empty_like_grid
+from loam.sources.cf import require_mapping
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import LONGEST_WINDOW, listed
 from loam.sources.idw import distance_weights, left_out, root_mean_square, weighted_means
@@ -25,6 +26,7 @@ from loam.tables import NoTableError
 SUFFIXES = {".csv", ".txt", ".tsv", ".stm"}
 SUMMED = ("precipitation", "solar_radiation", "evapotranspiration")
 LAPSING = ("temperature", "dewpoint")  # names that begin so fall with height
+MOST_FILLED = 20  # times as many hours as a station has rows are filled with missing ones at most
 LONGEST_STEP_H = 47  # a station whose values are never closer than this [h] has none of days
 
 
@@ -67,10 +69,7 @@ def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
         LoamError: a file cannot be read, a column that is needed is missing, a station has no coordinates or two, or a
             time twice.
     """
-    unknown = next((name for name in source.variables if name not in KNOWN), None)
-    if unknown is not None:
-        msg = f"sources.weather.variables.{unknown}: unknown name; known are {', '.join(KNOWN)}"
-        raise LoamError(msg)
+    require_mapping(source, KNOWN)
     frames, passed = list[pd.DataFrame](), list[str]()
     fault: LoamError | None = None
     for path in listed(paths, SUFFIXES):
@@ -203,7 +202,8 @@ def _daily(values: "pd.Series[float]", name: str, day_ends_utc_h: float, told: d
 def _regular(values: xr.DataArray, hours: float) -> xr.DataArray:
     """With hours that have no row as missing ones, where the others lie on one raster."""
     step, times = np.timedelta64(round(hours * 3600), "s"), values["time"].values
-    if ((times - times[0]) % step).astype(int).any():
+    mostly_gaps = (times[-1] - times[0]) / step > MOST_FILLED * times.size
+    if mostly_gaps or ((times - times[0]) % step).astype(int).any():
         return values
     return values.reindex(time=np.arange(times[0], times[-1] + step, step))
 
@@ -218,7 +218,14 @@ def needed(days: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     weather = [name for name, values in days.data_vars.items() if "time" in values.dims]
     known = np.any([np.isfinite(inside[name].transpose("time", "station").values).any(axis=1) for name in weather], axis=0)
     if not known.any():
-        msg = f"{path}: no station has a value in the period {period.start} to {period.end}; bring those of that time"
+        some = [days[name].dropna("time", how="all")["time"].values for name in weather]
+        spans = [(each[0], each[-1]) for each in some if each.size]
+        have = (
+            f"they have {str(min(first for first, _ in spans))[:10]} to {str(max(last for _, last in spans))[:10]}"
+            if spans
+            else "none of their days has all its hours"
+        )
+        msg = f"{path}: no station has a value in the period {period.start} to {period.end} ({have}); bring those of that time"
         raise LoamError(msg)
     return inside.isel(time=known)
 

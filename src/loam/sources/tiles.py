@@ -14,6 +14,7 @@ from rasterio.vrt import WarpedVRT
 from loam.errors import LoamError
 from loam.grid import empty_like_grid
 
+Place = tuple[tuple[float, ...], str]
 SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
 
 
@@ -47,15 +48,15 @@ def joined_tiles(paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear
     return xr.DataArray(values[0], dims=("y", "x"), coords=_coords(grid)).odc.assign_crs(grid.crs)
 
 
-def place_of(path: Path) -> tuple[float, ...]:
-    """Bounds and pixel of a raster, in its own CRS.
+def place_of(path: Path) -> Place:
+    """Bounds of a raster, west, south, east, north, and their CRS as WKT.
 
     Raises:
         LoamError: it cannot be read, or has no CRS.
     """
     with ExitStack() as stack:
         tile = _opened(path, stack)
-        return (*tile.bounds, *tile.res, hash(tile.crs.to_wkt()))
+        return tuple(tile.bounds), tile.crs.to_wkt()
 
 
 def _opened(path: Path, stack: ExitStack) -> rasterio.DatasetReader:
