@@ -184,6 +184,15 @@ def test_hours_of_era5_are_not_taken_for_accumulations_of_era5_land(read) -> Non
     assert sums["precipitation"][0] == pytest.approx(rate[1:25].sum() * 1e3, abs=0.001)
 
 
+@pytest.mark.parametrize("end", [24, 23, 12, 1])
+def test_hours_cut_out_of_a_long_file_leave_whole_days(end: float, read) -> None:
+    """A mm an hour for 200 days, of which 130 are needed: the first hour's accumulation began before."""
+    hours = np.datetime64("2019-06-01T00", "ns") + np.arange(24 * 320) * np.timedelta64(1, "h")
+    total = np.where(np.arange(24 * 320) % 24 == 0, 24, np.arange(24 * 320) % 24) * 1e-3
+    got = read(xr.Dataset({"tp": field(total, hours, "m")}), "era5_land", Period(start="2020-01-01", end="2020-01-31"), day_ends_utc_h=end)
+    assert set(got["precipitation"]) == {24} and len(got["days"]) >= 120 + 31
+
+
 def test_a_packed_accumulation_may_fall_by_its_last_digit(read) -> None:
     total = np.where(np.arange(120) % 24 == 0, 24, np.arange(120) % 24) * 1e-3
     total[[13, 14]] = total[12] - 1e-6  # dry hours, by packing

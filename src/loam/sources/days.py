@@ -31,7 +31,7 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
         path: the source, for messages.
 
     Returns:
-        The same shape. Where the value of the hour before is missing, NaN.
+        As many steps, or one less where the first one's hour before is not there. Where another's is missing, NaN.
 
     Raises:
         LoamError: totals fall within a day: they are none.
@@ -56,7 +56,8 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
             "ERA5's are those of each hour: bring ERA5-Land, or read it as kind netcdf with sources.weather.stamp: end"
         )
         raise LoamError(msg)
-    return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out))
+    begun = slice(0 if since_midnight[0] else 1, None)  # what came before the first value is not in the file
+    return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out)).isel(time=begun)
 
 
 def _along(mask: np.ndarray, values: xr.DataArray) -> np.ndarray:
