@@ -220,12 +220,25 @@ def test_keys_are_read_as_spreadsheets_write_them(two_surveys, box, soil_source)
         ("component.csv", "mukey,cokey,comppct_r\n100001,1000011,most\n", "column comppct_r has 'most' in line 2"),
         ("chorizon.csv", "cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r\n1000011,0,20,sandy,10\n", "column sandtotal_r has 'sandy'"),
         ("chorizon.csv", "", "chorizon.csv: is empty"),
+        ("component.csv", "mukey,cokey,comppct_r\n100001,7,60\n100001,7,40\n", r"cokey 7 is there twice with different values \(line 3\)"),
+        ("muaggatt.csv", "mukey,hydgrpdcd\n100001,A\n100001,B\n", r"mukey 100001 is there twice with different values \(line 3\)"),
         ("chorizon.csv", "\x00\x01\x02", "holds NUL bytes"),
     ],
 )
 def test_a_damaged_table_of_a_survey_is_named(two_surveys, box, soil_source, name: str, text: str, said: str) -> None:
     (two_surveys / "MD033" / name).write_text(text)
     with pytest.raises(LoamError, match=said):
+        read_soil([two_surveys], soil_source(), box)
+
+
+def test_horizons_below_the_topsoil_and_strange_groups_are_told(two_surveys, box, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+    (two_surveys / "MD033/muaggatt.csv").write_text("mukey,hydgrpdcd\n100001,X\n100002,\n")
+    read_soil([two_surveys], soil_source(), box)
+    assert "hydgrpdcd of muaggatt.csv has ['X']" in caplog.text
+    for area in ("MD031", "MD033"):
+        table = two_surveys / area / "chorizon.csv"
+        table.write_text(table.read_text().replace(",0,20,", ",20,40,"))
+    with pytest.raises(LoamError, match="no horizon of the area's map units lies within the upper 5 cm"):
         read_soil([two_surveys], soil_source(), box)
 
 

@@ -1,5 +1,6 @@
 """SSURGO's tables: horizons into components into map units."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -89,7 +90,11 @@ def _rows(path: Path, name: str, key: str, wanted: set[str]) -> pd.DataFrame:
     for column in KEYS:
         if column in frame:
             frame = frame.assign(**{column: _keys(frame[column], path, whole=column == "mukey")})
-    frame = frame[frame[key].isin(wanted)]
+    frame = frame[frame[key].isin(wanted)].drop_duplicates()
+    alone = {"component": "cokey", "muaggatt": "mukey"}.get(name)
+    if alone is not None and (twice := frame[frame[alone].duplicated()]).size:
+        msg = f"{path}: {alone} {twice[alone].iloc[0]} is there twice with different values (line {twice.index[0]}); export the table again"
+        raise LoamError(msg)
     figures = [str(column) for column in frame if column not in {*KEYS, "hydgrpdcd"}]
     return frame.assign(**{column: numbers(frame[column], path, table.decimal) for column in figures})
 
@@ -128,6 +133,9 @@ def map_unit_properties(tables: Mapping[str, pd.DataFrame], depth_cm: float) -> 
     }
     properties = pd.DataFrame(found).sort_index()
     if "muaggatt" in tables:
+        strange = sorted({*tables["muaggatt"]["hydgrpdcd"]} - {*GROUPS, ""})
+        if strange:
+            logging.getLogger(__name__).warning("hydgrpdcd of muaggatt.csv has %s, which is no hydrologic group and not used", strange)
         groups = tables["muaggatt"].assign(mukey=tables["muaggatt"]["mukey"].astype("int64")).set_index("mukey")["hydgrpdcd"]
         properties["hydrologic_group"] = groups.map(GROUPS).reindex(properties.index)
     return properties
