@@ -12,9 +12,9 @@ from loam.__main__ import COMMANDS
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
-    "grid", "raster", "walk", "axes", "axis_names", "crs", "tiles", "voids", "config", "errors", "features", "parts",
-    "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage", "frost", "pedotransfer",
-    "yaml_file", "aoi", "polygons", "paths", "faults", "integrity", "swap", "contents",
+    "grid", "raster", "walk", "axes", "axis_names", "crs", "tiles", "voids", "config", "errors", "features",
+    "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage", "frost", "pedotransfer",
+    "yaml_file", "aoi", "polygons", "paths", "faults", "integrity", "swap", "contents", "tables", "networks",
 }  # fmt: skip
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
 ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}

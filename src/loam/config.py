@@ -172,8 +172,9 @@ class Weather(Section):
     )
     path: Paths = Field(description="file, folder, glob, or a list of files")
     variables: dict[str, str] = Field(description="Loam's name: the file's name, for variables that are not found by themselves")
-    stamp: Literal["start", "end"] = Field(
-        description="whether a value's time is the start or the end of what it covers; for kinds netcdf and stations"
+    stamp: Literal["start", "end", "own_day"] = Field(
+        description="whether a value's time is the start or the end of what it covers, for kinds netcdf and stations; 'own_day': daily "
+        "totals are those of their stamp's day, also of kind era5_land, which are otherwise those of the day before"
     )
     day_ends_utc_h: float = Field(gt=0, le=24, description="hour at which a day's totals end, where the source is sub-daily [h, UTC]")
     stations: Stations

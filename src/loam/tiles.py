@@ -19,6 +19,7 @@ SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolatio
 SMALLEST_PIXEL, LARGEST_PIXEL = 1e-9, 1e9  # degrees or metres; beyond lies a damaged geotransform
 MOST_PX = 4e9  # that are joined
 ALIGNED_PX = 0.01  # two tiles share a grid where their pixels lie this near to each other [pixel]
+Place = tuple[tuple[float, ...], str]
 Values = Callable[[Path, np.ndarray], np.ndarray]
 
 
@@ -89,6 +90,16 @@ def opened(path: Path) -> Tile:
     except rasterio.errors.RasterioError as error:
         msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
+
+
+def place_of(path: Path) -> Place:
+    """Bounds of a raster, west, south, east, north, and their CRS as WKT.
+
+    Raises:
+        LoamError: as `opened`.
+    """
+    tile = opened(path)
+    return tuple(tile.box.extent.boundingbox)[:4], tile.crs
 
 
 def require_placed(file: Any, path: Path) -> None:

@@ -14,7 +14,8 @@ from pyproj import Transformer
 from loam.config import InSitu, StationSource
 from loam.errors import LoamError
 from loam.evaluation.insitu import pixel_of, scaled, station_scores, validate_stations
-from loam.evaluation.stations import USCRN_COLUMNS, Sensor, read_ismn, read_stations, read_uscrn
+from loam.evaluation.stations import Sensor, read_ismn, read_stations, read_uscrn
+from loam.networks import USCRN_DAILY, USCRN_HOURLY
 from loam.raster import open_dataset
 
 REAL = REPOSITORY.parent / "shared/data/insitu/uscrn_manhattan_ks"
@@ -44,7 +45,7 @@ def test_the_real_file_is_read_as_it_is() -> None:
 
 
 def uscrn_line(day: str, moisture: float) -> str:
-    values = dict.fromkeys(USCRN_COLUMNS, "-9999.0") | {name: "-99.0" for name in USCRN_COLUMNS if name.startswith("SOIL_MOISTURE")}
+    values = dict.fromkeys(USCRN_DAILY, "-9999.0") | {name: "-99.0" for name in USCRN_DAILY if name.startswith("SOIL_MOISTURE")}
     values |= {
         "WBANNO": "53974",
         "LST_DATE": day,
@@ -72,6 +73,37 @@ def test_a_file_that_is_no_station_and_one_without_shallow_sensors_are_one_clear
     (tmp_path / "dry.txt").write_text(uscrn_line("20220101", -99) + "\n")
     with pytest.raises(LoamError, match=r"has no soil moisture of 0\.1 m or less"):
         read_stations("uscrn", tmp_path / "dry.txt", 0.1, ("G",))
+
+
+def test_uscrn_hourly_files_and_other_ones_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hourly = " ".join(["53974", "20220101", *["0"] * (len(USCRN_HOURLY) - 2)])
+    (tmp_path / "CRNH0203-2022-Here.txt").write_text(hourly + "\n")
+    with pytest.raises(LoamError, match=r"holds no daily file of USCRN \(CRND0103\), but CRNH0203-2022-Here.txt"):
+        read_stations("uscrn", tmp_path, 0.1, ("G",))
+    with pytest.raises(LoamError, match=r"is no daily file of USCRN .* but an hourly one \(CRNH0203\)"):
+        read_stations("uscrn", tmp_path / "CRNH0203-2022-Here.txt", 0.1, ("G",))
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/CRND0103-2022-Here.txt").write_text(uscrn_line("20220704", 0.2) + "\n")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert len(read_stations("uscrn", tmp_path, 0.1, ("G",))) == 1
+    assert "1 files are no daily files of USCRN (CRND0103) and are passed over: CRNH0203-2022-Here.txt" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("\x00\x00", "is empty"),
+        (uscrn_line("20220132", 0.2), "column LST_DATE cannot be read"),
+        (uscrn_line("20220101", 0.2).replace("0.200", "  wet"), "column SOIL_MOISTURE_5_DAILY has 'wet' in line 1"),
+        (uscrn_line("20220101", 0.2).replace("39.10", "139.1"), "latitude 139.1, outside -90 to 90"),
+        (uscrn_line("20220101", 0.2) + "\n" + uscrn_line("20220101", 0.3), "has 2022-01-01 twice with different moisture"),
+    ],
+)
+def test_a_damaged_file_of_uscrn_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "CRND0103-2022-Here.txt").write_text(text)
+    with pytest.raises(LoamError, match=said):
+        read_stations("uscrn", tmp_path / "CRND0103-2022-Here.txt", 0.1, ("G",))
 
 
 # --- ISMN ---
@@ -120,6 +152,36 @@ def test_deep_sensors_of_the_ismn_are_left_out_and_no_folder_is_one_clear_line(t
         read_stations("ismn", tmp_path / "ismn", 0.1, ("G",))
     with pytest.raises(LoamError, match=r"nowhere: cannot be read as an ISMN download"):
         read_stations("ismn", tmp_path / "nowhere", 0.1, ("G",))
+
+
+@pytest.mark.parametrize("flag", ["U", "M", "D02"])
+def test_no_good_flag_is_told_with_the_flags_that_are_there(tmp_path: Path, flag: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Older downloads of the ISMN know no flag but U: the depth is not at fault."""
+    write_ismn(tmp_path / "ismn", "header")
+    (station,) = (tmp_path / "ismn").rglob("*.stm")
+    station.write_text(station.read_text().replace(" G M", f" {flag} M"))
+    with pytest.raises(LoamError, match=rf"no value has one of evaluation.stations.good_flags = \[G\]; it has {flag} \(3\)") as caught:
+        read_stations("ismn", tmp_path / "ismn", 0.1, ("G",))
+    assert "max_depth_m" not in str(caught.value)
+    (sensor,) = read_stations("ismn", tmp_path / "ismn", 0.1, ("G", flag))
+    assert sensor.moisture["2022-07-03"] == 0.3
+    other = tmp_path / "ismn/NET/Vale"
+    other.mkdir()
+    good = station.read_text().replace(f" {flag} M", " G M").replace("Hill", "Vale")
+    (other / station.name.replace("Hill", "Vale")).write_text(good)
+    assert [one.station for one in read_stations("ismn", tmp_path / "ismn", 0.1, ("G",))] == ["Vale"]
+    assert "1 sensors have no value with one of evaluation.stations.good_flags" in caplog.text and "NET/Hill" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 99, b"x\n", b"\xff\xfe\x00"])
+def test_a_damaged_download_of_the_ismn_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "NET/Hill").mkdir(parents=True)
+    (tmp_path / "NET/Hill/NET_NET_Hill_sm_0.050000_0.050000_Probe-A_20220701_20220704.stm").write_bytes(content)
+    (tmp_path / "d.zip").write_bytes(content)
+    for path in (tmp_path / "NET", tmp_path / "d.zip"):
+        with pytest.raises(LoamError, match=r"cannot be read as an ISMN download|no soil moisture") as caught:
+            read_stations("ismn", path, 0.1, ("G",))
+        assert "\n" not in str(caught.value)
 
 
 # --- Validation ---

@@ -37,5 +37,5 @@ def test_openeos_digital_numbers_are_backscatter_and_its_fill_is_none(openeo: Pa
         assert (np.isnan(decibel) == ((digits == 65534) | (digits == 0))).all()
         assert np.isnan(decibel).any()
         assert abs(np.nanmedian(decibel) - usual_db) < 4
-    with pytest.raises(LoamError, match=r"vv reaches from .* with units ''; correct its units, or declare its nodata value"):
+    with pytest.raises(LoamError, match=r"vv reaches from .* with units '1'; correct its units, or declare its nodata value"):
         linear_power(open_cube(path, PERIOD)["vv"], path)

@@ -1,5 +1,7 @@
 """What is found out before the first job."""
 
+import os
+
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401  (registers .rio)
@@ -113,3 +115,39 @@ def test_weather_without_wind_says_what_to_set(site, tmp_path) -> None:
     with pytest.raises(LoamError, match=r"no wind_speed; .* covariates.weather.missing_wind_m_s"):
         check_inputs(site(sources=calm))
     check_inputs(site(sources=calm, covariates={"weather": {"missing_wind_m_s": 2}}))
+
+
+def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(site, tmp_path, box, layer, caplog) -> None:
+    def soil(name: str, variables: tuple[str, ...] = (), **fields):
+        xr.Dataset(fields).odc.assign_crs(box.crs).to_netcdf(tmp_path / name)
+        return site(sources={"soil": {"kind": "netcdf", "path": str(tmp_path / name), "variables": list(variables)}})
+
+    flat = layer(np.full(box.shape, 40.0), units="%")
+    deep = flat.expand_dims(depth=[5, 15])
+    check_inputs(soil("two.nc", sand=flat, clay=deep))
+    assert "clay have other axes than y and x, and are not used" in caplog.text
+    with pytest.raises(LoamError, match=r"clay has an axis depth of 2 values \(5, 15\)"):
+        check_inputs(soil("named.nc", ("clay",), sand=flat, clay=deep))
+    with pytest.raises(LoamError, match="clay has an axis depth of 2 values"):
+        check_inputs(soil("deep.nc", clay=deep))
+
+
+def test_weather_that_cannot_be_true_is_named_before_the_first_job(site, tmp_path) -> None:
+    weather = xr.load_dataset(tmp_path / "weather.nc")
+    rain = np.random.default_rng(1).gamma(0.3, 8.0, 90) / 1000
+    weather["rain"] = weather["rain"].copy(data=np.broadcast_to(rain[:, None, None], weather["rain"].shape))
+    weather.to_netcdf(tmp_path / "metres.nc")
+    with pytest.raises(LoamError, match=r"precipitation is .* mm a year.*; check its units"):
+        check_inputs(site(sources={"weather": {"path": str(tmp_path / "metres.nc")}}))
+
+
+def test_folders_with_loops_and_pipes_are_searched(site, tmp_path) -> None:
+    folder = tmp_path / "weather"
+    folder.mkdir()
+    (folder / "loop").symlink_to(folder)
+    (folder / "gone.nc").symlink_to(tmp_path / "nowhere.nc")
+    os.mkfifo(folder / "pipe.nc")
+    (tmp_path / "weather.nc").rename(folder / "weather.nc")
+    check_inputs(site(sources={"weather": {"path": str(folder)}}))
+    with pytest.raises(LoamError, match=r"pipe.nc: is a pipe or device"):
+        check_inputs(site(sources={"weather": {"path": str(folder / "pipe.nc")}}))

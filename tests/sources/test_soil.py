@@ -1,5 +1,7 @@
 """Soil from surveys and maps: pedotransfer against its authors' tables, providers' files, and what a bad one says."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from loam.errors import LoamError
 from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.sources.soil import TEXTURES, read_soil, soil_cover
+from loam.sources.soil_layers import _told
 
 # Saxton & Rawls (2006), table 3: sand, clay [%]; wilting point, field capacity, saturation [%]; ksat [mm/h]; density [g/cm3]
 TABLE_3 = {
@@ -168,3 +171,142 @@ def test_absurd_soil_is_named(tmp_path, box, layer, soil_source) -> None:
         (tmp_path / f"{name}_0-5cm_mean.tif").rename(tmp_path / f"{name}.tif")
     with pytest.raises(LoamError, match="no file names a property"):
         read_soil([tmp_path], soil_source(kind="soilgrids"), box)
+
+
+# --- Files as people have them ---
+
+
+def write_tables(folder, key, cokey: str, sand: float, quoted: bool = False) -> None:
+    folder.mkdir(exist_ok=True)
+    mukey = f'"{key:,}"' if quoted else key
+    (folder / "component.csv").write_text(f"mukey,cokey,comppct_r\n{mukey},{cokey},100\n")
+    (folder / "chorizon.csv").write_text(f"cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r,note\n{cokey},0,20,{sand},10,x\n")
+
+
+@pytest.fixture
+def two_surveys(tmp_path, box, layer):
+    """One raster of two map units, each in a survey area with tables of its own."""
+    keys = np.full(box.shape, 100001, np.int32)
+    keys[:, 8:] = 100002
+    layer(keys).rio.to_raster(tmp_path / "mapunits.tif")
+    for area, key, sand in (("MD031", 100002, 20), ("MD033", 100001, 60)):
+        write_tables(tmp_path / area, key, f"{key}1", sand)
+    return tmp_path
+
+
+def sands(soil) -> list[float]:
+    return np.unique(soil["sand"].values[np.isfinite(soil["sand"].values)]).tolist()
+
+
+def test_tables_of_several_survey_areas_are_joined(two_surveys, box, soil_source) -> None:
+    assert sands(read_soil([two_surveys], soil_source(), box)) == [20, 60]
+    write_tables(two_surveys / "copy", 100001, "1000011", 60)  # the same once more
+    assert sands(read_soil([two_surveys], soil_source(), box)) == [20, 60]
+    write_tables(two_surveys / "older", 100001, "1000011", 30)
+    with pytest.raises(LoamError, match=r"older/chorizon.csv: cokey 1000011 is told otherwise in .*copy|MD033"):
+        read_soil([two_surveys], soil_source(), box)
+
+
+def test_keys_are_read_as_spreadsheets_write_them(two_surveys, box, soil_source) -> None:
+    write_tables(two_surveys / "MD031", 100002, "MD031:7", 20, quoted=True)
+    (two_surveys / "MD033/component.csv").write_text("mukey,cokey,comppct_r\n100001.0,1000011.0,100\n")
+    assert sands(read_soil([two_surveys], soil_source(), box)) == [20, 60]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("component.csv", "mukey,cokey,comppct_r\nurban,1,100\n", "column mukey has 'urban' in line 2, which is no key of SSURGO"),
+        ("component.csv", "mukey,cokey,comppct_r\n100001,1000011,most\n", "column comppct_r has 'most' in line 2"),
+        ("chorizon.csv", "cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r\n1000011,0,20,sandy,10\n", "column sandtotal_r has 'sandy'"),
+        ("chorizon.csv", "", "chorizon.csv: is empty"),
+        ("component.csv", "mukey,cokey,comppct_r\n100001,7,60\n100001,7,40\n", r"cokey 7 is there twice with different values \(line 3\)"),
+        ("muaggatt.csv", "mukey,hydgrpdcd\n100001,A\n100001,B\n", r"mukey 100001 is there twice with different values \(line 3\)"),
+        ("chorizon.csv", "\x00\x01\x02", "holds NUL bytes"),
+    ],
+)
+def test_a_damaged_table_of_a_survey_is_named(two_surveys, box, soil_source, name: str, text: str, said: str) -> None:
+    (two_surveys / "MD033" / name).write_text(text)
+    with pytest.raises(LoamError, match=said):
+        read_soil([two_surveys], soil_source(), box)
+
+
+def test_horizons_below_the_topsoil_and_strange_groups_are_told(two_surveys, box, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+    (two_surveys / "MD033/muaggatt.csv").write_text("mukey,hydgrpdcd\n100001,X\n100002,\n")
+    read_soil([two_surveys], soil_source(), box)
+    assert "hydgrpdcd of muaggatt.csv has ['X']" in caplog.text
+    for area in ("MD031", "MD033"):
+        table = two_surveys / area / "chorizon.csv"
+        table.write_text(table.read_text().replace(",0,20,", ",20,40,"))
+    with pytest.raises(LoamError, match="no horizon of the area's map units lies within the upper 5 cm"):
+        read_soil([two_surveys], soil_source(), box)
+
+
+def test_numbers_of_tiles_are_no_depths(tmp_path, box, layer, soil_source) -> None:
+    """SoilGrids as files.isric.org has it, and places in names of POLARIS."""
+    for name, levels in (("sand", (400, 800)), ("clay", (200, 100))):
+        for depth, level in zip(("0-5cm", "5-15cm"), levels, strict=True):
+            for tile in ("tileSG-004-034", "tileSG-005-015"):
+                folder = tmp_path / name / f"{name}_{depth}_mean" / tile
+                folder.mkdir(parents=True)
+                on = box if tile.endswith("034") else box.translate_pix(16, 0)
+                layer(np.full(box.shape, level, np.int16), on=on).rio.to_raster(folder / f"{tile}_1-1.tif")
+    for depth_cm, sand in ((5, 40), (15, (40 + 2 * 80) / 3)):
+        assert float(read_soil([tmp_path], soil_source(kind="soilgrids", depth_cm=depth_cm), box)["sand"].mean()) == pytest.approx(
+            sand, rel=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("sand/sand_0-5cm_mean/tileSG-004-034/tileSG-004-034_1-1.tif", ("sand", 0, 5)),
+        ("clay_study/sand_5-15cm_mean.tif", ("sand", 5, 15)),
+        ("ksat/mean/15_30/lat3839_lon-77-76.tif", ("ksat", 15, 30)),
+        ("sand_0-30cm_mean.tif", ("sand", 0, 30)),
+        ("sand_0-5cm_Q0.5.tif", None),
+        ("sand_tile_4-34.tif", None),
+        ("5-15.tif", None),
+    ],
+)
+def test_names_tell_property_and_layer(path: str, expected) -> None:
+    assert _told(Path("data") / path, ("sand", "clay", "ksat")) == expected
+
+
+@pytest.mark.parametrize("name", ["sand_0-5cm_5-15cm_mean.tif", "sand_clay_0-5cm_mean.tif"])
+def test_a_name_of_two_meanings_is_refused(name: str) -> None:
+    with pytest.raises(LoamError, match="tells several properties or depths"):
+        _told(Path(name), ("sand", "clay"))
+
+
+def test_two_files_of_one_place_are_refused(tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+    for folder, level in (("new", 400), ("old", 400), ("older", 300)):
+        (tmp_path / folder).mkdir()
+        for name in ("sand", "clay"):
+            layer(np.full(box.shape, level, np.int16)).rio.to_raster(tmp_path / folder / f"{name}_0-5cm_mean.tif")
+    source = soil_source(kind="soilgrids")
+    (tmp_path / "new/legend.tif").write_bytes(b"x")
+    assert float(read_soil([tmp_path / "new", tmp_path / "old"], source, box)["sand"].mean()) == 40  # copies
+    assert "1 of 5 rasters name no mean of a property and layer, and are passed over: legend.tif" in caplog.text
+    with pytest.raises(LoamError, match=r"older/clay_0-5cm_mean.tif: holds clay of 0 to 5 cm of the same place as"):
+        read_soil([tmp_path], source, box)
+
+
+def test_another_raster_beside_a_map_of_keys_is_refused(two_surveys, box, layer, soil_source) -> None:
+    layer(np.zeros((box.shape[0], 14), np.int32), on=box[:, 2:]).rio.to_raster(two_surveys / "valu1.tif")
+    with pytest.raises(LoamError, match=r"valu1.tif: holds map unit keys of the same place as .*mapunits.tif"):
+        read_soil([two_surveys], soil_source(), box)
+
+
+def test_shares_called_percent_and_zero_texture_are_no_soil(tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("sand", "clay"):
+        layer(np.full(box.shape, 0.4, np.float32)).rio.to_raster(tmp_path / f"{name}_0-5cm_mean.tif")
+    with pytest.raises(LoamError, match=r"clay never exceeds 0\.4 %: it is a share of 1"):
+        read_soil([tmp_path], soil_source(kind="polaris"), box)
+    values = np.full(box.shape, 400, np.int16)
+    values[0] = 0  # as the web service fills
+    for name in ("sand", "clay"):
+        layer(values).rio.to_raster(tmp_path / f"{name}_0-5cm_mean.tif")
+    got = read_soil([tmp_path], soil_source(kind="soilgrids"), box)
+    assert bool(got["sand"].isel(y=0).isnull().all()) and bool(got["silt"].isel(y=0).isnull().all())
+    assert "sand and clay are both 0" in caplog.text

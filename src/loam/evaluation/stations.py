@@ -2,8 +2,9 @@
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -12,17 +13,9 @@ import numpy as np
 import pandas as pd
 
 from loam.errors import LoamError
-
-# Columns of USCRN's daily files (product CRND0103, its README): files of the network have no header and are separated by
-# spaces; files passed on with a header name the columns the same. Moisture in five depths follows the weather.
-USCRN_DEPTHS_CM = (5, 10, 20, 50, 100)
-USCRN_COLUMNS = (
-    "WBANNO", "LST_DATE", "CRX_VN", "LONGITUDE", "LATITUDE", "T_DAILY_MAX", "T_DAILY_MIN", "T_DAILY_MEAN", "T_DAILY_AVG",
-    "P_DAILY_CALC", "SOLARAD_DAILY", "SUR_TEMP_DAILY_TYPE", "SUR_TEMP_DAILY_MAX", "SUR_TEMP_DAILY_MIN", "SUR_TEMP_DAILY_AVG",
-    "RH_DAILY_MAX", "RH_DAILY_MIN", "RH_DAILY_AVG", *(f"SOIL_MOISTURE_{depth}_DAILY" for depth in USCRN_DEPTHS_CM),
-    *(f"SOIL_TEMP_{depth}_DAILY" for depth in USCRN_DEPTHS_CM),
-)  # fmt: skip
-USCRN_MISSING = -90.0  # -99 and -9999 stand for missing; moisture is never below 0
+from loam.networks import DEPTHS_CM, USCRN_DAILY, USCRN_HOURLY, require_place, uscrn_table, uscrn_values
+from loam.tables import NoTableError, Table, brief, times
+from loam.walk import regular_files
 
 
 @dataclass(frozen=True)
@@ -49,16 +42,10 @@ def read_stations(kind: str, path: Path, max_depth_m: float, good_flags: Sequenc
     Raises:
         LoamError: nothing there can be read.
     """
-    sensors = list(read_uscrn(path, max_depth_m) if kind == "uscrn" else read_ismn(path, max_depth_m, good_flags))
-    if not sensors:
-        msg = (
-            f"{path}: has no soil moisture of {max_depth_m:g} m or less (evaluation.stations.sources); mend the path, or raise max_depth_m"
-        )
-        raise LoamError(msg)
-    return sensors
+    return read_uscrn(path, max_depth_m) if kind == "uscrn" else read_ismn(path, max_depth_m, good_flags)
 
 
-def read_uscrn(path: Path, max_depth_m: float) -> Iterator[Sensor]:
+def read_uscrn(path: Path, max_depth_m: float) -> list[Sensor]:
     """Sensors of USCRN's daily files; files of several years of a station are joined. Days are of local standard time.
 
     Args:
@@ -66,38 +53,77 @@ def read_uscrn(path: Path, max_depth_m: float) -> Iterator[Sensor]:
         max_depth_m: lower end of the deepest sensor [m].
 
     Raises:
-        LoamError: a file is no daily file of the network.
+        LoamError: no file is a daily one of the network, two differ on a day, or no sensor is so shallow.
     """
-    files = [path] if path.is_file() else sorted(each for each in path.glob("*") if each.suffix in {".txt", ".csv"})
-    tables = [(each, _uscrn_table(each, alone=path.is_file())) for each in files]
-    known = [table.assign(station=_uscrn_name(each)) for each, table in tables if table is not None]
-    if not known:
-        return
-    for (_, name), table in pd.concat(known).groupby(["WBANNO", "station"]):
-        days = pd.to_datetime(table["LST_DATE"].astype(str), format="%Y%m%d")
-        for depth in USCRN_DEPTHS_CM:
-            values = pd.Series(table[f"SOIL_MOISTURE_{depth}_DAILY"].to_numpy(float), index=pd.DatetimeIndex(days)).sort_index()
-            values = values[values > USCRN_MISSING]
-            if depth / 100 <= max_depth_m and len(values):
-                place = float(table["LATITUDE"].iloc[-1]), float(table["LONGITUDE"].iloc[-1])
-                yield Sensor("USCRN", str(name), *place, depth / 100, values[~values.index.duplicated()])
+    files = [path] if not path.is_dir() else [each for each in regular_files(path) if each.suffix.lower() in {".txt", ".csv"}]
+    tables, passed = list[tuple[Path, Table]](), list[str]()
+    for each in files:
+        table = _uscrn_table(each, alone=each == path)
+        passed += [each.name] if table is None else []
+        tables += [] if table is None else [(each, table)]
+    if not tables:
+        inside = ", ".join(passed)[:200] or "nothing"
+        msg = f"{path}: holds no daily file of USCRN (CRND0103), but {inside}; name another in evaluation.stations"
+        raise LoamError(msg)
+    if passed:
+        text = "%s: %d files are no daily files of USCRN (CRND0103) and are passed over: %s"
+        logging.getLogger(__name__).warning(text, path, len(passed), ", ".join(passed)[:300])
+    sensors = [sensor for station in _by_station(tables) for sensor in _uscrn_sensors(station, max_depth_m)]
+    if not sensors:
+        shallow = [f"{depth / 100:g}" for depth in DEPTHS_CM if depth / 100 <= max_depth_m]
+        reason = f"no value at {', '.join(shallow)} m" if shallow else f"the network's first sensor is at {DEPTHS_CM[0] / 100:g} m"
+        raise LoamError(_none_shallow(path, max_depth_m, reason))
+    return sensors
 
 
-def _uscrn_table(path: Path, *, alone: bool) -> pd.DataFrame | None:
+def _none_shallow(path: Path, max_depth_m: float, reason: str) -> str:
+    return (
+        f"{path}: has no soil moisture of {max_depth_m:g} m or less: {reason} (evaluation.stations.sources); "
+        "correct the path, or raise max_depth_m"
+    )
+
+
+def _by_station(tables: Sequence[tuple[Path, Table]]) -> Iterator[list[tuple[Path, Table]]]:
+    """Files of one station together, by its number."""
+    found: dict[str, list[tuple[Path, Table]]] = {}
+    for path, table in tables:
+        found.setdefault(str(table.frame["WBANNO"].iloc[0]), []).append((path, table))
+    yield from found.values()
+
+
+def _uscrn_sensors(station: Sequence[tuple[Path, Table]], max_depth_m: float) -> Iterator[Sensor]:
+    path, last = station[-1]
+    place = float(uscrn_values(last, "LATITUDE").iloc[-1]), float(uscrn_values(last, "LONGITUDE").iloc[-1])
+    require_place(*place, path, _uscrn_name(path))
+    for depth in (depth for depth in DEPTHS_CM if depth / 100 <= max_depth_m):
+        parts = [
+            pd.Series(
+                uscrn_values(table, f"SOIL_MOISTURE_{depth}_DAILY").to_numpy(), index=pd.DatetimeIndex(times(table.frame["LST_DATE"], each))
+            )
+            for each, table in station
+        ]
+        values = pd.concat(parts).dropna().sort_index()
+        again = values.groupby(level=0).agg(["min", "max"])
+        if (apart := again.index[again["max"] != again["min"]]).size:
+            msg = f"{path}: station {_uscrn_name(path)} has {apart[0]:%Y-%m-%d} twice with different moisture; keep one file of each year"
+            raise LoamError(msg)
+        if len(values):
+            yield Sensor("USCRN", _uscrn_name(path), *place, depth / 100, values[~values.index.duplicated()])
+
+
+def _uscrn_table(path: Path, *, alone: bool) -> Table | None:
     """Content of a daily file; None where a file of a folder is something else."""
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    if first.startswith("WBANNO,"):
-        table = pd.read_csv(path, encoding="utf-8-sig")
-    elif len(first.split()) == len(USCRN_COLUMNS):
-        table = pd.read_csv(path, sep=r"\s+", header=None, names=list(USCRN_COLUMNS))
-    else:
-        table = pd.DataFrame()
-    if set(USCRN_COLUMNS) <= set(table.columns):
+    try:
+        table = uscrn_table(path)
+    except NoTableError:
+        table = None
+    if table is not None and {*USCRN_DAILY} <= {*table.frame.columns} and len(table.frame):
         return table
     if alone:
+        hourly = " but an hourly one (CRNH0203)" if uscrn_table(path, USCRN_HOURLY) is not None else ""
         msg = (
-            f"{path}: is no daily file of USCRN (CRND0103: {len(USCRN_COLUMNS)} columns, WBANNO first); name another in evaluation.stations"
+            f"{path}: is no daily file of USCRN (CRND0103: {len(USCRN_DAILY)} columns, WBANNO first){hourly}; name another in "
+            "evaluation.stations"
         )
         raise LoamError(msg)
     return None
@@ -108,32 +134,69 @@ def _uscrn_name(path: Path) -> str:
     return path.stem.rpartition("-")[2]
 
 
-def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> Iterator[Sensor]:
+def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list[Sensor]:
     """Sensors of an ISMN download, daily means (UTC) of the values with a good flag, by the `ismn` reader.
 
     Args:
         path: folder or zip as downloaded, with networks and stations within.
         max_depth_m: lower end of the deepest sensor [m].
-        good_flags: kept; 'G' is good.
+        good_flags: kept; 'G' is good, 'U' unknown: older downloads have no other.
 
     Raises:
-        LoamError: the folder cannot be read.
+        LoamError: the folder cannot be read, all sensors are deeper, or no value has a good flag.
     """
     from ismn.interface import ISMN_Interface
 
-    logging.getLogger("ismn").setLevel(logging.ERROR)
+    sensors, depths, flags, idle = list[Sensor](), list[float](), Counter[str](), list[str]()
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it prints a greeting and a bar
+            with _quiet():
                 found = ISMN_Interface(str(path), meta_path=scratch, temp_root=scratch)
+                for network, station, sensor in found.collection.iter_sensors(variable="soil_moisture"):
+                    depths.append(float(sensor.depth.end))
+                    if sensor.depth.end > max_depth_m:
+                        continue
+                    data = sensor.read_data()
+                    flags.update(data["soil_moisture_flag"].astype(str))
+                    moisture, place = _daily(data, good_flags), (float(station.lat), float(station.lon))
+                    if len(moisture):
+                        sensors.append(Sensor(network.name, station.name, *place, depths[-1], moisture))
+                    else:
+                        idle.append(f"{network.name}/{station.name}")
         except Exception as error:
-            msg = f"{path}: cannot be read as an ISMN download ({str(error).splitlines()[0][:100]}); name its folder in evaluation.stations"
+            msg = f"{path}: cannot be read as an ISMN download ({brief(error)}); name its folder in evaluation.stations"
             raise LoamError(msg) from None
-        for network, station, sensor in found.collection.iter_sensors(variable="soil_moisture"):
-            if sensor.depth.end <= max_depth_m:
-                moisture = _daily(sensor.read_data(), good_flags)
-                if len(moisture):
-                    yield Sensor(network.name, station.name, float(station.lat), float(station.lon), float(sensor.depth.end), moisture)
+    if not sensors:
+        raise LoamError(_no_flag(path, good_flags, flags) if idle else _none_shallow(path, max_depth_m, _depths(depths)))
+    if idle:
+        text = "%s: %d sensors have no value with one of evaluation.stations.good_flags = %s, and are not used: %s"
+        logging.getLogger(__name__).warning(text, path, len(idle), list(good_flags), ", ".join(idle)[:300])
+    return sensors
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the ismn reader prints, and logs of every file without a list of its own."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _depths(depths: Sequence[float]) -> str:
+    known = ", ".join(f"{depth:g}" for depth in sorted(set(depths))[:8])
+    return f"its sensors reach to {known} m" if known else "it has no sensor of it at all"
+
+
+def _no_flag(path: Path, good_flags: Sequence[str], flags: Counter[str]) -> str:
+    have = ", ".join(f"{flag} ({count})" for flag, count in flags.most_common(6)) or "no value at all"
+    return (
+        f"{path}: no value has one of evaluation.stations.good_flags = [{', '.join(good_flags)}]; it has {have}; add those that are good "
+        "for you (U is unknown: older downloads have no other)"
+    )
 
 
 def _daily(data: pd.DataFrame, good_flags: Sequence[str]) -> "pd.Series[float]":

@@ -16,6 +16,7 @@ from loam.grid import covered_share, target_grid
 from loam.raster import open_dataset, require
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.dem import mosaic
+from loam.sources.layers import plain
 from loam.sources.ndvi import first_look
 from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
@@ -146,6 +147,15 @@ def _check_soil(paths: list[Path], cfg: Config, box: GeoBox) -> None:
         return
     data = open_dataset(paths[0])
     require(data, source.variables, paths[0])
+    flat = [str(name) for name, values in data.data_vars.items() if {*values.dims} == {"y", "x"}]
+    for name in source.variables or flat[:1] or [str(name) for name in data.data_vars][:1]:
+        plain(data[name], paths[0], ("y", "x"))
+    if not source.variables and len(flat) < len(data.data_vars):
+        idle = ", ".join(str(name) for name in data.data_vars if name not in flat)
+        text = (
+            "%s: %s have other axes than y and x, and are not used; choose a layer of them, or name those to use in sources.soil.variables"
+        )
+        logging.getLogger(__name__).warning(text, paths[0], idle)
     require_cover(data, box, paths[0], "sources.soil")
 
 

@@ -1,11 +1,17 @@
 """Days: which one a time stamp belongs to, hours into days, and calendars without a 31 December."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
+
+from loam.errors import LoamError
 
 DAY = np.timedelta64(1, "D")
 KNOWN_SHARE = 0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
 HOUR_NS = 3_600_000_000_000
+DAILY_H = 23  # values so far apart [h] are daily
+ROUNDING_SHARE, ROUNDING_M = 1e-3, 2e-5  # of the largest total, and [m]: an accumulation falls by so much where it is packed
 
 
 def step_hours(times: np.ndarray) -> float:
@@ -15,22 +21,26 @@ def step_hours(times: np.ndarray) -> float:
     return float(np.median(np.diff(np.sort(times).astype("datetime64[ns]").astype(np.int64)))) / HOUR_NS
 
 
-def deaccumulated(values: xr.DataArray) -> xr.DataArray:
+def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
     """Totals of each step, stamped at its start, from totals since 00 UTC stamped at their end.
 
     Where there is one value a day, it is the whole day's and stands at the next day's 00:00.
 
     Args:
         values: `(time, …)`, in order of time.
+        path: the source, for messages.
 
     Returns:
-        The same shape. Where the value of the hour before is missing, NaN.
+        As many steps, or one less where the first one's hour before is not there. Where another's is missing, NaN.
+
+    Raises:
+        LoamError: totals fall within a day: they are none.
     """
     times = values["time"].values.astype("datetime64[ns]")
     hours = step_hours(times)
     step = np.timedelta64(round(hours * HOUR_NS), "ns")
     shifted = values.assign_coords(time=times - step)
-    if hours > 23:
+    if hours > DAILY_H:
         return shifted
     since_midnight = (times - step).astype("datetime64[D]") == (times - step)  # the first step after 00 UTC
     previous = values.shift(time=1)
@@ -38,7 +48,16 @@ def deaccumulated(values: xr.DataArray) -> xr.DataArray:
     known = values.copy(data=np.where(_along(follows, values), (values - previous).values, np.nan))
     out = np.where(_along(since_midnight, values), values.values, known.values)
     # Packing to 16 bits makes an accumulation fall by its last digit now and then: no rain flows back.
-    return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out))
+    fallen = out < -np.maximum(ROUNDING_SHARE * float(np.nanmax(np.abs(values.values), initial=0)), ROUNDING_M)
+    if fallen.any():
+        when = str(times[fallen.reshape(times.size, -1).any(axis=1)][0])[:16]
+        msg = (
+            f"{path}: {values.name} falls within the day ({when}), so that it is not accumulated since 00 UTC as ERA5-Land's totals are; "
+            "ERA5's are those of each hour: bring ERA5-Land, or read it as kind netcdf with sources.weather.stamp: end"
+        )
+        raise LoamError(msg)
+    begun = slice(0 if since_midnight[0] else 1, None)  # what came before the first value is not in the file
+    return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out)).isel(time=begun)
 
 
 def _along(mask: np.ndarray, values: xr.DataArray) -> np.ndarray:
@@ -77,8 +96,8 @@ def _reduced(values: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: st
 
 
 def starting(values: xr.DataArray, stamp: str) -> xr.DataArray:
-    """Values stamped at the start of what they cover, from ones stamped at 'start' or 'end'."""
-    if stamp == "start":
+    """Values stamped at the start of what they cover, from ones stamped at 'start' (or 'own_day') or 'end'."""
+    if stamp != "end":
         return values
     step = np.timedelta64(round(step_hours(values["time"].values) * HOUR_NS), "ns")
     return values.assign_coords(time=values["time"].values.astype("datetime64[ns]") - step)

@@ -3,6 +3,7 @@
 The next provider is an entry in `PROVIDERS`, and a function if its files need more than names and units.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from loam.errors import LoamError
-from loam.sources.days import deaccumulated, with_last_days_of_leap_years
+from loam.sources.days import DAILY_H, deaccumulated, step_hours, with_last_days_of_leap_years
 
 Fields = dict[str, xr.DataArray]
 
@@ -20,7 +21,7 @@ Fields = dict[str, xr.DataArray]
 class Name:
     """How a provider's files name one variable."""
 
-    keys: tuple[str, ...]  # of the variable, or first word of the file's name where it holds but one
+    keys: tuple[str, ...]  # of the variable, or a word of the file's name where it holds but one
     units: str | None = None  # where the file says none
 
 
@@ -30,14 +31,14 @@ class Provider:
 
     names: Mapping[str, Name]  # Loam's name, or a private one (with an underscore) for its function below
     days: str  # which hours a day stands for
-    adapt: Callable[[Fields, Path], Fields] = lambda fields, _: fields
+    adapt: Callable[[Fields, Path, str], Fields] = lambda fields, _, __: fields  # with the path and sources.weather.stamp
 
 
 def _as(values: xr.DataArray, units: str) -> xr.DataArray:
     return values.assign_attrs(units=units)
 
 
-def daymet(fields: Fields, path: Path) -> Fields:
+def daymet(fields: Fields, path: Path, stamp: str = "start") -> Fields:
     """Daymet: radiation is the mean over daylight; years have 365 days, 31 December is missing in leap years.
 
     Thornton et al., Daymet version 4 (doi 10.3334/ORNLDAAC/2129): energy of a day [J/m²] is `srad` times `dayl`.
@@ -51,14 +52,23 @@ def daymet(fields: Fields, path: Path) -> Fields:
     return {name: with_last_days_of_leap_years(values) for name, values in fields.items()}
 
 
-def era5_land(fields: Fields, path: Path) -> Fields:
+def era5_land(fields: Fields, path: Path, stamp: str) -> Fields:
     """ERA5-Land: totals are accumulated from 00 UTC and stamped at their end, so that 00:00 is the day before; wind has components.
 
+    Daily totals of the stamp's own day, as Earth Engine and `resample("D").sum()` make them, need `stamp` 'own_day'.
     Muñoz-Sabater et al. (2021, doi 10.5194/essd-13-4349) and the data's documentation.
     """
-    for name in ("precipitation", "solar_radiation"):
-        if name in fields:
-            fields[name] = deaccumulated(fields[name])
+    totals = [name for name in ("precipitation", "solar_radiation") if name in fields]
+    daily = [name for name in totals if step_hours(fields[name]["time"].values) > DAILY_H]
+    if daily and stamp == "start":
+        text = (
+            "%s: daily totals (%s) stamped at 00:00 are taken as those of the day before, as Copernicus stamps them; where they are "
+            "those of their own day (Earth Engine, sums by day) set sources.weather.stamp: own_day, else to end"
+        )
+        logging.getLogger(__name__).warning(text, path, ", ".join(daily))
+    for name in totals:
+        if name not in daily or stamp != "own_day":
+            fields[name] = deaccumulated(fields[name], path)
     east, north = (fields.pop(name, None) for name in ("_wind_east", "_wind_north"))
     if (east is None) != (north is None):
         msg = f"{path}: has one of the wind's components u10 and v10; bring both"
@@ -69,7 +79,7 @@ def era5_land(fields: Fields, path: Path) -> Fields:
     return fields
 
 
-def agera5(fields: Fields, path: Path) -> Fields:
+def agera5(fields: Fields, path: Path, stamp: str) -> Fields:
     """AgERA5: relative humidity comes at fixed hours of local time; their mean is the day's."""
     hours = [fields.pop(name) for name in sorted(fields) if name.startswith("_humidity_")]
     if hours:
@@ -79,7 +89,7 @@ def agera5(fields: Fields, path: Path) -> Fields:
     return fields
 
 
-def nws_qpe(fields: Fields, path: Path) -> Fields:
+def nws_qpe(fields: Fields, path: Path, stamp: str) -> Fields:
     """National Weather Service's daily precipitation: undeclared nodata of about -3.4e38 becomes NaN."""
     return {name: values.where(values > -1e30).assign_attrs(values.attrs) for name, values in fields.items()}
 

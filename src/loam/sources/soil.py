@@ -4,8 +4,7 @@ The next provider is a function from files to a dataset with some of `PROPERTIES
 """
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,8 @@ from loam.grid import coarsened, target_grid, to_grid
 from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
 from loam.raster import write_zarr
 from loam.sources.files import RASTERS, listed
-from loam.sources.ssurgo import KEY_RASTER, TABLES, map_unit_properties
+from loam.sources.soil_layers import distinct, polaris, soilgrids
+from loam.sources.ssurgo import KEY_RASTER, map_unit_properties, survey_tables
 from loam.tiles import joined_tiles
 
 # Loam's name: (units, lowest, highest plausible value, long name)
@@ -35,28 +35,7 @@ PROPERTIES = {
 }
 CODES = {"hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}}  # properties without values between
 ORGANIC_PERCENT = 2.5  # ASSUME: where a source knows no organic matter, that of a typical topsoil (Saxton & Rawls 2006)
-CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
 TEXTURES = Path(__file__).parents[3] / "resources/soil_texture.csv"
-Converter = tuple[str, Callable[[xr.DataArray], xr.DataArray]]  # our name, and how their numbers become ours
-POLARIS: Mapping[str, Converter] = {  # Chaney et al. 2019, doi 10.1029/2018WR022797; log10 of cm/h and of %
-    "theta_s": ("theta_s", lambda v: v),
-    "theta_r": ("theta_r", lambda v: v),
-    "sand": ("sand", lambda v: v),
-    "silt": ("silt", lambda v: v),
-    "clay": ("clay", lambda v: v),
-    "bd": ("bulk_density", lambda v: v),
-    "ksat": ("ksat", lambda v: 10**v * 240),
-    "om": ("organic", lambda v: 10**v),
-}
-SOILGRIDS: Mapping[str, Converter] = {  # Poggio et al. 2021, doi 10.5194/soil-7-217-2021; g/kg, cg/cm3, dg/kg
-    "sand": ("sand", lambda v: 0.1 * v),
-    "silt": ("silt", lambda v: 0.1 * v),
-    "clay": ("clay", lambda v: 0.1 * v),
-    "bdod": ("bulk_density", lambda v: 0.01 * v),
-    "soc": ("organic", lambda v: 0.01 * CARBON_TO_MATTER * v),
-}
-OTHER_STATISTICS = {"p5", "p50", "p95", "q0", "q05", "q5", "q95", "uncertainty", "mode"}
-DEPTHS = re.compile(r"(?<!\d)(\d{1,3})[-_/](\d{1,3})(?:cm)?(?=[_/.\-]|$)")
 
 
 def import_soil(soil: list[Path], out: Path, source: Soil, grid: Grid, cube: str | None) -> None:
@@ -84,6 +63,9 @@ def read_soil(paths: list[Path], source: Soil, box: GeoBox) -> xr.Dataset:
 def _require_bounds(values: xr.DataArray, name: str, path: Path) -> None:
     units, lowest, highest, _ = PROPERTIES[name]
     low, high = float(values.min()), float(values.max())
+    if name in {"sand", "silt", "clay"} and 0 < high <= 1:
+        msg = f"{path}: {name} never exceeds {high:g} %: it is a share of 1; multiply it by 100, or keep the provider's numbers"
+        raise LoamError(msg)
     if low < lowest or high > highest:
         msg = f"{path}: {name} reaches from {low:g} to {high:g} {units}, outside {lowest:g} to {highest:g}; check units and nodata"
         raise LoamError(msg)
@@ -161,62 +143,23 @@ def ssurgo(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArr
     if not rasters:
         msg = f"{paths[0]}: holds no raster of map unit keys; export it from the geodatabase as GeoTIFF"
         raise LoamError(msg)
-    keys = joined_tiles(rasters, box, KEY_RASTER)
-    frames = {path.stem.lower(): pd.read_csv(path, low_memory=False) for path in files if path.stem.lower() in TABLES}
-    properties = map_unit_properties(frames, source.depth_cm, paths[0])
+    keys = joined_tiles(distinct(rasters, "map unit keys"), box, KEY_RASTER)
+    mukeys = np.unique(keys.values[np.isfinite(keys.values)])
+    tables = survey_tables([path for path in files if path.suffix.lower() not in RASTERS], mukeys, paths[0])
+    properties = map_unit_properties(tables, source.depth_cm)
+    if properties.empty and len(tables["chorizon"]):
+        msg = (
+            f"{paths[0]}: no horizon of the area's map units lies within the upper {source.depth_cm:g} cm; check hzdept_r and hzdepb_r [cm]"
+        )
+        raise LoamError(msg)
     index = properties.index.to_numpy(dtype=float)
-    rows = np.searchsorted(index, keys.values).clip(0, len(index) - 1)
-    known = index[rows] == keys.values
+    rows = np.searchsorted(index, keys.values).clip(0, max(len(index) - 1, 0))
+    known = index[rows] == keys.values if index.size else np.zeros(keys.shape, bool)
     if not known.any():
         msg = f"{paths[0]}: none of the map unit keys of the area is in the tables; bring those of the same survey area"
         raise LoamError(msg)
     columns = {str(name): column.to_numpy(dtype=np.float32) for name, column in properties.items()}
     return {name: keys.copy(data=np.where(known, column[rows], np.float32(np.nan))) for name, column in columns.items()}
-
-
-def polaris(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
-    """POLARIS: tiles by property, statistic and depth, in folders (`sand/mean/0_5/…`) or names (`sand_mean_0_5…`)."""
-    return _by_layers(paths, POLARIS, source.depth_cm, box)
-
-
-def soilgrids(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
-    """SoilGrids 2.0: `sand_0-5cm_mean.tif` and so on."""
-    return _by_layers(paths, SOILGRIDS, source.depth_cm, box)
-
-
-def _by_layers(paths: list[Path], names: Mapping[str, Converter], depth_cm: float, box: GeoBox) -> dict[str, xr.DataArray]:
-    """Properties averaged over the layers of the topsoil, each with its thickness within it."""
-    tiles: dict[tuple[str, int, int], list[Path]] = {}
-    for path in listed(paths, RASTERS):
-        theirs, depth = _told(path, names)
-        if theirs and depth and depth[0] < depth_cm:
-            tiles.setdefault((theirs, *depth), []).append(path)
-    if not tiles:
-        msg = f"{paths[0]}: no file names a property ({', '.join(names)}) and a depth as 0_5 or 0-5cm; keep the provider's names"
-        raise LoamError(msg)
-    sums: dict[str, list[tuple[xr.DataArray, float]]] = {}
-    for (theirs, top, bottom), files in tiles.items():
-        ours, convert = names[theirs]
-        sums.setdefault(ours, []).append((convert(joined_tiles(files, box)), min(bottom, depth_cm) - top))
-    return {name: _weighted(parts) for name, parts in sums.items()}
-
-
-def _told(path: Path, names: Iterable[str]) -> tuple[str | None, tuple[int, int] | None]:
-    """Property and depth [cm] that a path tells by its name or its last folders; only means are read."""
-    parts = [part.lower() for part in reversed(path.parts[-4:])]
-    words = {word for part in parts for word in re.split(r"[_.\-]", part)} | {
-        name for name in ("theta_s", "theta_r") if name in "/".join(parts)
-    }
-    found = [(int(top), int(bottom)) for part in parts for top, bottom in DEPTHS.findall(part) if int(top) < int(bottom)]
-    property_ = next((name for name in names if name in words), None)
-    return (None, None) if words & OTHER_STATISTICS or not found else (property_, found[0])
-
-
-def _weighted(parts: list[tuple[xr.DataArray, float]]) -> xr.DataArray:
-    total = sum(weight for _, weight in parts)
-    mean = sum(values * (weight / total) for values, weight in parts[1:]) if len(parts) > 1 else 0
-    first, weight = parts[0]
-    return (first * (weight / total) + mean).odc.assign_crs(first.odc.crs)
 
 
 def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
@@ -234,7 +177,7 @@ def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.
             f"one, or add a column {key}"
         )
         raise LoamError(msg)
-    codes = joined_tiles(listed(paths, RASTERS), box, "nearest")
+    codes = joined_tiles(distinct(listed(paths, RASTERS), "texture classes"), box, "nearest")
     if not np.isin(codes.values, table[key]).any():
         msg = f"{paths[0]}: no value is a texture class of '{source.texture_codes}' (1 to 12); check sources.soil.texture_codes"
         raise LoamError(msg)

@@ -1,40 +1,33 @@
-"""Weather of stations, from CSV tables, USCRN and ISMN files, onto a coarse grid."""
+"""Weather of stations onto a coarse grid: which stations, which days, which cells."""
 
-from collections.abc import Callable
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 
 from loam.config import Period, Weather
 from loam.errors import LoamError
 from loam.grid import empty_like_grid
-from loam.sources.days import by_day, starting, step_hours
-from loam.sources.files import listed
+from loam.sources.cf import require_mapping
+from loam.sources.days import DAILY_H, by_day, starting, step_hours
+from loam.sources.files import LONGEST_WINDOW, listed
 from loam.sources.idw import distance_weights, left_out, root_mean_square, weighted_means
+from loam.sources.station_files import KNOWN, PLACE, read_file, require_one_place
+from loam.sources.variables import of_a_day
+from loam.tables import NoTableError
 
-PLACE = ("station", "time", "latitude", "longitude")
-# US Climate Reference Network, product daily01 (Diamond et al. 2013): column -> Loam's name; units are ours already.
-USCRN = {
-    "WBANNO": "station", "LST_DATE": "time", "LATITUDE": "latitude", "LONGITUDE": "longitude", "P_DAILY_CALC": "precipitation",
-    "T_DAILY_MEAN": "temperature", "T_DAILY_MIN": "temperature_min", "T_DAILY_MAX": "temperature_max",
-    "SOLARAD_DAILY": "solar_radiation", "RH_DAILY_AVG": "relative_humidity",
-}  # fmt: skip
-LAPSING = ("temperature", "dewpoint")  # names that begin so fall with height
-USCRN_MISSING = -99  # and below: -99, -9999
-USCRN_COLUMNS = [
-    "WBANNO", "LST_DATE", "CRX_VN", "LONGITUDE", "LATITUDE", "T_DAILY_MAX", "T_DAILY_MIN", "T_DAILY_MEAN", "T_DAILY_AVG", "P_DAILY_CALC",
-    "SOLARAD_DAILY", "SUR_TEMP_DAILY_TYPE", "SUR_TEMP_DAILY_MAX", "SUR_TEMP_DAILY_MIN", "SUR_TEMP_DAILY_AVG", "RH_DAILY_MAX",
-    "RH_DAILY_MIN", "RH_DAILY_AVG",
-]  # fmt: skip
-# International Soil Moisture Network (Dorigo et al. 2021), header + values: part of the file's name -> Loam's name.
-ISMN = {"p": "precipitation", "ta": "temperature"}
+SUFFIXES = {".csv", ".txt", ".tsv", ".stm"}
 SUMMED = ("precipitation", "solar_radiation", "evapotranspiration")
-EXTREMES = {"temperature_min": "min", "temperature_max": "max"}
-LONGEST_WINDOW = np.timedelta64(120, "D")  # the most that an experiment looks back
+LAPSING = ("temperature", "dewpoint")  # names that begin so fall with height
+MOST_FILLED = 20  # times as many hours as a station has rows are filled with missing ones at most
+LONGEST_STEP_H = 47  # a station whose values are never closer than this [h] has none of days
 
 
 def station_fields(
@@ -52,8 +45,8 @@ def station_fields(
     Raises:
         LoamError: a station has no coordinates, or too few are in reach.
     """
-    table = read_stations(paths, source)
-    days = needed(daily_table(table, source.stamp, source.day_ends_utc_h), period, paths[0])
+    frames = near(read_stations(paths, source), box, source.stations.radius_km, paths[0])
+    days = needed(daily_table(frames, source.day_ends_utc_h), period, paths[0])
     grid = GeoBox.from_bbox(box.boundingbox.buffered(source.stations.cell_m), box.crs, resolution=source.stations.cell_m)
     lapse = source.stations.lapse_k_per_km
     if lapse is not None and "elevation" not in days:
@@ -62,100 +55,157 @@ def station_fields(
             "the column, or set it to null"
         )
         raise LoamError(msg)
+    if lapse is not None and (unknown := days["station"].values[np.isnan(days["elevation"].values)]).size:
+        msg = f"{paths[0]}: station {unknown[0]} has no elevation ({unknown.size} such), which lapse_k_per_km needs; fill it"
+        raise LoamError(msg)
     heights = height_m(grid) if lapse is not None and height_m is not None else None
     return interpolated(days, source, grid, heights, paths[0])
 
 
-def read_stations(paths: list[Path], source: Weather) -> pd.DataFrame:
-    """All stations in one table: station, time, latitude, longitude, maybe elevation [m], and weather under Loam's names.
+def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
+    """Files of stations, a table each: station, time, latitude, longitude, maybe elevation [m], and weather under Loam's names.
 
     Raises:
-        LoamError: a column that is needed is missing, a station has no coordinates, a time is there twice.
+        LoamError: a file cannot be read, a column that is needed is missing, a station has no coordinates or two, or a
+            time twice.
     """
-    frames = [_read(path, source) for path in listed(paths, {".csv", ".txt", ".stm"})]
-    if not any(len(frame) for frame in frames):
-        msg = f"{paths[0]}: holds no weather of stations; bring tables with {', '.join(PLACE)} and Loam's names of weather"
+    require_mapping(source, KNOWN)
+    frames, passed = list[pd.DataFrame](), list[str]()
+    fault: LoamError | None = None
+    for path in listed(paths, SUFFIXES):
+        try:
+            frame = read_file(path, source)
+        except NoTableError as error:
+            if path in paths:
+                raise
+            frame, fault = None, fault or error
+            passed.append(path.name)
+        if frame is not None and len(frame):
+            frames.append(frame)
+        elif frame is not None:
+            passed.append(f"{path.name} (no line below its header)")
+    if passed:
+        text = "%s: %d files hold no table of stations and are passed over: %s"
+        logging.getLogger(__name__).warning(text, paths[0], len(passed), ", ".join(passed)[:300])
+    if not frames:
+        if fault is not None:
+            raise fault
+        inside = f" ({', '.join(passed)[:200]})" if passed else ""
+        msg = f"{paths[0]}: holds no weather of stations{inside}; bring tables with {', '.join(PLACE)} and Loam's names of weather"
         raise LoamError(msg)
-    table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-    lost = table.loc[table["latitude"].isna() | table["longitude"].isna(), "station"].unique()
-    if lost.size:
-        msg = f"{paths[0]}: station {lost[0]} has no coordinates ({lost.size} such); fill latitude and longitude"
-        raise LoamError(msg)
-    # ISMN has a file per variable: rows of one station and time become one row.
-    if any(path.suffix == ".stm" for path in listed(paths, {".csv", ".txt", ".stm"})):
-        table = table.groupby(["station", "time"], as_index=False).first()
-    twice = table.duplicated(["station", "time"])
-    if twice.any():
-        row = table[twice].iloc[0]
-        msg = f"{paths[0]}: station {row['station']} has {row['time']} twice; keep one"
-        raise LoamError(msg)
-    return table
+    _check_mapping(frames, source, paths[0])
+    require_one_place(pd.concat([frame[["station", "latitude", "longitude"]] for frame in frames]), paths[0])
+    return frames
 
 
-def _read(path: Path, source: Weather) -> pd.DataFrame:
-    if path.suffix == ".stm":
-        return _read_ismn(path)
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    if "," not in first and len(first.split()) >= len(USCRN_COLUMNS):
-        table = pd.read_csv(path, sep=r"\s+", header=None, usecols=range(len(USCRN_COLUMNS)), names=USCRN_COLUMNS)
-        return _uscrn(table)
-    table = pd.read_csv(path, encoding="utf-8-sig")
-    if {"WBANNO", "LST_DATE"} <= set(table.columns):
-        return _uscrn(table)
-    table = table.rename(columns={theirs: ours for ours, theirs in source.variables.items()} | {"date": "time"})
-    missing = [name for name in PLACE if name not in table.columns]
-    if missing:
+def _check_mapping(frames: Sequence[pd.DataFrame], source: Weather, path: Path) -> None:
+    """Every mapped column is in some file: one that was asked for is not left out silently."""
+    tables = [frame for frame in frames if frame.attrs["mapped"] is not None]
+    have = {str(column) for frame in tables for column in frame.attrs["mapped"]}
+    for name, key in source.variables.items():
+        if tables and key not in have:
+            msg = f"{path}: no table has column {key} (sources.weather.variables.{name}); they have {', '.join(sorted(have))[:300]}"
+            raise LoamError(msg)
+
+
+def near(frames: Sequence[pd.DataFrame], box: GeoBox, radius_km: float, path: Path) -> list[pd.DataFrame]:
+    """Stations that count for a cell of the area, and those that tell the error of these.
+
+    Raises:
+        LoamError: there is none; it tells the nearest.
+    """
+    area = box.extent.to_crs("EPSG:4326", resolution="auto").boundingbox
+    middle = ((area.left + area.right) / 2, (area.bottom + area.top) / 2)
+    geod = Geod(ellps="WGS84")
+    reach = geod.inv(*middle, area.left, area.bottom)[2] / 1000 + 2 * radius_km
+    places = pd.concat([frame[[*PLACE[:1], *PLACE[2:]]].drop_duplicates("station") for frame in frames])
+    lone = np.full(len(places), middle[0]), np.full(len(places), middle[1])
+    away = geod.inv(*lone, places["longitude"].to_numpy(), places["latitude"].to_numpy())[2] / 1000
+    if away.min() > reach:
+        first = places.iloc[int(away.argmin())]
         msg = (
-            f"{path}: has no column {missing[0]} (it has: {', '.join(map(str, table.columns))}); add it, or map "
-            "it in sources.weather.variables"
+            f"{path}: no station is near the area of interest: the nearest, {first['station']} at {first['latitude']:g} N "
+            f"{first['longitude']:g} E, is {away.min():.0f} km away; bring others, or correct latitude and longitude"
         )
         raise LoamError(msg)
-    return table.assign(station=table["station"].astype(str), time=_times(table["time"], path))
+    inside = set(places["station"][away <= reach])
+    kept = [frame[frame["station"].isin(inside)] for frame in frames]
+    return [frame for frame in kept if len(frame)]
 
 
-def _times(values: pd.Series, path: Path) -> pd.Series:
-    try:
-        return pd.to_datetime(values, utc=True).dt.tz_localize(None)
-    except (ValueError, TypeError) as error:
-        msg = f"{path}: column time cannot be read ({str(error)[:60]}); write it as 2020-01-31 or 2020-01-31T12:00"
-        raise LoamError(msg) from None
+def daily_table(frames: Sequence[pd.DataFrame], day_ends_utc_h: float) -> xr.Dataset:
+    """Daily weather `(time, station)` with `latitude`, `longitude` and maybe `elevation` of every station.
+
+    Each station and variable has a step of its own: days are taken as they are, whatever the hour of the reading.
+
+    Raises:
+        LoamError: a time is there twice, or values are further apart than days.
+    """
+    parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for frame in frames:
+        for station, rows in frame.groupby("station"):
+            _require_once(rows["time"], str(station), frame.attrs["path"])
+            for name in frame.columns.difference([*PLACE, "elevation"]):
+                series = pd.Series(rows[name].to_numpy(float), index=pd.DatetimeIndex(rows["time"]))
+                series.attrs = frame.attrs | {"station": str(station)}
+                parts[name, str(station)].append(series)
+    table: dict[str, dict[str, pd.Series]] = defaultdict(dict)
+    for (name, station), each in parts.items():
+        table[name][station] = _daily(_one(each), name, day_ends_utc_h, each[0].attrs)
+    weather = {name: pd.DataFrame(each).rename_axis("time").rename_axis("station", axis=1) for name, each in table.items()}
+    data = xr.Dataset({name: xr.DataArray(each) for name, each in weather.items()})
+    whole = pd.concat(frames)
+    places = whole.groupby("station")[[name for name in (*PLACE[2:], "elevation") if name in whole]].first()
+    return data.assign({str(name): ("station", column.reindex(data["station"].values)) for name, column in places.items()})
 
 
-def _uscrn(table: pd.DataFrame) -> pd.DataFrame:
-    table = table[[name for name in USCRN if name in table.columns]].rename(columns=USCRN)
-    weather = [name for name in table.columns if name not in PLACE]
-    known = table[weather].apply(pd.to_numeric, errors="coerce")
-    times = pd.to_datetime(table["time"].astype(str), format="%Y%m%d")
-    return table.assign(station=table["station"].astype(str), time=times, **known.where(known > USCRN_MISSING))
+def _require_once(times: pd.Series, station: str, path: Path) -> None:
+    twice = times[times.duplicated()]
+    if len(twice):
+        msg = f"{path}: station {station} has {twice.iloc[0]} twice; keep one"
+        raise LoamError(msg)
 
 
-def _read_ismn(path: Path) -> pd.DataFrame:
-    """One variable of one station; empty where Loam has no use for the variable."""
-    head = path.open().readline().split()
-    name = next((ours for part, ours in ISMN.items() if f"_{part}_" in path.name), None)
-    if name is None:
-        return pd.DataFrame(columns=[*PLACE])
-    table = pd.read_csv(path, sep=r"\s+", skiprows=1, header=None, usecols=[0, 1, 2, 3], names=["day", "hour", name, "flag"])
-    good = table["flag"].astype(str).str.startswith(("G", "M", "U"))  # good, missing flag, unknown; C and D are out of range or dubious
-    latitude, longitude, elevation = (float(text) for text in head[3:6])
-    return pd.DataFrame({
-        "station": head[2], "time": pd.to_datetime(table["day"] + " " + table["hour"], format="%Y/%m/%d %H:%M"),
-        "latitude": latitude, "longitude": longitude, "elevation": elevation, name: table[name].where(good),
-    })  # fmt: skip
+def _one(parts: Sequence[pd.Series]) -> "pd.Series[float]":
+    """One series of a station's files; a time that two have alike counts once.
+
+    Raises:
+        LoamError: two files differ at one time.
+    """
+    whole = pd.concat(parts).sort_index()
+    if not whole.index.has_duplicates:
+        return whole
+    known = whole[whole.notna()]
+    merged = known.groupby(level=0).agg(["min", "max"])
+    if (apart := merged[merged["max"] - merged["min"] > 1e-6 * merged["max"].abs()]).size:
+        paths = sorted({str(part.attrs["path"]) for part in parts if apart.index[0] in part.index})
+        msg = f"{paths[0]}: station {parts[0].attrs['station']} has {apart.index[0]} twice, with another value in {paths[-1]}; keep one"
+        raise LoamError(msg)
+    return known[~known.index.duplicated()].reindex(whole.index.unique())
 
 
-def daily_table(table: pd.DataFrame, stamp: str, day_ends_utc_h: float) -> xr.Dataset:
-    """Daily weather `(time, station)` with `latitude`, `longitude` and maybe `elevation` of every station."""
-    weather = [name for name in table.columns if name not in (*PLACE, "elevation") and table[name].dtype.kind in "fi"]
-    data = table.set_index(["time", "station"])[weather].to_xarray()
-    places = table.groupby("station")[[name for name in (*PLACE[2:], "elevation") if name in table.columns]].first()
-    data = data.assign({str(name): ("station", column.reindex(data["station"].values)) for name, column in places.items()})
-    if step_hours(data["time"].values) >= 23:
-        steps = starting(data[weather[0]], stamp)["time"].values
-        return data.assign_coords(time=steps.astype("datetime64[D]").astype("datetime64[ns]"))
-    whole = {name: by_day(starting(data[name], stamp), _method(name), day_ends_utc_h) for name in weather}
-    return xr.Dataset(whole).assign({str(name): data[name] for name in places})
+def _daily(values: "pd.Series[float]", name: str, day_ends_utc_h: float, told: dict[Any, Any]) -> "pd.Series[float]":
+    """Days of one variable of one station."""
+    hours = step_hours(values.index.to_numpy())
+    field = xr.DataArray(values.to_numpy(), dims="time", coords={"time": values.index.to_numpy()})
+    if hours <= DAILY_H:
+        return by_day(starting(_regular(field, hours), told["stamp"]), of_a_day(name, total=name in SUMMED), day_ends_utc_h).to_series()
+    gaps = np.diff(values.index.to_numpy()) / np.timedelta64(1, "h")
+    if gaps.size > 1 and gaps.min() > LONGEST_STEP_H:
+        msg = f"{told['path']}: station {told['station']} has {name} every {gaps.min() / 24:.3g} days or less often; bring daily values"
+        raise LoamError(msg)
+    days = pd.DatetimeIndex(starting(field, told["stamp"])["time"].values if hours < LONGEST_STEP_H else values.index).floor("D")
+    _require_once(pd.Series(days), told["station"], told["path"])
+    return pd.Series(values.to_numpy(), index=days)
+
+
+def _regular(values: xr.DataArray, hours: float) -> xr.DataArray:
+    """With hours that have no row as missing ones, where the others lie on one raster."""
+    step, times = np.timedelta64(round(hours * 3600), "s"), values["time"].values
+    mostly_gaps = (times[-1] - times[0]) / step > MOST_FILLED * times.size
+    if mostly_gaps or ((times - times[0]) % step).astype(int).any():
+        return values
+    return values.reindex(time=np.arange(times[0], times[-1] + step, step))
 
 
 def needed(days: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
@@ -168,13 +218,16 @@ def needed(days: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     weather = [name for name, values in days.data_vars.items() if "time" in values.dims]
     known = np.any([np.isfinite(inside[name].transpose("time", "station").values).any(axis=1) for name in weather], axis=0)
     if not known.any():
-        msg = f"{path}: no station has a value in the period {period.start} to {period.end}; bring those of that time"
+        some = [days[name].dropna("time", how="all")["time"].values for name in weather]
+        spans = [(each[0], each[-1]) for each in some if each.size]
+        have = (
+            f"they have {str(min(first for first, _ in spans))[:10]} to {str(max(last for _, last in spans))[:10]}"
+            if spans
+            else "none of their days has all its hours"
+        )
+        msg = f"{path}: no station has a value in the period {period.start} to {period.end} ({have}); bring those of that time"
         raise LoamError(msg)
     return inside.isel(time=known)
-
-
-def _method(name: str) -> str:
-    return "sum" if name in SUMMED else EXTREMES.get(name, "mean")
 
 
 def interpolated(days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.ndarray | None, path: Path) -> xr.Dataset:
@@ -201,6 +254,7 @@ def interpolated(days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.nd
     for name in (str(each) for each, values in days.data_vars.items() if "time" in values.dims):
         values = days[name].transpose("time", "station").values.astype(float)
         if not np.isfinite(values).any():
+            logging.getLogger(__name__).warning("%s: %s has no value at any station; it is not used", path, name)
             continue
         # A temperature is brought to sea level, spread, and brought back to the ground.
         fall = (settings.lapse_k_per_km or 0.0) / 1000 if heights is not None and name.startswith(LAPSING) else 0.0

@@ -9,40 +9,17 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Period, Weather
 from loam.errors import LoamError
-from loam.grid import around, target_grid, to_grid
+from loam.grid import target_grid, to_grid
 from loam.raster import open_dataset, open_raster, write_zarr
-from loam.sources.days import by_day, starting, step_hours
-from loam.sources.files import listed, provider_fields, standard_times, together
+from loam.sources.cf import find_variables
+from loam.sources.days import DAILY_H, by_day, starting, step_hours
+from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
+from loam.sources.layers import loaded, merged_times, near_area, plain, require_axes, standard_times, with_time
+from loam.sources.plausible import require_plausible
 from loam.sources.providers import PROVIDERS, Fields
-from loam.sources.stations import EXTREMES as DAY_EXTREMES
-from loam.sources.stations import LONGEST_WINDOW, station_fields
+from loam.sources.stations import station_fields
 from loam.sources.units import is_rate, to_units
-
-# Loam's name: (units, lowest, highest plausible value, standard names that mean it)
-VARIABLES: dict[str, tuple[str, float, float, tuple[str, ...]]] = {
-    "precipitation": ("mm", 0, 2000, (
-        "lwe_precipitation_rate", "precipitation_flux", "precipitation_amount", "lwe_thickness_of_precipitation_amount", "rainfall_flux",
-    )),
-    "temperature": ("degC", -80, 60, ("air_temperature",)),
-    "temperature_min": ("degC", -80, 60, ("air_temperature",)),
-    "temperature_max": ("degC", -80, 65, ("air_temperature",)),
-    "relative_humidity": ("%", 0, 110, ("relative_humidity",)),
-    "relative_humidity_min": ("%", 0, 110, ("relative_humidity",)),
-    "relative_humidity_max": ("%", 0, 110, ("relative_humidity",)),
-    "dewpoint": ("degC", -90, 45, ("dew_point_temperature",)),
-    "vapour_pressure": ("kPa", 0, 12, ("water_vapor_partial_pressure_in_air",)),
-    "wind_speed": ("m/s", 0, 75, ("wind_speed",)),
-    "solar_radiation": ("MJ/m^2", 0, 50, (
-        "surface_downwelling_shortwave_flux_in_air", "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air",
-    )),
-    "evapotranspiration": ("mm", -5, 40, ("water_potential_evaporation_amount", "water_potential_evaporation_flux")),
-}  # fmt: skip
-
-
-# What CF's cell_methods must say of a variable; the others may say neither.
-EXTREMES = {
-    "temperature_min": "minimum", "temperature_max": "maximum", "relative_humidity_min": "minimum", "relative_humidity_max": "maximum",
-}  # fmt: skip
+from loam.sources.variables import ROUNDING, VARIABLES, of_a_day
 
 
 def import_weather(weather: list[Path], dem: Path | None, out: Path, source: Weather, grid: Grid, cube: str | None, period: Period) -> None:
@@ -59,12 +36,7 @@ def cut(weather: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     """
     inside = weather.sel(time=slice(np.datetime64(period.start) - LONGEST_WINDOW, np.datetime64(period.end)))
     if inside.sizes["time"] == 0:
-        first, last = (str(weather["time"].values[index])[:10] for index in (0, -1))
-        msg = (
-            f"{path}: covers {first} to {last}, no day of the period {period.start} to {period.end}; extend the "
-            "weather or change the period"
-        )
-        raise LoamError(msg)
+        raise LoamError(outside(path, weather["time"].values, period))
     return inside
 
 
@@ -92,8 +64,9 @@ def read_weather(paths: list[Path], source: Weather, box: GeoBox, dem: Path | No
         )
         days = "as sources.weather.day_ends_utc_h says where the tables are sub-daily, else as they are"
     else:
-        weather, days = _read_grids(paths, source, box)
+        weather, days = _read_grids(paths, source, box, period)
     _check_days(weather, paths[0])
+    require_plausible(weather, paths[0])
     return weather.assign_attrs(source=source.kind, days=days)
 
 
@@ -103,13 +76,13 @@ def _mean_heights(dem: Path, cells: GeoBox) -> np.ndarray:
     return np.where(np.isnan(values), np.nanmean(values), values)
 
 
-def _read_grids(paths: list[Path], source: Weather, box: GeoBox) -> tuple[xr.Dataset, str]:
+def _read_grids(paths: list[Path], source: Weather, box: GeoBox, period: Period) -> tuple[xr.Dataset, str]:
     """Weather that comes on a grid, and which hours its days are."""
     if source.kind == "netcdf":
-        fields, days = _cf_fields(paths, source, box), "as the file's times say"
+        fields, days = _cf_fields(paths, source, box, period), "as the file's times say"
     else:
         provider = PROVIDERS[source.kind]
-        fields, days = provider.adapt(provider_fields(paths, provider.names, box), paths[0]), provider.days
+        fields, days = provider.adapt(provider_fields(paths, provider.names, box, period), paths[0], source.stamp), provider.days
     crs = next(iter(fields.values())).odc.crs
     daily = {
         name: _daily(values.rename(values.name or name), name, source, paths[0]) for name, values in fields.items() if name in VARIABLES
@@ -120,62 +93,44 @@ def _read_grids(paths: list[Path], source: Weather, box: GeoBox) -> tuple[xr.Dat
     return together(checks, paths[0]).odc.assign_crs(crs), days
 
 
-def _cf_fields(paths: list[Path], source: Weather, box: GeoBox) -> Fields:
+def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) -> Fields:
     """Variables of one CF file, by mapping, name or standard name."""
-    path, *more = listed(paths, {".nc", ".nc4", ".zarr"})
+    path, *more = listed(paths, CUBES)
     if more:
         msg = (
             f"{path}: is one of {len(more) + 1} files, but kind netcdf reads one (sources.weather.path); join "
             "them, or name the provider as kind"
         )
         raise LoamError(msg)
-    data = open_dataset(path)
-    _check_mapping(data, source, path)
-    found = {name: _find(data, name, source) for name in VARIABLES}
-    near = around(data, box, 1)
-    fields = {name: near[key].transpose("time", "y", "x").sortby("time").load() for name, key in found.items() if key is not None}
-    if not fields:
-        msg = (
-            f"{path}: has no variable that is known by standard name (it has: "
-            f"{', '.join(map(str, data.data_vars))}); name them in sources.weather.variables"
-        )
-        raise LoamError(msg)
-    crs, stamp = data.odc.crs, source.stamp
-    return {name: starting(values.assign_coords(time=standard_times(values)).odc.assign_crs(crs), stamp) for name, values in fields.items()}
+    data = with_time(open_dataset(path), path)
+    found = find_variables(data, source, path)
+    for key in found.values():
+        require_axes(data[key], path)
+    near = near_area(data[list(found.values())], box, path)
+    fields = {}
+    for name, key in found.items():
+        values = plain(near[key], path)
+        values = values.assign_coords(time=standard_times(values, path)).sortby("time")
+        if not (part := loaded(of_period(values, period), path)).sizes["time"]:
+            raise LoamError(outside(path, values["time"].values, period))
+        once = merged_times([(path, part)], key)
+        fields[name] = starting(once.odc.assign_crs(data.odc.crs), source.stamp)
+    return fields
 
 
 def _daily(values: xr.DataArray, name: str, source: Weather, path: Path) -> xr.DataArray:
     """Values of whole days, in Loam's units."""
     units = VARIABLES[name][0]
     converted = to_units(values, units, path).astype("float32")
-    if step_hours(values["time"].values) >= 23:
+    if step_hours(values["time"].values) > DAILY_H:
         return converted.assign_coords(time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]"))
-    totals = units in {"mm", "MJ/m^2"} and not is_rate(values.attrs.get("units"), units)
-    return by_day(converted, "sum" if totals else DAY_EXTREMES.get(name, "mean"), source.day_ends_utc_h)
-
-
-def _check_mapping(data: xr.Dataset, source: Weather, path: Path) -> None:
-    for name, key in source.variables.items():
-        if name not in VARIABLES:
-            msg = f"sources.weather.variables.{name}: unknown name; known are {', '.join(VARIABLES)}"
-            raise LoamError(msg)
-        if key not in data:
-            msg = f"{path}: variable {key} (sources.weather.variables.{name}) is missing; it has {', '.join(map(str, data.data_vars))}"
-            raise LoamError(msg)
-
-
-def _find(data: xr.Dataset, name: str, source: Weather) -> str | None:
-    """The file's variable for one of ours: mapped, of the same name, or by standard name and, for extremes, cell methods."""
-    if name in source.variables:
-        return source.variables[name]
-    if name in data:
-        return name
-    standard_names = VARIABLES[name][3]
-    for key, values in data.data_vars.items():
-        method = next((word for word in EXTREMES.values() if word in str(values.attrs.get("cell_methods", ""))), None)
-        if values.attrs.get("standard_name") in standard_names and method == EXTREMES.get(name):
-            return str(key)
-    return None
+    total = units in {"mm", "MJ/m^2"} and not is_rate(values.attrs.get("units"), units)
+    days = by_day(converted, of_a_day(name, total=total), source.day_ends_utc_h)
+    if not days.sizes["time"]:
+        first, last = (str(values["time"].values[index])[:16] for index in (0, -1))
+        msg = f"{path}: {values.name} has no whole day from {first} to {last} (sources.weather.day_ends_utc_h); bring all hours"
+        raise LoamError(msg)
+    return days
 
 
 def checked(converted: xr.DataArray, name: str, path: Path) -> xr.DataArray:
@@ -186,6 +141,9 @@ def checked(converted: xr.DataArray, name: str, path: Path) -> xr.DataArray:
     """
     units, lowest, highest, _ = VARIABLES[name]
     converted = beyond_the_coast(converted, path)
+    if lowest == 0:
+        rounded = (converted < 0) & (converted >= -ROUNDING[units])
+        converted = converted.where(~rounded, 0).assign_attrs(converted.attrs)
     low, high = float(converted.min()), float(converted.max())
     if low < lowest or high > highest:
         msg = (
@@ -222,6 +180,9 @@ def beyond_the_coast(values: xr.DataArray, path: Path) -> xr.DataArray:
 def _check_days(weather: xr.Dataset | xr.DataArray, path: Path) -> None:
     days = weather["time"].values.astype("datetime64[D]")
     steps = np.diff(days).astype(int)
+    if steps.size and steps.min() > 1:
+        msg = f"{path}: day {days[0]} is followed by a gap: values are {int(np.median(steps))} days apart; bring daily ones"
+        raise LoamError(msg)
     for fault, where, remedy in (("is there twice", steps == 0, "keep one"), ("is followed by a gap", steps > 1, "fill it")):
         if where.any():
             msg = f"{path}: day {days[:-1][where][0]} {fault}; {remedy}"
