@@ -2,15 +2,17 @@
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-from loam import config as settings, needs, orphans, yaml_file
+from loam import config as settings, needs, orphans
 from loam.errors import LoamError
 from loam.provenance import fingerprint
+from loam.yaml_file import merged, over, read
 
 # No `configfile:`, whose faults are tracebacks: Loam reads the default, and looks into the files that Snakemake has read.
 DEFAULT = Path(workflow.basedir) / "config/default.yaml"
 try:
-    yaml_file.merged(workflow.configfiles)
-    cfg = settings.load(yaml_file.over(yaml_file.read(DEFAULT), config))
+    merged(map(Path, workflow.configfiles))
+    config.update(over(read(DEFAULT), config))
+    cfg = settings.load(config)
 except LoamError as error:
     sys.exit(str(error))
 workflow.configfiles.append(str(DEFAULT))  # shown in the report

@@ -7,12 +7,12 @@ import csv
 import sys
 from pathlib import Path
 
-from loam import config, needs, plan, yaml_file
+from loam import config, needs, plan
 
 
 def main(results: Path, *configfiles: str) -> None:
     """Print the table."""
-    cfg = config.load(yaml_file.merged([plan.DEFAULT, *map(Path, configfiles)]))
+    cfg = config.load(plan.merged([plan.DEFAULT, *map(Path, configfiles)]))
     print("| rule | memory [MB] | asked for [MB] | processor time [s] | expected [s] |\n|---|---|---|---|---|")
     for name, (memory_mb, seconds) in used(results / "benchmarks").items():
         request = needs.request(name, cfg)

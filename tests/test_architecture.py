@@ -13,7 +13,7 @@ SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
     "grid", "raster", "walk", "config", "errors", "features", "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans",
-    "damage", "frost", "pedotransfer", "yaml_file", "aoi", "polygons", "tables", "networks",
+    "damage", "frost", "pedotransfer", "yaml_file", "aoi", "polygons", "paths", "faults", "tables", "networks",
 }  # fmt: skip
 ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
 ONLY = {"sarsen": {"sar"}, "pyroSAR": {"sar"}, "torch": {"learning"}, "lightning": {"learning"}, "snakemake": set()}
@@ -51,7 +51,7 @@ def test_heavy_libraries_stay_in_their_room(path: Path) -> None:
 def test_the_snakefile_imports_little() -> None:
     """Configuration and provenance parse in a blink: no array library comes with them."""
     heavy = "[m for m in ('numpy', 'xarray', 'torch', 'pandas') if m in sys.modules]"
-    code = f"import sys; import loam.config, loam.needs, loam.orphans, loam.provenance; print({heavy})"
+    code = f"import sys; import loam.config, loam.needs, loam.orphans, loam.provenance, loam.yaml_file; print({heavy})"
     import subprocess
     import sys
 

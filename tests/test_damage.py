@@ -58,6 +58,7 @@ def test_a_file_cut_short_or_empty_is_damaged_and_a_whole_one_is_not(made: dict[
     line = explain(RuntimeError("anything"), {"ssm": made[kind], "threads": 2})
     assert line is not None
     assert line.startswith(f"{made[kind]}: is not whole (")
+    assert "; if it is yours replace it, and if Loam made it remove it" in line
     assert line.endswith(f"remove it (rm -r {made[kind]}) and run the same snakemake command again, which makes it anew")
 
 
@@ -124,3 +125,8 @@ def test_a_killed_writer_leaves_no_file_under_the_target_name(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY / "src")}, check=False)
     assert done.returncode == -9
     assert not (tmp_path / "a.json").exists()
+
+
+def test_a_missing_input_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--samples", str(tmp_path / "nowhere.parquet"), "--out", str(tmp_path / "scores.parquet")]) == 1
+    assert capfd.readouterr().err.startswith(f"loam score: {tmp_path}/nowhere.parquet: does not exist; name a file that is there")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers import REPOSITORY
 
-from loam import needs, plan, yaml_file
+from loam import needs, plan
 from loam.config import Config, load
 from loam.errors import LoamError
 
@@ -17,7 +17,7 @@ BOUNDS = {"aoi": [0, 0, 10_000, 20_000], "crs": "EPSG:32618", "resolution_m": 20
 
 @pytest.fixture(scope="session")
 def county() -> Config:
-    return load(yaml_file.merged([plan.DEFAULT, REPOSITORY / "config/prince_georges.yaml"]))
+    return load(plan.merged([plan.DEFAULT, REPOSITORY / "config/prince_georges.yaml"]))
 
 
 def test_the_size_of_a_run_follows_from_its_configuration(load: Load, county: Config) -> None:

@@ -165,6 +165,17 @@ def test_a_bad_setting_stops_a_dry_run_with_one_line(fresh: House, change: str, 
     assert "Traceback" not in done.stderr
 
 
+def test_a_bad_file_of_settings_stops_a_dry_run_with_one_line(fresh: House, tmp_path: Path) -> None:
+    """Snakemake reads it before the Snakefile; Loam has looked at it before, from any folder."""
+    (tmp_path / "bad.yaml").write_text("period: {start: 2021-02-29}")
+    command = [sys.executable, "-m", "snakemake", "-s", str(fresh.folder / "Snakefile"), "-n", "--configfile", "bad.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said = "bad.yaml: line 1: 2021-02-29 is no date (day is out of range for month); correct it, or put it in quotes where it is text"
+    assert last_line(done) == said
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 def test_it_works_from_another_folder(fresh: House, tmp_path: Path) -> None:
     done = fresh.run("--configfile", "config/demo.yaml", "-n", "--directory", str(tmp_path))
     assert done.returncode == 0, done.stderr

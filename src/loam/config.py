@@ -1,39 +1,73 @@
 """What a configuration may say: type, bounds, unit and meaning of every key. The values are in `config/default.yaml`."""
 
-import difflib
+import glob
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from loam.errors import LoamError
+from loam.faults import explained, shown
+from loam.paths import blocked, folder_for_a_file, is_glob, matching, unreadable
+from loam.yaml_file import require_bounded
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Angle = Annotated[float, Field(ge=0, le=90)]
 Percent = Annotated[float, Field(gt=0, lt=100)]
 Stride = Literal[1, 2, 4, 8]
 Architecture = Literal["convlstm", "reservoirs", "unet"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Many = Annotated[int, Field(ge=1, le=10**9)]  # of samples
+Seed = Annotated[int, Field(ge=0, le=2**31)]
+Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # of a class of a map
+Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
 Paths = str | tuple[str, ...] | None
 LAYER = "|layername="  # between a file and one of its layers, as QGIS writes it
+FILES = {"grid.aoi", "sources.dem.path", "sources.dem.geoid", "sources.landcover.path"}  # keys that name no folder
 MOST_PIXELS = 10**9  # of a grid: 632 km x 632 km in pixels of 20 m
 
 
 class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, values: Any) -> Any:
+        """Refuse `members: yes`, which YAML reads as true and Python counts as 1."""
+        for name, field in cls.model_fields.items() if isinstance(values, Mapping) else ():
+            value = values.get(name)
+            if "bool" not in str(field.annotation) and any(
+                isinstance(each, bool) for each in (value if isinstance(value, list) else [value])
+            ):
+                msg = f"{name} = {str(value).lower()}: is yes or no, as YAML reads yes, no, on and off; give a value, a word in quotes"
+                raise ValueError(msg)
+        return values
+
+
+def _written_as_day(value: Any) -> Any:
+    """Refuse `20210101`, which would count as seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
+        return value
+    msg = f"{shown(value)} is no day; write it as 2021-12-31"
+    raise ValueError(msg)
+
+
+# ASSUME: no source has days outside; times of nanoseconds end in 1677 and 2262.
+Day = Annotated[date, BeforeValidator(_written_as_day), Field(ge=date(1950, 1, 1), le=date(2100, 12, 31))]
 
 
 class Period(Section):
     """The days that are mapped and learnt from, both ends included."""
 
-    start: date = Field(description="first day [UTC date]")
-    end: date = Field(description="last day [UTC date]")
+    start: Day = Field(description="first day [UTC date]")
+    end: Day = Field(description="last day [UTC date]")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -46,7 +80,7 @@ class Period(Section):
 class Grid(Section):
     """The target grid, on which everything meets."""
 
-    aoi: str | tuple[float, float, float, float] = Field(
+    aoi: str | tuple[Coordinate, Coordinate, Coordinate, Coordinate] = Field(
         description="a polygon file (file|layername=name where it has several layers), [west, south, east, north] [m, in crs], "
         "or 'source' (the extent of a backscatter cube)"
     )
@@ -70,6 +104,12 @@ class Grid(Section):
         if isinstance(self.aoi, str):
             return self
         west, south, east, north = self.aoi
+        if (pixels := (east - west) * (north - south) / self.resolution_m**2) > MOST_PIXELS:
+            msg = (
+                f"aoi {list(self.aoi)} is {pixels:.3g} pixels of resolution_m = {self.resolution_m:g}, too large for one grid of at most "
+                f"{MOST_PIXELS:.0e}; make the area smaller, or the pixels larger"
+            )
+            raise ValueError(msg)
         if not (west < east and south < north):
             msg = f"aoi {list(self.aoi)} must be [west, south, east, north] with west < east and south < north"
             raise ValueError(msg)
@@ -82,12 +122,12 @@ class Grid(Section):
 class Twin(Section):
     """The synthetic catchment whose truth is known. Used where a source names a file in `<resources>/twin`."""
 
-    seed: int = Field(ge=0, description="seed of every random field and series")
+    seed: Seed = Field(description="seed of every random field and series")
     relief_m: float = Field(gt=0, le=3000, description="height between lowest and highest point [m]")
     repeat_days: int = Field(ge=1, le=48, description="days between two passes of one track [day]")
-    looks: float = Field(ge=1, description="equivalent number of looks of the simulated speckle [1]")
+    looks: float = Field(ge=1, le=1000, description="equivalent number of looks of the simulated speckle [1]")
     platform_offset_db: float = Field(ge=-3, le=3, description="backscatter of the second platform minus the first [dB]")
-    spin_up_days: int = Field(ge=0, description="days the water balance runs before the first one kept [day]")
+    spin_up_days: int = Field(ge=0, le=3660, description="days the water balance runs before the first one kept [day]")
 
 
 class Backscatter(Section):
@@ -111,9 +151,9 @@ class Stations(Section):
     """Weather stations, brought onto a coarse grid by inverse-distance weighting."""
 
     power: float = Field(gt=0, le=10, description="power of the distance that divides a station's weight [1]")
-    radius_km: float = Field(gt=0, description="stations further away do not count [km]")
+    radius_km: float = Field(gt=0, le=20040, description="stations further away do not count [km]")
     min_stations: Count = Field(description="fewest stations with a value on a day, for every cell")
-    cell_m: float = Field(gt=0, description="cell of the grid that the stations are brought onto [m]")
+    cell_m: float = Field(ge=1, le=1e6, description="cell of the grid that the stations are brought onto [m]")
     lapse_k_per_km: float | None = Field(
         ge=-10, le=15, description="fall of temperature with height, taken out before and put back after [K/km]; null: not corrected"
     )
@@ -144,17 +184,26 @@ class Ndvi(Section):
     path: Paths = Field(description="file, folder, glob, or a list of files; null when there is none")
     variable: str = Field(description="name of the NDVI variable in a NetCDF file")
     composite_days: int = Field(ge=1, le=31, description="how long after its date a MODIS composite's looks may reach [day]")
-    resolution_m: float = Field(gt=0, description="Sentinel-2 is averaged to pixels of this size [m]")
+    resolution_m: float = Field(ge=1, le=1e5, description="Sentinel-2 is averaged to pixels of this size [m]")
 
 
 class Dem(Section):
     """Digital elevation model."""
 
     path: Paths = Field(description="raster of heights [m]; or a glob or list of tiles, which are joined")
-    geoid: float | str | None = Field(
+    geoid: Annotated[float, Field(ge=-200, le=200)] | str | None = Field(
         description="what its heights stand on: 'ellipsoid' (WGS 84), the geoid's height above it [m], or a raster of that; "
         "null: not known, which only cubes can do without"
     )
+
+    @field_validator("geoid", mode="before")
+    @classmethod
+    def _a_number_is_no_path(cls, value: Any) -> Any:
+        """Take a number for one that comes as text, as what is nested in Snakemake's `--config` does."""
+        try:
+            return float(re.sub(r"^([-+]?)\.(?=nan|inf)", r"\1", value.lower())) if isinstance(value, str) else value
+        except ValueError:
+            return value
 
     @property
     def geoid_path(self) -> str | None:
@@ -165,9 +214,9 @@ class Dem(Section):
 class Legend(Section):
     """Codes of a land-cover map that change detection needs to know."""
 
-    water: tuple[int, ...] = Field(description="codes of open water")
-    built_up: tuple[int, ...] = Field(description="codes of built-up land")
-    forest: tuple[int, ...] = Field(description="codes of dense forest")
+    water: tuple[Code, ...] = Field(description="codes of open water")
+    built_up: tuple[Code, ...] = Field(description="codes of built-up land")
+    forest: tuple[Code, ...] = Field(description="codes of dense forest")
 
 
 class LandCover(Section):
@@ -212,15 +261,6 @@ class Soil(Section):
     texture_codes: Name = Field(description="whose codes a texture map has: a column code_… of resources/soil_texture.csv")
 
 
-def _matching(path: str) -> list[str]:
-    """Files that a glob matches, or the path itself: one that is not there is named later."""
-    if not any(mark in path for mark in "*?["):
-        return [path]
-    pattern = Path(path)
-    root = Path(pattern.anchor or ".")
-    return sorted(str(each) for each in root.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern))) or [path]
-
-
 class Sources(Section):
     """Where the data come from. A source that is null, or whose path is null, is not used."""
 
@@ -244,7 +284,7 @@ class Sources(Section):
         """Paths of a source, globs filled in where files match them; empty when it is not used."""
         source = getattr(self, name)
         named = [] if source is None or source.path is None else [source.path] if isinstance(source.path, str) else source.path
-        return [path for each in named for path in _matching(each)]
+        return [path for each in named for path in matching(each)]
 
 
 class Scenes(Section):
@@ -278,8 +318,8 @@ class Snap(Section):
     """SNAP's graph processing tool, for backend snap."""
 
     gpt: str | None = Field(description="SNAP's program gpt; null: found on PATH")
-    memory_mb: int = Field(ge=2048, description="Java heap of gpt [MB]")
-    cache_mb: int = Field(ge=256, description="tile cache of gpt, part of the heap [MB]")
+    memory_mb: int = Field(ge=2048, le=10**7, description="Java heap of gpt [MB]")
+    cache_mb: int = Field(ge=256, le=10**7, description="tile cache of gpt, part of the heap [MB]")
     operators_per_call: Count = Field(
         description="operators that one call of gpt runs; between calls the image goes to disk, within one it stays in memory"
     )
@@ -326,11 +366,11 @@ class Signal(Section):
     """What both fitting references and detecting change see of the radar."""
 
     polarisation: Literal["vv", "vh"] = Field(description="which channel is scaled")
-    label_support_m: float = Field(gt=0, description="footprint over which power is averaged before dB [m]")
-    looks: float = Field(gt=0, description="equivalent number of looks of one pixel of the stack [1]")
-    speckle_cell_m: float = Field(gt=0, description="edge of the area that has these looks; finer pixels share their speckle [m]")
-    calibration_error_db: float = Field(ge=0, description="1 sigma of the calibration between dates [dB]")
-    surface_error_db: Annotated[float, Field(ge=0)] | None = Field(
+    label_support_m: float = Field(gt=0, le=1e4, description="footprint over which power is averaged before dB [m]")
+    looks: float = Field(gt=0, le=1000, description="equivalent number of looks of one pixel of the stack [1]")
+    speckle_cell_m: float = Field(gt=0, le=1e4, description="edge of the area that has these looks; finer pixels share their speckle [m]")
+    calibration_error_db: float = Field(ge=0, le=100, description="1 sigma of the calibration between dates [dB]")
+    surface_error_db: Annotated[float, Field(ge=0, le=100)] | None = Field(
         description="1 sigma of roughness and plants that no model removes, between dates [dB]; null: estimated by pixel"
     )
     normalisation: Literal["track", "beta"] = Field(
@@ -338,8 +378,8 @@ class Signal(Section):
     )
     frozen_below_degc: float = Field(ge=-20, le=20, description="daily mean of soil or air temperature at which the ground freezes [degC]")
     thaw_degree_days: float = Field(ge=0, le=50, description="most warmth that frozen ground needs to thaw; 0: it thaws at once [K day]")
-    snow_drop_db: float = Field(gt=0, description="VH this far below its snow-free mean is wet snow [dB]")
-    standing_water_db: float = Field(gt=0, description="this far below the dry reference water stands on the ground [dB]")
+    snow_drop_db: float = Field(gt=0, le=100, description="VH this far below its snow-free mean is wet snow [dB]")
+    standing_water_db: float = Field(gt=0, le=100, description="this far below the dry reference water stands on the ground [dB]")
     snow_memory_days: int = Field(ge=0, le=365, description="days after frost in which snow may lie; 0: never [day]")
 
 
@@ -348,16 +388,16 @@ class References(Section):
 
     dry_percentile: float = Field(gt=0, lt=50, description="percentile over dates that marks dry [%]")
     wet_percentile: float = Field(gt=50, lt=100, description="percentile over dates that marks wet [%]")
-    min_dates: int = Field(ge=5, description="fewest training dates of a pixel and track")
-    platform_sigmas: float = Field(gt=0, description="standard errors from which an offset between platforms is removed [1]")
+    min_dates: int = Field(ge=5, le=10**5, description="fewest training dates of a pixel and track")
+    platform_sigmas: float = Field(gt=0, le=1000, description="standard errors from which an offset between platforms is removed [1]")
     beta_season: Literal["annual", "monthly"] = Field(description="one slope for the year, or one for every month")
     beta_max_relative_error: float = Field(gt=0, lt=1, description="largest relative standard error of an accepted beta [1]")
     beta_fallback: Literal["track", "landcover"] = Field(
         description="without an accepted beta: 'track': references per track; 'landcover': the slope given for its class"
     )
-    beta_by_landcover: dict[int, float] = Field(description="code of sources.landcover: slope [dB/degree]")
+    beta_by_landcover: dict[Code, Annotated[float, Field(ge=-1, le=1)]] = Field(description="code of sources.landcover: slope [dB/degree]")
     beta_elsewhere: float = Field(ge=-1, le=1, description="slope of all other classes [dB/degree]")
-    beta_given_error: float = Field(ge=0, description="1 sigma of these slopes [dB/degree]")
+    beta_given_error: float = Field(ge=0, le=10, description="1 sigma of these slopes [dB/degree]")
 
 
 class Vegetation(Section):
@@ -367,15 +407,15 @@ class Vegetation(Section):
         description="'none'; 'flag' by NDVI; 'cross_ratio', 'ndvi': regressed out per pixel; 'water_cloud': model of Attema & Ulaby"
     )
     dense_ndvi: float = Field(gt=0, le=1, description="NDVI above which mode 'flag' flags [1]")
-    canopy_a: float = Field(ge=0, description="Water Cloud A, scattering of the canopy per NDVI [linear power]")
-    canopy_b: float = Field(ge=0, description="Water Cloud B, attenuation per NDVI [1]")
+    canopy_a: float = Field(ge=0, le=100, description="Water Cloud A, scattering of the canopy per NDVI [linear power]")
+    canopy_b: float = Field(ge=0, le=100, description="Water Cloud B, attenuation per NDVI [1]")
 
 
 class Change(Section):
     """Change detection: from backscatter to soil moisture between its dry and wet references."""
 
-    min_sensitivity_db: float = Field(gt=0, description="smallest wet minus dry that is not flagged [dB]")
-    incidence_range_deg: tuple[float, float] = Field(description="local incidence angles that are not flagged [degree]")
+    min_sensitivity_db: float = Field(gt=0, le=100, description="smallest wet minus dry that is not flagged [dB]")
+    incidence_range_deg: tuple[Angle, Angle] = Field(description="local incidence angles that are not flagged [degree]")
 
     @field_validator("incidence_range_deg")
     @classmethod
@@ -401,7 +441,7 @@ class Compute(Section):
     scheduler: Literal["threads", "distributed", "slurm"] = Field(
         description="'threads' of this machine; 'distributed': a running dask cluster; 'slurm': workers that dask-jobqueue submits"
     )
-    memory_mb: int = Field(ge=500, description="most memory of a step, or of each worker of a cluster [MB]")
+    memory_mb: int = Field(ge=500, le=10**7, description="most memory of a step, or of each worker of a cluster [MB]")
     address: str | None = Field(description="of the scheduler of a running dask cluster, as tcp://host:8786")
     workers: Count = Field(description="Slurm jobs to submit, each with one thread")
     partition: str | None = Field(description="Slurm partition; null: the site's default")
@@ -438,7 +478,7 @@ class Static(Section):
 class WeatherCovariates(Section):
     """Daily weather with reference evapotranspiration."""
 
-    wind_height_m: float = Field(gt=0, description="height of the source's wind; reduced to 2 m [m]")
+    wind_height_m: float = Field(ge=0.1, le=1000, description="height of the source's wind; reduced to 2 m [m]")
     missing_wind_m_s: float | None = Field(ge=0.5, le=10, description="wind at 2 m where the source has none [m/s]; null: it must have one")
     evapotranspiration: Literal["computed", "source"] = Field(
         description="'computed': FAO-56 reference ET from what the source has; 'source': the source's own"
@@ -448,7 +488,7 @@ class WeatherCovariates(Section):
 class NdviCovariates(Section):
     """NDVI, carried forward from the last clear look."""
 
-    max_age_days: int = Field(ge=1, description="age at which the last clear look no longer counts [day]")
+    max_age_days: int = Field(ge=1, le=3660, description="age at which the last clear look no longer counts [day]")
 
 
 class Covariates(Section):
@@ -466,14 +506,16 @@ class Splits(Section):
     validate_share: Share = Field(description="share of the acquisitions after these that validate [1]")
     calibrate_share: Share = Field(description="share of the acquisitions after these that calibrate uncertainty [1]")
     test_share: Share = Field(description="share of the acquisitions, the latest, that test [1]")
-    gap_days: int = Field(ge=0, description="days dropped between training and what follows, and before the test dates [day]")
+    gap_days: int = Field(ge=0, le=3660, description="days dropped between training and what follows, and before the test dates [day]")
     block_px: Count = Field(description="edge of a spatial block [pixel]")
-    rim_px: int | None = Field(ge=0, description="held-out pixels so near to training ones are unused [pixel]; null: as speckle needs")
+    rim_px: int | None = Field(
+        ge=0, le=10**6, description="held-out pixels so near to training ones are unused [pixel]; null: as speckle needs"
+    )
     test_block_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of the blocks that only test [1]")
     random_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="share of the training dates and blocks, drawn at random, that only test [1]"
     )
-    seed: int = Field(ge=0, description="seed of the draws")
+    seed: Seed = Field(description="seed of the draws")
 
     @model_validator(mode="after")
     def _shares_fill_the_period(self) -> Self:
@@ -493,10 +535,10 @@ class Patches(Section):
     high_ssm: Share = Field(description="SSM above which a pixel counts as wet [1]")
     min_high_share: Share = Field(description="share of wet pixels that a patch of pass 2 needs [1]")
     min_valid_share: Annotated[float, Field(gt=0, le=1)] = Field(description="share of labelled pixels that any patch needs [1]")
-    max_patches: Count = Field(description="most training patches of pass 1; more are thinned at random")
-    max_wet_patches: Count = Field(description="most training patches of pass 2; more are thinned at random")
+    max_patches: Many = Field(description="most training patches of pass 1; more are thinned at random")
+    max_wet_patches: Many = Field(description="most training patches of pass 2; more are thinned at random")
     prior_correction: Share = Field(description="power of the weights that undo pass 2: 1 the natural distribution, 0 no weights [1]")
-    seed: int = Field(ge=0, description="seed of the thinning")
+    seed: Seed = Field(description="seed of the thinning")
 
 
 class ConvLSTMModel(Section):
@@ -548,15 +590,17 @@ class Train(Section):
     epochs: Count = Field(description="most passes over the training patches")
     batch_size: Count = Field(description="patches per step, over all processes")
     learning_rate: float = Field(gt=0, lt=1, description="of AdamW, at its peak")
-    weight_decay: float = Field(ge=0, description="of AdamW")
+    weight_decay: float = Field(ge=0, le=100, description="of AdamW")
     patience: Count | None = Field(description="epochs without a better validation loss before training stops; null: never")
     loss: Literal["nll", "mse", "huber"] = Field(description="'nll': Gaussian with predicted variance; 'mse'; 'huber'")
     weight_by_uncertainty: bool = Field(description="count labels less, the more uncertain they are")
-    static_noise: float = Field(ge=0, description="standard deviation of what is added to each normalised static channel of a patch [1]")
-    drier_in_rain: float = Field(ge=0, description="weight of the penalty for moisture that falls when more rain falls [1]")
+    static_noise: float = Field(
+        ge=0, le=100, description="standard deviation of what is added to each normalised static channel of a patch [1]"
+    )
+    drier_in_rain: float = Field(ge=0, le=1e6, description="weight of the penalty for moisture that falls when more rain falls [1]")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(description="'auto': bf16-mixed on a GPU, else 32-true")
-    workers: int = Field(ge=0, description="processes that put patches together beside the one that trains")
-    seed: int = Field(ge=0, description="seed of member 0; member n adds n")
+    workers: int = Field(ge=0, le=1000, description="processes that put patches together beside the one that trains")
+    seed: Seed = Field(description="seed of member 0; member n adds n")
     accelerator: Literal["auto", "cpu", "gpu"] = Field(
         description="'auto': a GPU where the job has one; 'cpu': none is asked for; 'gpu': stop without one"
     )
@@ -586,7 +630,7 @@ class Experiment(Section):
 class Predict(Section):
     """Wall-to-wall prediction."""
 
-    tile_px: int = Field(ge=8, multiple_of=8, description="edge of a tile, without its halo [pixel]; sets the memory")
+    tile_px: int = Field(ge=8, le=65536, multiple_of=8, description="edge of a tile, without its halo [pixel]; sets the memory")
 
 
 class Calibration(Section):
@@ -650,12 +694,12 @@ class Learning(Section):
 class Samples(Section):
     """Which pixel-dates are scored, and how they are grouped."""
 
-    per_split: Count = Field(description="most pixel-dates scored per split, drawn at random")
+    per_split: Many = Field(description="most pixel-dates scored per split, drawn at random")
     wet_quantile: Annotated[float, Field(gt=0, lt=1)] = Field(description="quantile of the training labels above which it is wet [1]")
     slope_classes_deg: tuple[Annotated[float, Field(gt=0, lt=90)], ...] = Field(
         min_length=1, description="limits between classes of slope, rising [degree]"
     )
-    seed: int = Field(ge=0, description="seed of the draws, of boosting and of the shuffles")
+    seed: Seed = Field(description="seed of the draws, of boosting and of the shuffles")
 
     @model_validator(mode="after")
     def _slopes_rise(self) -> Self:
@@ -668,7 +712,7 @@ class Samples(Section):
 class Boosting(Section):
     """The gradient-boosting baseline."""
 
-    samples: Count = Field(description="most training pixel-dates")
+    samples: Many = Field(description="most training pixel-dates")
     iterations: Count = Field(description="trees")
     learning_rate: float = Field(gt=0, le=1, description="weight of each tree [1]")
     min_leaf: Count = Field(description="fewest pixel-dates in a leaf")
@@ -679,10 +723,10 @@ class Probes(Section):
     """What is asked of a trained model besides its scores."""
 
     patches_per_split: Count = Field(description="most test patches per split, drawn at random")
-    rain_factor: float = Field(ge=1, description="more rain: precipitation of every day of the window times this [1] ...")
-    rain_mm: float = Field(ge=0, description="... plus this [mm/day]")
+    rain_factor: float = Field(ge=1, le=100, description="more rain: precipitation of every day of the window times this [1] ...")
+    rain_mm: float = Field(ge=0, le=2000, description="... plus this [mm/day]")
     tolerance: float = Field(ge=0, lt=0.1, description="a prediction that falls by less counts as not fallen [1]")
-    seed: int = Field(ge=0, description="seed of draws and shuffles")
+    seed: Seed = Field(description="seed of draws and shuffles")
 
 
 class StationSource(Section):
@@ -701,7 +745,7 @@ class InSitu(Section):
     max_depth_m: float = Field(gt=0, le=1, description="lower end of the deepest sensor that counts as surface [m]")
     good_flags: tuple[str, ...] = Field(min_length=1, description="flags of the ISMN that are kept")
     scaling: Literal["mean_std", "cdf"] = Field(description="how SSM is brought to the station's units, on training dates")
-    min_matches: int = Field(ge=3, description="fewest common days, of training and of scoring")
+    min_matches: int = Field(ge=3, le=10**5, description="fewest common days, of training and of scoring")
 
 
 class Evaluation(Section):
@@ -717,8 +761,8 @@ class Evaluation(Section):
 class Maps(Section):
     """Which days become maps."""
 
-    dates: tuple[date, ...] = Field(description="days to map [UTC date]")
-    last_days: int = Field(ge=0, description="map this many last days of the period too [day]")
+    dates: tuple[Day, ...] = Field(description="days to map [UTC date]")
+    last_days: int = Field(ge=0, le=36525, description="map this many last days of the period too [day]")
     experiment: Name = Field(description="experiment whose ensemble makes the maps")
 
 
@@ -731,8 +775,8 @@ class Products(Section):
 class Requests(Section):
     """What the size of jobs follows from, before anything is known of the data."""
 
-    extent_km2: float = Field(gt=0, description="of the grid, where grid.aoi is no list of bounds [km²]")
-    passes_per_year: float = Field(gt=0, description="acquisitions of the area a year")
+    extent_km2: float = Field(gt=0, le=1e7, description="of the grid, where grid.aoi is no list of bounds [km²]")
+    passes_per_year: float = Field(gt=0, le=1e4, description="acquisitions of the area a year")
 
 
 class Config(Section):
@@ -757,6 +801,10 @@ class Config(Section):
         maps, known = self.products.maps, sorted(self.learning.active)
         if maps.experiment not in known:
             msg = f"products.maps.experiment = '{maps.experiment}' is no experiment; name one of {known}"
+            raise ValueError(msg)
+        period = (self.period.end - self.period.start).days + 1
+        if maps.last_days > period:
+            msg = f"products.maps.last_days = {maps.last_days}: the period has {period} days; give at most as many"
             raise ValueError(msg)
         if not self.map_days:
             msg = "products.maps: no day to map; give dates, or last_days above 0"
@@ -830,8 +878,9 @@ def load(raw: Mapping[str, Any]) -> Config:
     `${NAME}` and `${NAME:-default}` in strings stand for environment variables, `<resources>` for the area's folder.
 
     Raises:
-        LoamError: one line per fault, each with key, value, what is allowed and the nearest known key.
+        LoamError: the faults, each with key, value, what is allowed and the nearest known key.
     """
+    require_bounded(raw)
     if raw.get("area") is None:
         msg = "area: no area is set; name a configuration, as in `snakemake --configfile config/demo.yaml`"
         raise LoamError(msg)
@@ -840,7 +889,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(plain)
     except ValidationError as error:
-        raise LoamError("\n".join(_explain(fault) for fault in error.errors())) from None
+        raise LoamError(explained(error, Config)) from None
 
 
 def as_json(parts: Mapping[str, Any]) -> str:
@@ -848,25 +897,48 @@ def as_json(parts: Mapping[str, Any]) -> str:
     return TypeAdapter(dict[str, Any]).dump_json(dict(parts)).decode()
 
 
+def aoi_files(cfg: Config) -> list[str]:
+    """The file of the area's polygon, and those that belong to it; empty where bounds are given."""
+    path = cfg.grid.aoi_path
+    if path is None:
+        return []
+    together = path.suffix.lower() in {".shp", ".tab", ".mif"}
+    beside = sorted(map(str, path.parent.glob(f"{glob.escape(path.stem)}.*"))) if together else []
+    return beside or [str(path)]
+
+
 def missing_inputs(cfg: Config) -> str | None:
-    """One line that names every local input that is not there and where it belongs, or None."""
-    wanted = {f"sources.{name}.path": cfg.sources.path(name) for name in type(cfg.sources).model_fields}
-    many = {f"sources.{name}.path": cfg.sources.files(name)[1:] for name in type(cfg.sources).model_fields}
-    if isinstance(cfg.grid.aoi, str) and cfg.grid.aoi != "source":
-        wanted["grid.aoi"] = cfg.grid.aoi
-    wanted["evaluation.truth"] = cfg.evaluation.truth
-    wanted |= {f"evaluation.stations.sources.{place}.path": each.path for place, each in enumerate(cfg.evaluation.stations.sources)}
-    if cfg.sources.backscatter.kind == "scenes":
-        wanted |= {"sources.backscatter.orbits": cfg.sources.backscatter.orbits, "sources.dem.geoid": cfg.sources.dem.geoid_path}
+    """One line that names every local input that is not there and where it belongs, or a folder of Loam's that cannot be written."""
+    try:
+        wanted = {f"sources.{name}.path": cfg.sources.files(name) for name in type(cfg.sources).model_fields}
+    except LoamError as error:
+        return str(error)
     for name in ("backscatter", "weather", "dem"):
-        if wanted[f"sources.{name}.path"] is None:
+        if not wanted[f"sources.{name}.path"]:
             return f"sources.{name}.path: not set; Loam cannot run without it"
-    made = cfg.made_by_the_twin
-    paths = [(key, path) for key, first in wanted.items() for path in (first, *many.get(key, []))]
-    gone = [f"{path} ({key})" for key, path in paths if path and not path.startswith(made) and not Path(path).exists()]
-    if not gone:
-        return None
-    return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
+    wanted["grid.aoi"] = [str(cfg.grid.aoi_path)] if cfg.grid.aoi_path else []
+    wanted["evaluation.truth"] = [cfg.evaluation.truth or ""]
+    wanted |= {f"evaluation.stations.sources.{place}.path": [each.path] for place, each in enumerate(cfg.evaluation.stations.sources)}
+    if cfg.sources.backscatter.kind == "scenes":
+        wanted["sources.backscatter.orbits"] = [cfg.sources.backscatter.orbits or ""]
+        wanted["sources.dem.geoid"] = [cfg.sources.dem.geoid_path or ""]
+    given = [(key, path) for key, paths in wanted.items() for path in paths if path and not path.startswith(cfg.made_by_the_twin)]
+    faults = {(path, key): _fault(path, key) for key, path in given}
+    gone = [f"{path} ({key}{_why(path, fault)})" for (path, key), fault in faults.items() if fault is not None]
+    if gone:
+        return f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
+    return blocked(cfg.area, cfg.run)
+
+
+def _fault(path: str, key: str) -> str | None:
+    """Why an input cannot serve, before it is opened; None where nothing speaks against it."""
+    fault = unreadable(path)
+    return folder_for_a_file(path) if fault is None and key in FILES else fault
+
+
+def _why(path: str, fault: str) -> str:
+    """What is added to the name of a missing input: nothing where no file of this name is there."""
+    return f": {fault}" if fault else ": no file matches" if is_glob(path) else ""
 
 
 def _expand(value: Any, key: str, names: Mapping[str, str]) -> Any:
@@ -877,11 +949,15 @@ def _expand(value: Any, key: str, names: Mapping[str, str]) -> Any:
         return [_expand(item, key, names) for item in value]
     if not isinstance(value, str):
         return value
+    if "\0" in value:
+        msg = f"{key}: holds a character without a sign (U+0000); write the value again"
+        raise LoamError(msg)
     if value == "null":  # Snakemake reads what is nested in --config as text
         return None
     for name, text in names.items():
         value = value.replace(name, text)
-    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, key), value)
+    value = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, key), value)
+    return os.path.expanduser(value) if re.match(r"~(/|$)", value) else value  # noqa: PTH111  (a Path raises where there is no home)
 
 
 def _variable(match: re.Match[str], key: str) -> str:
@@ -891,42 +967,3 @@ def _variable(match: re.Match[str], key: str) -> str:
         msg = f"{key}: environment variable {name} is not set; export it, or write the path into the configuration"
         raise LoamError(msg)
     return text
-
-
-def _explain(fault: Mapping[str, Any]) -> str:
-    """One line on one fault that pydantic found."""
-    key = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part))
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(fault["loc"][-1]), list(_known_keys(fault["loc"][:-1])), n=1, cutoff=0.5)
-        return f"{key}: unknown key" + (f"; did you mean '{near[0]}'?" if near else "; remove it")
-    if fault["type"] == "missing":
-        return f"{key}: missing; set it (config/default.yaml shows every key)"
-    if fault["type"] == "value_error":
-        return f"{key + ': ' if key else ''}{fault['ctx']['error']}"
-    return f"{key} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-def _is_type_tag(part: Any) -> bool:
-    """Pydantic names the branch of a union in `loc`; a reader has no use for it."""
-    return isinstance(part, str) and (part in {"str", "Experiment"} or "[" in part)
-
-
-def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
-    """Keys allowed in the section that `loc` points to."""
-    model: Any = Config
-    for part in loc:
-        fields = getattr(model, "model_fields", {})
-        if part in fields:
-            model = _section_type(fields[part].annotation)
-    yield from getattr(model, "model_fields", {})
-
-
-def _section_type(annotation: Any) -> Any:
-    """The section class in an annotation such as `Ndvi | None` or `dict[str, Experiment | None]`."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        found = _section_type(part)
-        if found is not None:
-            return found
-    return None

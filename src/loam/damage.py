@@ -2,11 +2,17 @@
 
 import errno
 import json
+import os
 import shutil
+import sys
+import tempfile
+import traceback
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from loam.errors import LoamError
 
 
 def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
@@ -20,8 +26,56 @@ def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
         return f"{place}: the disk is full; free some space and run the same command again"
     for path in _paths(arguments.values()):
         if fault := damage(path):
-            return f"{path}: is not whole ({fault}); remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
+            remedy = f"remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
+            return f"{path}: is not whole ({fault}); if it is yours replace it, and if Loam made it {remedy}"
     return None
+
+
+def last_words(error: Exception, arguments: Mapping[str, Any], command: str) -> str:
+    """One line on whatever stopped a step; the traceback of what nobody expected goes to a file, which the line names.
+
+    Args:
+        error: what stopped it.
+        arguments: of the step, as for `explain`.
+        command: name of the step.
+    """
+    if reason := explain(error, arguments):
+        return reason
+    words = str(LoamError(str(error).strip().partition("\n")[0][:200])) or "no reason given"
+    if isinstance(error, MemoryError):
+        return f"there is too little memory ({words}); give the job more, or make the area smaller"
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("loam"):
+        return f"Python has no {error.name}; install it, or let Snakemake make the environments (--sdm conda)"
+    if isinstance(error, BrokenPipeError):
+        return "whoever read its output has gone"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}; let this user read and write there, and run the same command again"
+    if isinstance(error, FileNotFoundError) and (gone := [path for path in _paths(arguments.values()) if str(path) in str(error)]):
+        return f"{gone[0]}: does not exist; name a file that is there, or let Snakemake make it"
+    place = _keep_traceback(error, command)
+    return f"stopped by {type(error).__name__} ({words}), which Loam did not expect; report it with the traceback, which is {place}"
+
+
+def _keep_traceback(error: Exception, command: str) -> str:
+    """Write a traceback beside the log, or into the folder for temporary files, and say where it is."""
+    text = "".join(traceback.format_exception(error))
+    log = _log_file()
+    path = log.with_name(f"{log.name}.traceback") if log else Path(tempfile.gettempdir()) / f"loam-{command}-{os.getpid()}.traceback"
+    try:
+        path.write_text(text)
+    except OSError:
+        sys.stderr.write(text)
+        return "above"
+    return f"in {path}"
+
+
+def _log_file() -> Path | None:
+    """The file that standard error goes to, as in every job of the workflow; None where it is a terminal or a pipe."""
+    try:
+        path = Path(f"/proc/self/fd/{sys.stderr.fileno()}").readlink()
+    except (OSError, ValueError):
+        return None
+    return path if path.is_file() else None
 
 
 def disk_is_full(error: BaseException, folder: Path) -> bool:

@@ -3,3 +3,7 @@
 
 class LoamError(Exception):
     """Bad input or setting. The message is one line: file or key, value, remedy."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message, on one line whatever a file's name or a library's words bring into it."""
+        super().__init__(message if message.isprintable() else "".join(sign if sign.isprintable() else " " for sign in message).strip())

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loam import config, needs, yaml_file
+from loam import config, needs
+from loam.yaml_file import merged
 
 # Where a checkout keeps the values that a configuration overrides.
 DEFAULT = Path(__file__).parents[2] / "config/default.yaml"
@@ -28,7 +29,7 @@ def plan(configfile: list[Path]) -> None:
     Args:
         configfile: as for `snakemake --configfile`: later ones override earlier ones, all override config/default.yaml.
     """
-    print("\n".join(lines(config.load(yaml_file.merged([DEFAULT, *configfile])))))
+    print("\n".join(lines(config.load(merged([DEFAULT, *configfile])))))
 
 
 def lines(cfg: config.Config) -> list[str]:

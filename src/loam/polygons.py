@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
 from loam.errors import LoamError
 
 LOOK_LIKE_METRES = 400.0  # larger numbers are no degrees, whichever way they are counted
-SAME_AREA = 1e-6  # relative: rings that only touch themselves enclose the same, whichever way they are read
+LARGEST = 1e9  # coordinate, in any unit
+SAME_AREA = 1e-3  # relative: a slip of the pen at a coast changes less, a bow-tie all
 FORMATS = "a GeoJSON, GeoPackage or shapefile"
 
 
@@ -31,6 +33,9 @@ def read_area(path: Path, layer: str | None) -> Any:
     polygons = _polygons(frame.geometry, path)
     if frame.crs is None:
         msg = f"{path}: has no CRS; write it with one (a shapefile keeps it in a .prj file beside it)"
+        raise LoamError(msg)
+    if not (frame.crs.is_geographic or frame.crs.is_projected):
+        msg = f"{path}: its CRS, {frame.crs.name}, has neither degrees nor a projection; write it with the CRS that it has"
         raise LoamError(msg)
     _require_coordinates(polygons, frame.crs, path)
     if frame.crs.is_geographic:
@@ -75,26 +80,25 @@ def _require_file(path: Path) -> None:
 
 def _layer(path: Path, named: str | None) -> str | None:
     """The layer to read: the one that is named, or the only one that has features with a geometry."""
-    import pyogrio
+    import geopandas
 
-    kinds = {str(name): kind for name, kind in pyogrio.list_layers(path)}
+    layers = geopandas.list_layers(path)
+    kinds = dict(zip(layers["name"].astype(str), layers["geometry_type"], strict=True))
     if named is not None and named not in kinds:
         msg = f"{path}: has no layer '{named}'; name one of {_listed(list(kinds))}"
         raise LoamError(msg)
     if named is not None or len(kinds) == 1:
         return named
-    counts = {name: pyogrio.read_info(path, layer=name, force_feature_count=True)["features"] for name, kind in kinds.items() if kind}
-    filled = [name for name, count in counts.items() if count]
+    # A table without geometries, as QGIS keeps its styles in, and a layer without a feature are no area.
+    firsts = {name: geopandas.read_file(path, layer=name, columns=[], rows=1) for name, kind in kinds.items() if kind}
+    filled = {name: first.geometry.iloc[0] for name, first in firsts.items() if len(first)}
     if len(filled) > 1:
-        candidates = _listed([f"{name} ({kinds[name]}, {counts[name]} features)" for name in filled])
-        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={_likeliest(filled, kinds)}"
+        found = {name: "no geometry" if first is None else first.geom_type for name, first in filled.items()}
+        example = next((name for name, kind in found.items() if "Polygon" in kind), next(iter(found)))
+        candidates = _listed([f"{name} ({kind})" for name, kind in found.items()])
+        msg = f"{path}: has several layers: {candidates}; name the area's as grid.aoi: {path}|layername={example}"
         raise LoamError(msg)
-    return next(iter(filled or kinds))
-
-
-def _likeliest(names: list[str], kinds: dict[str, str]) -> str:
-    """An example for a message."""
-    return next((name for name in names if "Polygon" in kinds[name]), names[0])
+    return next(iter(filled or kinds), None)
 
 
 def _listed(names: list[str]) -> str:
@@ -107,8 +111,6 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
     Raises:
         LoamError: there is none, something else lies beside them, or a ring crosses itself.
     """
-    import shapely
-
     parts = shapely.force_2d(geometries.to_numpy())
     for _ in range(3):  # a collection of multipolygons takes two
         parts = shapely.get_parts(parts)
@@ -130,38 +132,34 @@ def _polygons(geometries: Any, path: Path) -> np.ndarray:
 
 
 def _valid(polygon: Any, path: Path) -> Any:
-    """A polygon, mended where its ring only touches itself."""
-    import shapely
-
-    if not np.isfinite(shapely.get_coordinates(polygon)).all():
-        msg = f"{path}: a corner has a coordinate that is no number; draw the polygon again"
+    """A polygon, mended where its ring only touches itself, or crosses itself in a loop too small to matter."""
+    if not (np.abs(shapely.get_coordinates(polygon)) < LARGEST).all():
+        msg = f"{path}: a corner has a coordinate that is no number, or one of no map; draw the polygon again"
         raise LoamError(msg)
-    if not shapely.is_valid(polygon):
-        mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
-        if not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0) or mended.area == 0:
-            reason = shapely.is_valid_reason(polygon)
-            if "elf-intersection" in reason:
-                reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
-            msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
-            raise LoamError(msg)
-        return mended
-    if polygon.area == 0:
+    if shapely.is_valid(polygon) and polygon.area > 0:
+        return polygon
+    if shapely.convex_hull(polygon).area == 0:
         msg = f"{path}: a polygon has no area, from {_corners(np.array([polygon]))}; draw it again"
         raise LoamError(msg)
-    return polygon
+    reason = shapely.is_valid_reason(polygon)
+    if "elf-intersection" in reason:
+        reason = f"a ring crosses itself at {reason.partition('[')[2].rstrip(']').replace(' ', ', ')}"
+    mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    if mended.area == 0 or not np.isclose(mended.area, polygon.area, rtol=SAME_AREA, atol=0):
+        msg = f"{path}: {reason}; mend the polygon (in QGIS: Fix geometries)"
+        raise LoamError(msg)
+    if shapely.is_valid_reason(polygon).startswith("Self"):
+        logging.getLogger(__name__).warning("%s: %s, in a loop too small to matter; taken without it", path, reason)
+    return mended
 
 
 def _corners(polygons: np.ndarray) -> str:
-    import shapely
-
     west, south, east, north = shapely.total_bounds(polygons)
     return f"{west:g}, {south:g} to {east:g}, {north:g}"
 
 
 def _require_coordinates(polygons: np.ndarray, crs: Any, path: Path) -> None:
     """Stop where coordinates are not in the units of the CRS: metres as degrees, degrees as metres, latitude before longitude."""
-    import shapely
-
     west, south, east, north = shapely.total_bounds(polygons)
     place, name = _corners(polygons), crs.to_string() if crs.to_epsg() else crs.name
     edge = 1e-6
@@ -189,8 +187,6 @@ def _around_one_meridian(polygons: np.ndarray, path: Path) -> np.ndarray:
     Raises:
         LoamError: a side runs more than half around the globe, which has two readings.
     """
-    import shapely
-
     spans = shapely.bounds(polygons)
     wide = spans[:, 2] - spans[:, 0] >= 180
     if wide.any():
@@ -211,12 +207,8 @@ def _around_one_meridian(polygons: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _moved(polygons: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    import shapely
-
     return np.array([shapely.transform(one, lambda xy, by=by: np.add(xy, (by, 0.0))) for one, by in zip(polygons, degrees, strict=True)])
 
 
 def _union(polygons: np.ndarray) -> Any:
-    import shapely
-
     return polygons[0] if polygons.size == 1 else shapely.union_all(polygons)

@@ -59,6 +59,26 @@ def read(path: Path) -> dict[str, Any]:
     raise LoamError(msg)
 
 
+def require_bounded(raw: Any) -> None:
+    """Stop where settings, wherever they come from, are no section, refer to themselves or stand for more values than any file has.
+
+    Raises:
+        LoamError: one of these.
+    """
+    if not isinstance(raw, Mapping):
+        msg = f"a configuration is a section with keys, not a {type(raw).__name__}; config/default.yaml shows every key"
+        raise LoamError(msg)
+    waiting, seen = [(raw, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        seen += len(parts)
+        if depth > MOST_DEPTH or seen > MOST_VALUES:
+            msg = f"the configuration refers to itself, is deeper than {MOST_DEPTH} levels or holds more than {MOST_VALUES} values"
+            raise LoamError(msg)
+        waiting.extend((part, depth + 1) for part in parts)
+
+
 def check_command_line(arguments: list[str]) -> None:
     """Read what Snakemake's `--configfile` and `--config` name before Snakemake does, which answers in tracebacks.
 
@@ -139,17 +159,21 @@ def _parsed(text: str) -> Any:
             return json.loads(text, object_pairs_hook=_pairs)
         except (ValueError, RecursionError):
             pass  # a mapping of YAML in braces
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
-        _count(root, {}, [])
-        return None if root is None else loader.construct_document(root)
+        return _value(_Loader(text))
     except yaml.MarkedYAMLError as error:
         raise _Fault(_problem(error), error.problem_mark, about_structure=False) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        msg = f"line {line}: character U+{ord(error.character):04X} is no text; remove it"
+        msg = f"line {line}: character U+{int(error.character):04X} is no text; remove it"
         raise _Fault(msg, about_structure=False) from None
+
+
+def _value(loader: "_Loader") -> Any:
+    try:
+        root = loader.get_single_node()
+        _count(root, {}, [])
+        return None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
 
@@ -188,7 +212,7 @@ def _count(node: yaml.Node | None, known: dict[int, int], parents: list[int]) ->
         parts = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
         known[id(node)] = 1 + sum(_count(each, known, [*parents, id(node)]) for each in parts)
     if known[id(node)] > MOST_VALUES:
-        msg = f"its aliases (*) stand for more than {MOST_VALUES} values; write them out"
+        msg = f"holds more than {MOST_VALUES} values, each alias (*) counted as what it stands for; keep the settings alone"
         raise _Fault(msg, node.start_mark)
     return known[id(node)]
 
@@ -214,7 +238,7 @@ class _Loader(yaml.SafeLoader):
         """Construct a value; one that the library cannot build, as a day that no calendar has, is named."""
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
             what = "date" if node.tag.endswith("timestamp") else node.tag.rpartition(":")[2]
             reason = str(error).partition(";")[0]
             msg = f"{str(node.value)[:40]} is no {what} ({reason}); correct it, or put it in quotes where it is text"
