@@ -1,7 +1,7 @@
 """Variables of files as layers `(time, y, x)` or `(y, x)`: which axis is time, what other axes mean, what a time is."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,3 @@ def merged_times(parts: Sequence[tuple[Path, xr.DataArray]], name: str) -> xr.Da
         text = "%s: %d times of %s are in two files with equal values, and count once"
         logging.getLogger(__name__).info(text, parts[0][0].parent, again.size, name)
     return whole.isel(time=np.setdiff1d(np.arange(times.size), again))
-
-
-def listing(names: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Candidates, for messages."""
-    return ", ".join(map(str, names))[:300]
