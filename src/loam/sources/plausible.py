@@ -84,16 +84,16 @@ def _require_rain(rain: xr.DataArray, path: Path) -> None:
     small = days >= SOME_DAYS and wet >= DRIZZLE_SHARE and high < DRIZZLE_MM
     if small or (days >= LONG_DAYS and (0 < year < LEAST_RAIN_MM or year > MOST_RAIN_MM)):
         _refuse(path, f"{told} of {days}", "its units: metres, inches, or a rate that is called mm")
-    if (days >= LONG_DAYS and not UNUSUAL_RAIN_MM[0] <= year <= UNUSUAL_RAIN_MM[1]) or (days < SOME_DAYS and 0 < high < DRIZZLE_MM / 10):
-        logging.getLogger(__name__).warning("%s: %s: check its units", path, told)
+    if days >= LONG_DAYS:
+        _tell_unusual(path, year, UNUSUAL_RAIN_MM, told)
+    elif high > 0:
+        _tell_unusual(path, high, (DRIZZLE_MM / 3, np.inf), told)
 
 
 def _require_loss(loss: xr.DataArray, path: Path) -> None:
     year = float(loss.mean()) * YEAR_DAYS
     if year < 0:
-        _refuse(
-            path, f"evapotranspiration is {year:.3g} mm a year: what leaves the ground is positive here, ERA5 has it negative", "its sign"
-        )
+        _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where what leaves the ground is positive (not so in ERA5)", "its sign")
     if year < 50 or year > 4500:
         _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where 50 to 4500 occur", "its units")
 
