@@ -45,7 +45,7 @@ def uscrn_table(path: Path, columns: tuple[str, ...] = USCRN_DAILY) -> Table | N
     first = next((line for line in lines if line.strip()), "").lstrip("\ufeff")
     if "WBANNO" in first:
         table = read_table(path, columns, "USCRN")
-        return table if {*columns[:USCRN_FEWEST]} <= {*table.frame.columns} else None
+        return table if {*columns[:2], "LONGITUDE", "LATITUDE"} <= {*table.frame.columns} else None
     width = len(first.split())
     fits = width == len(columns) or (columns == USCRN_DAILY and USCRN_FEWEST <= width < len(columns))
     if not fits or not re.match(r"\s*\d{3,5}\s+\d{8}\s", first) or "," in first:
@@ -119,8 +119,3 @@ def require_place(latitude: float, longitude: float, path: Path, station: str) -
         if not abs(value) <= most:
             msg = f"{path}: station {station} has {name} {value:g}, outside -{most:g} to {most:g}; write degrees of WGS 84, east and north"
             raise LoamError(msg)
-
-
-def days_of(values: pd.Series, table: Table, name: str) -> "pd.Series[pd.Timestamp]":
-    """Days of a column as 20200131."""
-    return times(values.rename(name), table.path)

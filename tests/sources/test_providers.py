@@ -1,5 +1,6 @@
 """Providers' conventions, on small files written as theirs are: names, units, totals, days, calendars."""
 
+import gc
 import logging
 
 import numpy as np
@@ -26,6 +27,7 @@ def write(tmp_path):
             field, dims=(dim, "lat", "lon"), coords={dim: times, "lat": LATITUDES, "lon": LONGITUDES}, attrs=attrs, name=name
         )
         data["lat"].attrs["units"], data["lon"].attrs["units"] = "degrees_north", "degrees_east"
+        gc.collect()  # what a refused dataset still holds open
         data.to_netcdf(tmp_path / f"{stem}.nc")
 
     return file

@@ -150,6 +150,11 @@ def test_uscrns_hourly_files_become_days(read) -> None:
     assert "relative_humidity" not in read({"CRNH0203-2020-KS_Manhattan_6_SSW.txt": late})
 
 
+def test_some_columns_of_uscrn_with_a_header_do(read) -> None:
+    text = "WBANNO,LST_DATE,LONGITUDE,LATITUDE,P_DAILY_CALC\n53974,20200101,-96.61,39.1,3.5\n53974,20200102,-96.61,39.1,0\n"
+    assert read({"a.csv": text}) == {"precipitation": [3.5, 0]}
+
+
 PREAMBLE = (
     "Latitude: 39.1  Longitude: -96.6\nX & Y on Lambert Conformal Conic: 287540.36 -357850.5\nTile: 11556\nElevation: 325 meters\n"
     "All years; all variables; Daymet Data Version 4.0.\nHow to cite: doi 10.3334/ORNLDAAC/2129\n"

@@ -136,7 +136,7 @@ def test_axes_of_one_value_are_dropped_and_others_named(kind: str, read) -> None
     assert read(xr.Dataset({name: RAIN.expand_dims(ensemble=[0], height=[2.0])}), kind)["precipitation"] == [1] * 10
     refused(read, xr.Dataset({name: RAIN.expand_dims(number=[0, 1, 2])}), r"has an axis number of 3 values \(0, 1, 2\)", kind)
     refused(read, xr.Dataset({name: RAIN.isel(longitude=0, drop=True)}), "but no x", kind)
-    refused(read, xr.Dataset({name: RAIN.drop_vars("longitude")}), "has no coordinates along x", kind)
+    refused(read, xr.Dataset({name: RAIN.drop_vars("longitude")}), "dimension x has no coordinates", kind)
 
 
 def test_preliminary_and_final_runs_of_era5_are_merged(read) -> None:
@@ -292,9 +292,19 @@ def test_dry_and_cold_places_are_true(data: xr.Dataset, read) -> None:
     assert len(read(data, period=LONG)["days"]) in {60, 400}
 
 
-def test_little_rain_is_told(read, caplog: pytest.LogCaptureFixture) -> None:
-    read(year(precipitation=field(WET / 25.4, T400)), period=LONG)
-    assert "mm a year" in caplog.text
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (year(precipitation=field(WET / 25.4, T400)), "mm a year"),  # inches
+        (year(precipitation=field(WET * 10, T400)), "mm a year"),  # tenths of mm
+        (year(wind_speed=field(12, T400, "m/s")), "wind_speed is 12 m/s in the mean"),  # km/h
+        (year(vapour_pressure=field(0.1, T400, "kPa"), temperature=degrees(0)), "of what air of its temperature holds"),  # kPa as hPa
+        (xr.Dataset({"precipitation": field(WET[:10] / 1000)}), "on its wettest day"),
+    ],
+)
+def test_what_few_places_have_is_told(data: xr.Dataset, said: str, read, caplog: pytest.LogCaptureFixture) -> None:
+    read(data, period=LONG)
+    assert said in caplog.text and "which is rare: check its units" in caplog.text
 
 
 @pytest.mark.parametrize("units", ["9**9**9**9", "mm**99999", "(((((", "", "m" * 3000, "mm\nmm", "1/0", "lambda: 1", "‰", "hours"])

@@ -1,7 +1,7 @@
 """Variables of files as layers `(time, y, x)` or `(y, x)`: which axis is time, what other axes mean, what a time is."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def plain(values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", 
 
 
 def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "x")) -> None:
-    """Stop where a variable lacks an axis, or an axis of place its coordinates.
+    """Stop where a variable lacks an axis; `loam.axes` sees to the coordinates.
 
     Raises:
         LoamError: it does.
@@ -82,10 +82,6 @@ def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "
     lacking = [dim for dim in dims if dim not in values.dims]
     if lacking:
         msg = f"{path}: {values.name} has axes {', '.join(map(str, values.dims)) or 'none'}, but no {lacking[0]}; bring one that has"
-        raise LoamError(msg)
-    nowhere = next((dim for dim in dims if dim != "time" and (dim not in values.coords or values.sizes[dim] == 0)), None)
-    if nowhere is not None:
-        msg = f"{path}: {values.name} has no coordinates along {nowhere}, so that its place is not known; add them to the file"
         raise LoamError(msg)
 
 
@@ -183,8 +179,3 @@ def merged_times(parts: Sequence[tuple[Path, xr.DataArray]], name: str) -> xr.Da
         text = "%s: %d times of %s are in two files with equal values, and count once"
         logging.getLogger(__name__).info(text, parts[0][0].parent, again.size, name)
     return whole.isel(time=np.setdiff1d(np.arange(times.size), again))
-
-
-def listing(names: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Candidates, for messages."""
-    return ", ".join(map(str, names))[:300]

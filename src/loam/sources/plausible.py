@@ -18,6 +18,8 @@ MEANS = {
     "temperature": (-60.0, 36.0), "temperature_min": (-65.0, 32.0), "temperature_max": (-55.0, 43.0), "dewpoint": (-65.0, 29.0),
     "solar_radiation": (3.0, 30.0), "relative_humidity": (5.0, 100.5), "wind_speed": (0.1, 18.0), "vapour_pressure": (0.005, 4.0),
 }  # fmt: skip
+UNUSUAL = {"wind_speed": (0.5, 9.0), "relative_humidity": (20.0, 98.0), "solar_radiation": (6.0, 27.0)}  # beyond these it is told
+MOIST, UNUSUAL_MOIST = (0.05, 1.5), (0.15, 1.1)  # vapour over what air of its temperature holds, median [1]
 ORDERED = (
     ("temperature_min", "temperature_max"), ("temperature_min", "temperature"), ("temperature", "temperature_max"),
     ("relative_humidity_min", "relative_humidity_max"), ("dewpoint", "temperature_max"),
@@ -43,8 +45,10 @@ def require_plausible(weather: xr.Dataset, path: Path) -> None:
         if days >= LONG_DAYS and name in MEANS:
             low, high = MEANS[str(name)]
             mean, units = float(values.mean()), values.attrs["units"]
+            told = f"{name} is {mean:.3g} {units} in the mean of {days} days"
             if not low <= mean <= high:
-                _refuse(path, f"{name} is {mean:.3g} {units} in the mean of {days} days, where {low:g} to {high:g} occur", "its units")
+                _refuse(path, f"{told}, where {low:g} to {high:g} occur", "its units")
+            _tell_unusual(path, mean, UNUSUAL.get(str(name), (low, high)), told)
     if "precipitation" in weather:
         _require_rain(weather["precipitation"], path)
     if "evapotranspiration" in weather and days >= LONG_DAYS:
@@ -62,6 +66,11 @@ def _refuse(path: Path, what: str, check: str) -> None:
     raise LoamError(msg)
 
 
+def _tell_unusual(path: Path, value: float, usual: tuple[float, float], told: str) -> None:
+    if not usual[0] <= value <= usual[1]:
+        logging.getLogger(__name__).warning("%s: %s, which is rare: check its units", path, told)
+
+
 def _require_percent(values: xr.DataArray, path: Path) -> None:
     high = float(values.max())
     if high <= 1.5:
@@ -75,16 +84,16 @@ def _require_rain(rain: xr.DataArray, path: Path) -> None:
     small = days >= SOME_DAYS and wet >= DRIZZLE_SHARE and high < DRIZZLE_MM
     if small or (days >= LONG_DAYS and (0 < year < LEAST_RAIN_MM or year > MOST_RAIN_MM)):
         _refuse(path, f"{told} of {days}", "its units: metres, inches, or a rate that is called mm")
-    if (days >= LONG_DAYS and not UNUSUAL_RAIN_MM[0] <= year <= UNUSUAL_RAIN_MM[1]) or (days < SOME_DAYS and 0 < high < DRIZZLE_MM / 10):
-        logging.getLogger(__name__).warning("%s: %s: check its units", path, told)
+    if days >= LONG_DAYS:
+        _tell_unusual(path, year, UNUSUAL_RAIN_MM, told)
+    elif high > 0:
+        _tell_unusual(path, high, (DRIZZLE_MM / 3, np.inf), told)
 
 
 def _require_loss(loss: xr.DataArray, path: Path) -> None:
     year = float(loss.mean()) * YEAR_DAYS
     if year < 0:
-        _refuse(
-            path, f"evapotranspiration is {year:.3g} mm a year: what leaves the ground is positive here, ERA5 has it negative", "its sign"
-        )
+        _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where what leaves the ground is positive (not so in ERA5)", "its sign")
     if year < 50 or year > 4500:
         _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where 50 to 4500 occur", "its units")
 
@@ -95,5 +104,7 @@ def _require_moist(weather: xr.Dataset, path: Path) -> None:
     if warm is None or "vapour_pressure" not in weather or weather.sizes["time"] < SOME_DAYS:
         return
     share = float(np.nanmedian(weather["vapour_pressure"].values / (0.6108 * np.exp(17.27 * warm.values / (warm.values + 237.3)))))
-    if not 0.02 <= share <= 1.5:
-        _refuse(path, f"vapour_pressure is {share:.1%} of what air of its temperature holds, in the median", "its units")
+    told = f"vapour_pressure is {share:.1%} of what air of its temperature holds, in the median"
+    if not MOIST[0] <= share <= MOIST[1]:
+        _refuse(path, told, "its units")
+    _tell_unusual(path, share, UNUSUAL_MOIST, told)

@@ -107,17 +107,20 @@ def in_units(values: "pd.Series[float]", name: str, path: Path) -> "pd.Series[fl
 
 
 def _uscrn_daily(table: Table) -> pd.DataFrame:
-    weather = {ours: uscrn_values(table, theirs) for theirs, ours in DAILY.items()}
+    weather = {ours: uscrn_values(table, theirs) for theirs, ours in DAILY.items() if theirs in table.frame}
     return pd.DataFrame(_uscrn_place(table, "LST_DATE") | weather)
 
 
 def _uscrn_hourly(table: Table) -> pd.DataFrame:
     weather = {}
+    if "UTC_TIME" not in table.frame:
+        msg = f"{table.path}: is an hourly file of USCRN without its column UTC_TIME; download it again"
+        raise LoamError(msg)
     for theirs, ours in HOURLY.items():
-        values = uscrn_values(table, theirs)
-        flag = HOURLY_FLAGS.get(theirs)
-        weather[ours] = values if flag is None else values.where(table.frame[flag].str.fullmatch("0+"))
-    weather["solar_radiation"] = weather["solar_radiation"] * MJ_OF_HOUR
+        if theirs in table.frame:
+            values, flag = uscrn_values(table, theirs), HOURLY_FLAGS.get(theirs)
+            good = values if flag not in table.frame else values.where(table.frame[flag].str.fullmatch("0+"))
+            weather[ours] = good * MJ_OF_HOUR if theirs == "SOLARAD" else good
     hours = pd.to_timedelta(numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h")  # the start of the hour
     place = _uscrn_place(table, "UTC_DATE")
     if table.frame["UTC_TIME"].nunique() == 1:
