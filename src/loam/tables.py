@@ -48,6 +48,9 @@ def encoding_of(path: Path) -> str:
     Raises:
         LoamError: it cannot be opened, is empty, too large, or no text.
     """
+    if path.exists() and not path.is_dir() and not path.is_file():
+        msg = f"{path}: is a pipe or device, no file; name the table itself"  # opening a pipe waits for ever
+        raise LoamError(msg)
     try:
         with path.open("rb") as file:
             return _encoding(path, file.read(HEAD_BYTES), iter(lambda: file.read(1 << 20), b""))

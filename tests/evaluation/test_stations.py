@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,17 @@ def test_no_good_flag_is_told_with_the_flags_that_are_there(tmp_path: Path, flag
     (other / station.name.replace("Hill", "Vale")).write_text(good)
     assert [one.station for one in read_stations("ismn", tmp_path / "ismn", 0.1, ("G",))] == ["Vale"]
     assert "1 sensors have no value with one of evaluation.stations.good_flags" in caplog.text and "NET/Hill" in caplog.text
+
+
+def test_pipes_and_dead_links_among_stations_do_not_hold_the_search_up(tmp_path: Path) -> None:
+    write_ismn(tmp_path / "ismn", "header")
+    os.mkfifo(tmp_path / "ismn/NET/Hill/b.stm")
+    with pytest.raises(LoamError, match=r"b\.stm: is a pipe, device or dead link"):
+        read_stations("ismn", tmp_path / "ismn", 0.1, ("G",))
+    os.mkfifo(tmp_path / "pipe.txt")
+    for kind, said in (("uscrn", "is a pipe or device"), ("ismn", "is a pipe, device or dead link")):
+        with pytest.raises(LoamError, match=said):
+            read_stations(kind, tmp_path / "pipe.txt", 0.1, ("G",))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 99, b"x\n", b"\xff\xfe\x00"])

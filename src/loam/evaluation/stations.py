@@ -147,6 +147,10 @@ def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list
     """
     from ismn.interface import ISMN_Interface
 
+    pipe = next((each for each in path.rglob("*.stm") if not each.is_file()), None) if path.is_dir() else None
+    if pipe is not None or (path.exists() and not path.is_dir() and not path.is_file()):
+        msg = f"{pipe or path}: is a pipe, device or dead link, no file of the ISMN; remove it"  # the reader would wait for ever
+        raise LoamError(msg)
     sensors, depths, flags, idle = list[Sensor](), list[float](), Counter[str](), list[str]()
     with tempfile.TemporaryDirectory() as scratch:
         try:
