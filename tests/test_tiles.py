@@ -10,10 +10,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from loam.config import Grid
+from loam.elevation import mosaic
 from loam.errors import LoamError
 from loam.grid import land_cover_codes
 from loam.raster import open_raster
-from loam.sources.dem import mosaic, mosaic_dem
+from loam.sources.dem import mosaic_dem
 from loam.sources.landcover import mosaic_landcover
 from loam.tiles import covered_by, joined_tiles
 

@@ -16,9 +16,6 @@ from loam.tiles import covered_by, joined_tiles
 
 MARGIN_PX = 2  # read around a window, so that its edge is resampled like its middle
 
-# Heights of the Earth's land [m]; beyond lies a nodata value that was not declared.
-PLAUSIBLE_HEIGHTS_M = (-500.0, 9000.0)
-
 
 def covered_share(data: xr.Dataset | xr.DataArray, grid: GeoBox, half_cell: bool = False) -> float:
     """Share of the target grid's extent that the data's extent covers [0..1].
@@ -78,7 +75,7 @@ def require_same_grid(path: Path, box: GeoBox, other: Path, other_box: GeoBox) -
 
 
 def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
-    """Bring `(…, y, x)` data onto the target grid; pixels without data become NaN in floats.
+    """Bring `(…, y, x)` data onto the target grid; pixels without data become NaN in floats. No more than is needed is read.
 
     Args:
         data: DataArray or Dataset with a CRS.
@@ -87,7 +84,7 @@ def to_grid(data: Any, grid: GeoBox, resampling: str) -> Any:
     """
     if data.odc.geobox == grid:
         return data
-    out = data.odc.reproject(grid, resampling=resampling, dst_nodata=np.nan)
+    out = around(data, grid, MARGIN_PX).odc.reproject(grid, resampling=resampling, dst_nodata=np.nan)
     return out.rename({name: axis for name, axis in zip(out.odc.spatial_dims, ("y", "x"), strict=True) if name != axis})
 
 

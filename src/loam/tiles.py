@@ -32,6 +32,8 @@ class Tile:
     box: GeoBox  # its rows may run north
     scale: float
     offset: float
+    kind: str  # of its digits, as numpy names it
+    unit: str  # of its band; empty where the file names none
 
     @property
     def resolution(self) -> tuple[float, float]:
@@ -40,8 +42,9 @@ class Tile:
 
 
 def joined_tiles(
-    paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear", values: Values | None = None, *, scaled: bool = True
-) -> xr.DataArray:
+    paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear", values: Values | None = None, *, scaled: bool = True,
+    fill: tuple[float, ...] = (), onto: GeoBox | None = None,
+) -> xr.DataArray:  # fmt: skip
     """What tiles hold around a grid, on the first tile's CRS and the finest of their resolutions.
 
     Tiles that share that grid are taken digit for digit; others are resampled by their own coordinates: the pixels of GLO-30 grow
@@ -51,28 +54,54 @@ def joined_tiles(
         paths: rasters with a CRS; where they overlap, the first that has a value counts.
         box: the grid; no more than its extent is read, and always at full resolution.
         resampling: a rasterio name, for tiles that do not share the grid.
-        values: what each tile's digits mean `(y, x)`, floats to floats, before tiles meet; None: what they say.
+        values: what each tile's values mean `(y, x)`, floats to floats, before tiles meet; None: what they say.
         scaled: apply the scale and offset that a file declares for its band.
+        fill: digits that the provider uses for no data, declared or not.
+        onto: the common grid of these and other tiles, from `common_grid`; None: that of these alone.
 
     Returns:
-        `(y, x)` floats, declared nodata as NaN.
+        `(y, x)` floats, nodata as NaN.
 
     Raises:
         LoamError: a file cannot be read, does not say where its pixels lie, or none reaches the grid.
     """
+    tiles = _near(paths, box)
+    grid = onto or _common_grid(tiles, tiles[0].crs, box)
+    out = np.full(grid.shape, np.nan, dtype=np.float32)
+    for tile in tiles:
+        part = _on_grid(tile, grid, resampling, values, _Digits(scaled, fill))
+        out = out.astype(np.result_type(out, part))
+        out[np.isnan(out)] = part[np.isnan(out)]
+    return xr.DataArray(out, dims=("y", "x"), coords=_coords(grid)).odc.assign_crs(grid.crs)
+
+
+def common_grid(paths: Sequence[Path], box: GeoBox) -> GeoBox:
+    """The grid of `joined_tiles`, for tiles of several days: looks that reach differently far lie on one.
+
+    Raises:
+        LoamError: as `joined_tiles`.
+    """
+    tiles = _near(paths, box)
+    return _common_grid(tiles, tiles[0].crs, box)
+
+
+def _near(paths: Sequence[Path], box: GeoBox) -> list[Tile]:
+    """Tiles that reach a grid, at their places of -180 to 180."""
     tiles = [tile for path in paths for tile in _around_the_globe(opened(path))]
-    near = [tile for tile in tiles if _footprint(tile, tiles[0].crs).intersects(_asked(box, tiles[0].crs))]
+    near = [tile for tile in tiles if tile.box.extent.intersects(_asked(box, tile.crs))]
     if not near:
         more = f" (nor does any other of {len(paths)} files)" if len(paths) > 1 else ""
         msg = f"{paths[0]}: does not reach the area of interest{more}; bring those that do"
         raise LoamError(msg)
-    grid = _common_grid(near, tiles[0].crs, box)
-    out = np.full(grid.shape, np.nan, dtype=np.float32)
-    for tile in near:
-        part = _on_grid(tile, grid, resampling, values, scaled)
-        out = out.astype(np.result_type(out, part))
-        out[np.isnan(out)] = part[np.isnan(out)]
-    return xr.DataArray(out, dims=("y", "x"), coords=_coords(grid)).odc.assign_crs(grid.crs)
+    return near
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """How digits become values."""
+
+    scaled: bool
+    fill: tuple[float, ...]
 
 
 def opened(path: Path) -> Tile:
@@ -86,7 +115,8 @@ def opened(path: Path) -> Tile:
             require_placed(file, path)
             scale, offset = (value if np.isfinite(value) else default for value, default in ((file.scales[0], 1.0), (file.offsets[0], 0.0)))
             crs = file.crs.to_wkt()
-            return Tile(path, crs, GeoBox(file.shape, file.transform, crs), scale or 1.0, offset)
+            unit = (file.units[0] or "").strip()
+            return Tile(path, crs, GeoBox(file.shape, file.transform, crs), scale or 1.0, offset, file.dtypes[0], unit)
     except rasterio.errors.RasterioError as error:
         msg = f"{path}: cannot be read as a raster ({str(error)[:80]}); replace it by a GeoTIFF"
         raise LoamError(msg) from None
@@ -173,10 +203,10 @@ def _common_grid(tiles: Sequence[Tile], crs: Any, box: GeoBox) -> GeoBox:
     left, top = finest.extent.boundingbox.left, finest.extent.boundingbox.top
     asked = _asked(box, crs).boundingbox
     reach = [_footprint(tile, crs).boundingbox for tile in tiles]
-    west, east = max(asked.left, min(each.left for each in reach)), min(asked.right, max(each.right for each in reach))
-    south, north = max(asked.bottom, min(each.bottom for each in reach)), min(asked.top, max(each.top for each in reach))
-    columns = int(np.floor((west - left) / step_x)) - SPARE_PX, int(np.ceil((east - left) / step_x)) + SPARE_PX
-    rows = int(np.floor((top - north) / step_y)) - SPARE_PX, int(np.ceil((top - south) / step_y)) + SPARE_PX
+    west, east = min(each.left for each in reach), max(each.right for each in reach)
+    south, north = min(each.bottom for each in reach), max(each.top for each in reach)
+    columns = _window((asked.left - left) / step_x, (asked.right - left) / step_x, (west - left) / step_x, (east - left) / step_x)
+    rows = _window((top - asked.top) / step_y, (top - asked.bottom) / step_y, (top - north) / step_y, (top - south) / step_y)
     if (columns[1] - columns[0]) * (rows[1] - rows[0]) > MOST_PX:
         size = f"{columns[1] - columns[0]} x {rows[1] - rows[0]} pixels of {step_x:g} x {step_y:g}"
         msg = f"{tiles[0].path}: the area of interest has {size} of this file, more than {MOST_PX:.0g}; bring a coarser one"
@@ -185,9 +215,15 @@ def _common_grid(tiles: Sequence[Tile], crs: Any, box: GeoBox) -> GeoBox:
     return GeoBox((rows[1] - rows[0], columns[1] - columns[0]), corner, crs)
 
 
-def _on_grid(tile: Tile, grid: GeoBox, resampling: str, values: Values | None, scaled: bool) -> np.ndarray:
+def _window(first: float, last: float, lowest: float, highest: float) -> tuple[int, int]:
+    """Whole pixels around what is asked for, no further than there are any; all in pixels from the common corner."""
+    low, high = int(np.floor(first)) - SPARE_PX, int(np.ceil(last)) + SPARE_PX
+    return max(low, int(np.floor(lowest + ALIGNED_PX))), min(high, int(np.ceil(highest - ALIGNED_PX)))
+
+
+def _on_grid(tile: Tile, grid: GeoBox, resampling: str, values: Values | None, digits: _Digits) -> np.ndarray:
     """A tile's values on the common grid, `(y, x)`, NaN where it has none."""
-    part, box = _read_around(tile, grid, scaled)
+    part, box = _read_around(tile, grid, digits)
     out = np.full(grid.shape, np.nan, dtype=part.dtype)
     if part.size == 0:
         return out
@@ -210,7 +246,7 @@ def _on_grid(tile: Tile, grid: GeoBox, resampling: str, values: Values | None, s
     return out
 
 
-def _read_around(tile: Tile, grid: GeoBox, scaled: bool) -> tuple[np.ndarray, GeoBox]:
+def _read_around(tile: Tile, grid: GeoBox, meaning: _Digits) -> tuple[np.ndarray, GeoBox]:
     """The tile's pixels around the grid, at full resolution, as floats with NaN for no data, and where they lie."""
     asked = grid.extent if tile.box.crs == grid.crs else grid.extent.to_crs(tile.crs, resolution="auto")
     bounds = asked.boundingbox
@@ -230,7 +266,8 @@ def _read_around(tile: Tile, grid: GeoBox, scaled: bool) -> tuple[np.ndarray, Ge
             raise LoamError(msg) from None
     kind = np.float64 if digits.dtype.name in {"int32", "uint32", "int64", "uint64", "float64"} else np.float32
     part = digits.astype(kind).filled(np.nan)
-    declared = scaled and (tile.scale, tile.offset) != (1.0, 0.0)
+    part[np.isin(part, meaning.fill)] = np.nan
+    declared = meaning.scaled and (tile.scale, tile.offset) != (1.0, 0.0)
     return (part * tile.scale + tile.offset).astype(kind) if declared else part, box
 
 

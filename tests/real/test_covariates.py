@@ -15,10 +15,10 @@ from rasterio.warp import Resampling, reproject
 
 from loam.config import Grid, Ndvi, Period, Soil, Static, Weather
 from loam.covariates.static import terrain_of, terrain_on_grid
+from loam.elevation import mosaic
 from loam.errors import LoamError
 from loam.grid import pixel_positions, to_grid
 from loam.raster import open_dataset, open_raster
-from loam.sources.dem import mosaic
 from loam.sources.ndvi import read_ndvi
 from loam.sources.soil import read_soil
 from loam.sources.weather import import_weather, read_weather

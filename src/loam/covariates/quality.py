@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.elevation import PLAUSIBLE_HEIGHTS_M
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M
 from loam.raster import open_dataset, whole
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.

@@ -9,9 +9,11 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Soil, Static
 from loam.covariates.terrain import terrain_attributes
+from loam.elevation import PLAUSIBLE_HEIGHTS_M, mosaic
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, around, empty_like_grid, target_grid, to_grid
-from loam.raster import open_dataset, open_raster, require, write_zarr
+from loam.grid import around, empty_like_grid, target_grid, to_grid
+from loam.raster import open_dataset, require, write_zarr
+from loam.tiles import opened
 from loam.voids import require_few_voids, without_voids
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.
@@ -25,7 +27,7 @@ FILLED = 1  # bit of `flags`
 def prepare_static(dem: Path, soil: Path | None, out: Path, cfg: Static, grid: Grid, cube: str | None, properties: Soil | None) -> None:
     """Write elevation, slope, aspect terms, curvature, wetness index and soil as `static.zarr (channel, y, x)`, with flags."""
     box = target_grid(grid, Path(cube) if cube else None)
-    layers, filled = terrain_on_grid(open_raster(dem), box, dem, cfg)
+    layers, filled = terrain_on_grid(heights_around(dem, box), box, dem, cfg)
     if soil is not None and properties is not None:
         properties_on_grid = soil_on_grid(open_dataset(soil), box, soil, properties.variables)
         if clash := layers.keys() & properties_on_grid.keys():
@@ -33,6 +35,18 @@ def prepare_static(dem: Path, soil: Path | None, out: Path, cfg: Static, grid: G
             raise LoamError(msg)
         layers |= properties_on_grid
     write_zarr(as_channels(layers, filled, box), out)
+
+
+def heights_around(dem: Path, box: GeoBox) -> xr.DataArray:
+    """Heights of the grid and of the margin that slopes and the wetness index need `(y, x)` [m]; the file may cover a continent.
+
+    Raises:
+        LoamError: the file cannot be read, names other units than metres, or does not reach the grid.
+    """
+    tile = opened(dem)
+    own = tile.box if tile.crs == str(box.crs) else tile.box.to_crs(str(box.crs))
+    margin = (MARGIN_PX + MARGIN_READ_PX) * max(abs(own.resolution.x), abs(own.resolution.y))
+    return mosaic([dem], box.pad(int(np.ceil(margin / abs(box.resolution.x)))))
 
 
 def terrain_on_grid(dem: xr.DataArray, box: GeoBox, path: Path, cfg: Static) -> tuple[dict[str, xr.DataArray], np.ndarray]:
@@ -103,9 +117,13 @@ def on_own_resolution(dem: xr.DataArray, box: GeoBox, path: Path) -> xr.DataArra
         native = dem.sel(x=slice(bounds[0], bounds[2]), y=slice(bounds[3], bounds[1])).load()
     else:
         dem = around(dem, GeoBox.from_bbox(bounds, box.crs, resolution=pixel), MARGIN_READ_PX)
-        native = dem.odc.reproject(_own_grid(bounds, pixel, box), resampling="bilinear", dst_nodata=np.nan)
-    # ASSUME: no ground is lower or higher; -9999, -32768 and -3.4e38 are voids, whether the file says so or not.
-    return native.where((native > PLAUSIBLE_HEIGHTS_M[0]) & (native < PLAUSIBLE_HEIGHTS_M[1]))
+        native = _plausible(dem).odc.reproject(_own_grid(bounds, pixel, box), resampling="bilinear", dst_nodata=np.nan)
+    return _plausible(native)
+
+
+def _plausible(heights: xr.DataArray) -> xr.DataArray:
+    """Voids that are not declared as NaN, before interpolation spreads them."""
+    return heights.where((heights > PLAUSIBLE_HEIGHTS_M[0]) & (heights < PLAUSIBLE_HEIGHTS_M[1]))
 
 
 def _own_grid(bounds: tuple[float, float, float, float], pixel: float, box: GeoBox) -> GeoBox:

@@ -8,9 +8,10 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from loam.config import Grid, WeatherCovariates
+from loam.elevation import mosaic
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, around, target_grid, to_grid
-from loam.raster import open_dataset, open_raster, write_zarr
+from loam.grid import around, target_grid, to_grid
+from loam.raster import open_dataset, write_zarr
 from loam.voids import require_few_voids
 
 KEPT = ("method", "leave_one_out_rmse", "leave_one_out_bias", "stations")  # attributes that the report tells
@@ -28,7 +29,7 @@ def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates,
     """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
     box = target_grid(grid, Path(cube) if cube else None)
     raw = around(open_dataset(weather), box).load()
-    height_m = mean_height(open_raster(dem), box, dem)
+    height_m = mean_height(mosaic([dem], box.pad(COARSE)), box, dem)
     daily = derive_weather(raw, height_m, cfg, weather)
     write_zarr(daily.odc.assign_crs(raw.odc.crs).assign_attrs(raw.attrs), out)
 
@@ -39,7 +40,7 @@ def mean_height(dem: xr.DataArray, box: GeoBox, path: Path) -> float:
     Raises:
         LoamError: the DEM has no height there.
     """
-    heights = to_grid(dem.where(dem > PLAUSIBLE_HEIGHTS_M[0]), box.zoom_out(COARSE), "average")
+    heights = to_grid(dem, box.zoom_out(COARSE), "average")
     require_few_voids(heights, path, 0.999)
     return float(heights.mean())
 

@@ -13,8 +13,9 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from loam.config import Dem, Grid, Heights
+from loam.elevation import FILL, PLAUSIBLE_HEIGHTS_M, require_metres
 from loam.errors import LoamError
-from loam.grid import PLAUSIBLE_HEIGHTS_M, target_grid
+from loam.grid import target_grid
 from loam.raster import write_geotiff
 from loam.sar.terrain import Facets
 from loam.tiles import joined_tiles
@@ -55,6 +56,7 @@ def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid:
     box = target_grid(grid, None)
     per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
     corners = corner_grid(box, per_pixel, margin)
+    require_metres(dem)
     values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_HEIGHTS_M)
     if missing := require_heights_around(values, dem):
         text = "%s: no height on %.2f %% of the area and its margin; filled from around (sources.dem)"
@@ -113,7 +115,7 @@ def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, flo
     Raises:
         LoamError: it cannot be read, does not reach the grid, or has no plausible value there.
     """
-    values = joined_tiles([path], corners, values=partial(_plausible, plausible=plausible))
+    values = joined_tiles([path], corners, values=partial(_plausible, plausible=plausible), fill=FILL)
     box = values.odc.geobox
     out = np.full(tuple(corners.shape), np.nan, dtype=np.float32)
     finer = box.resolution.x * (111_320 if box.crs.geographic else 1) < 0.75 * corners.resolution.x

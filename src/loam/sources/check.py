@@ -11,11 +11,11 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Config, LandCover
+from loam.elevation import mosaic
 from loam.errors import LoamError
 from loam.grid import covered_share, target_grid
 from loam.raster import open_dataset, require
 from loam.sources.cube import check_overlap, open_cube
-from loam.sources.dem import mosaic
 from loam.sources.layers import plain
 from loam.sources.ndvi import first_look
 from loam.sources.soil import read_soil, soil_cover

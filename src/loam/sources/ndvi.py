@@ -17,16 +17,17 @@ from loam.errors import LoamError
 from loam.grid import coarsened, target_grid, to_grid
 from loam.raster import write_zarr
 from loam.sources.files import RASTERS, date_in_name, listed
-from loam.tiles import joined_tiles, opened
+from loam.tiles import common_grid, joined_tiles, opened
 
 Look = tuple[np.datetime64, xr.DataArray]  # the day from which it is known, and NDVI (y, x), clouds NaN
 # MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)
 MODIS_SCALE, MODIS_RANGE = 1e-4, (-0.2, 1.0)
 MODIS_USABLE = (0, 1)  # pixel reliability: good, marginal; 2 is snow, 3 is cloud
-ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)")  # with a time of day since 2024
+ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)", re.IGNORECASE)  # with a time of day since 2024
 # Sentinel-2 level 2A: vegetation, bare soil, water, unclassified; all else is cloud, shadow, snow or defect.
 CLEAR_SCENE_CLASSES = (4, 5, 6, 7)
 S2_NAME = re.compile(r"_(\d{8})T\d{6}_.*?(B04|B08|SCL)(?:_\d+m)?\.", re.IGNORECASE)
+S2_TILE = re.compile(r"(?<![A-Za-z0-9])T(\d{2}[A-Z]{3})_")
 S2_BASELINE = re.compile(r"_N(\d{4})_")
 S2_SCALE = 1e-4
 S2_OFFSET = 1000  # of digital numbers, since processing baseline 04.00
@@ -72,8 +73,9 @@ def mod13q1(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
     by_day: dict[np.datetime64, list[Path]] = {}
     for path in listed(paths, RASTERS):
         by_day.setdefault(modis_day(path), []).append(path)
+    grid = common_grid([path for paths in by_day.values() for path in paths if not _is_reliability(path)], box)
     for day in sorted(by_day):
-        reliability = [path for path in by_day[day] if "reliability" in path.name.lower()]
+        reliability = [path for path in by_day[day] if _is_reliability(path)]
         tiles = [path for path in by_day[day] if "ndvi" in path.name.lower()] or [path for path in by_day[day] if path not in reliability]
         if not any("ndvi" in path.name.lower() for path in tiles) and len(by_day[day]) > 1:
             msg = (
@@ -81,13 +83,17 @@ def mod13q1(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
                 "keep the provider's names"
             )
             raise LoamError(msg)
-        look = joined_tiles(tiles, box, "nearest", _modis_values, scaled=False)  # the scale that files declare is 10000, 0.0001 or none
+        look = joined_tiles(tiles, box, "nearest", _modis_values, scaled=False, onto=grid)
         if reliability:
-            grades = _onto(joined_tiles(reliability, box, "nearest"), look)
+            grades = joined_tiles(reliability, box, "nearest", onto=grid)
             look = look.where(np.isin(grades.values, MODIS_USABLE))
         # A composite holds the best look of its period: on its first day it would show days to come.
         known = day + np.timedelta64(source.composite_days - 1, "D")
         yield known, coarsened(look.astype("float32").odc.assign_crs(look.odc.crs), box)
+
+
+def _is_reliability(path: Path) -> bool:
+    return "reliability" in path.name.lower()
 
 
 def _modis_values(path: Path, digits: np.ndarray) -> np.ndarray:
@@ -96,9 +102,15 @@ def _modis_values(path: Path, digits: np.ndarray) -> np.ndarray:
     Raises:
         LoamError: they are neither.
     """
-    known = digits[np.isfinite(digits)]
+    tile, known = opened(path), digits[np.isfinite(digits)]
+    if tile.kind in {"uint8", "int8", "uint16"}:
+        msg = f"{path}: holds {tile.kind} numbers, and MODIS' NDVI has int16 from -3000 to 10000; bring the layer 250m_16_days_NDVI"
+        raise LoamError(msg)
     is_scaled = known.size > 0 and bool((known != np.round(known)).any())
-    values = digits if is_scaled else digits * MODIS_SCALE
+    # The scale that a file declares is 0.0001, 10000 (to divide by) or none; a user's own counts where it gives an index.
+    declared = (known * tile.scale + tile.offset) if tile.scale != 1 else np.zeros(0)
+    scale = tile.scale if declared.size and np.abs(declared).max() <= 1 + 1e-6 else MODIS_SCALE
+    values = digits if is_scaled else digits * scale
     good = (values >= MODIS_RANGE[0] - 1e-6) & (values <= MODIS_RANGE[1] + 1e-6)
     fill = -3000 * (MODIS_SCALE if is_scaled else 1)
     if known.size and not good.any() and not np.isclose(known, fill).all():
@@ -119,7 +131,11 @@ def modis_day(path: Path) -> np.datetime64:
     match = ORDINAL_DAY.search(path.name)
     if match is None:
         return date_in_name(path)
-    return np.datetime64(f"{match[1]}-01-01", "ns") + np.timedelta64(int(match[2]) - 1, "D")
+    found = np.datetime64(f"{match[1]}-01-01", "ns") + np.timedelta64(int(match[2]) - 1, "D")
+    if not 1 <= int(match[2]) <= 366 or str(found)[:4] != match[1]:
+        msg = f"{path}: its name tells no day: {match[1]} has no day {match[2]}; keep the provider's name"
+        raise LoamError(msg)
+    return found
 
 
 def sentinel2(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
@@ -188,7 +204,15 @@ def _onto(values: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
 
 
 def _finest(paths: list[Path]) -> list[Path]:
-    """A product holds the same band at 10, 20 and 60 m: the finest that is there."""
+    """A product holds the same band at 10, 20 and 60 m: the finest that is there of each tile."""
+    by_tile: dict[str, list[Path]] = {}
+    for path in paths:
+        match = S2_TILE.search(str(path))
+        by_tile.setdefault(match[1] if match else "", []).append(path)
+    return [path for files in by_tile.values() for path in _finest_of_tile(files)]
+
+
+def _finest_of_tile(paths: list[Path]) -> list[Path]:
     for size in ("_10m", "_20m", "_60m"):
         if found := [path for path in paths if size in path.name]:
             return found

@@ -8,9 +8,10 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Period, Weather
+from loam.elevation import mosaic
 from loam.errors import LoamError
 from loam.grid import target_grid, to_grid
-from loam.raster import open_dataset, open_raster, write_zarr
+from loam.raster import open_dataset, write_zarr
 from loam.sources.cf import find_variables
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
@@ -71,7 +72,7 @@ def read_weather(paths: list[Path], source: Weather, box: GeoBox, dem: Path | No
 
 
 def _mean_heights(dem: Path, cells: GeoBox) -> np.ndarray:
-    values: np.ndarray = to_grid(open_raster(dem), cells, "average").values
+    values: np.ndarray = to_grid(mosaic([dem], cells), cells, "average").values
     # ASSUME: cells that the DEM does not reach, at the rim, are as high as the mean of the others.
     return np.where(np.isnan(values), np.nanmean(values), values)
 
