@@ -63,8 +63,8 @@ def test_a_failing_rerun_leaves_what_was_there_and_knows_that_it_is_old(tmp_path
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     (tmp_path / "step.py").write_text(STEP)
     assert snakemake(tmp_path, 1).returncode == 0
-    for fault in ("exit", "kill", "both"):
-        assert snakemake(tmp_path, 2, fault=fault).returncode != 0
+    for fault, *options in (("exit", "--keep-incomplete"), ("exit",), ("kill",), ("both",)):
+        assert snakemake(tmp_path, 2, *options, fault=fault).returncode != 0
         assert [(tmp_path / name).read_text() for name in ("made.txt", "used.txt")] == ["1", "1"]
         assert (tmp_path / "made.zarr/chunk").read_text() == "2"  # written whole before the fault
         planned = snakemake(tmp_path, 2, "-n", "--quiet", "rules")
