@@ -52,8 +52,7 @@ def missing_chunk(path: Path, first: int | None = None) -> str | None:
         first: as in `require_chunks`.
     """
     for name, number in _promised(path):
-        lacks = _count(path / name / "c") < number if first is None else True
-        if lacks and (missing := _first_missing(path, name, first)):
+        if missing := _first_missing(path, name, number, first):
             return missing
     return None
 
@@ -68,25 +67,32 @@ def _promised(path: Path) -> Iterator[tuple[str, int]]:
         yield name, int(number)
 
 
-def _count(place: str | os.PathLike[str]) -> int:
-    """Chunk files below a folder, by the names that chunks have; 1 for the file of a scalar."""
-    try:
-        with os.scandir(place) as entries:
-            return sum(_count(entry) if entry.is_dir() else 1 for entry in entries if entry.name.isdigit())
-    except NotADirectoryError:
-        return 1
-    except FileNotFoundError:
-        return 0
-
-
-def _first_missing(path: Path, name: str, first: int | None) -> str | None:
+def _first_missing(path: Path, name: str, number: int, first: int | None) -> str | None:
+    """The first chunk that is promised and not there. Names are compared, not numbers: a stray file stands in for none."""
     try:
         about = json.loads((path / name / "zarr.json").read_text())
         sizes = list(zip(about["shape"], about["chunk_grid"]["configuration"]["chunk_shape"], strict=True))
     except (OSError, ValueError, KeyError):
         return f"array '{name}'"
     places = [range(math.ceil(size / chunk)) for size, chunk in sizes]
+    if math.prod(map(len, places)) != number:
+        return f"array '{name}' as it was written, of {number} chunks,"
     if first is not None and places:
         places[0] = range(first // sizes[0][1], first // sizes[0][1] + 1) if len(places) > 2 else places[0]
     keys = ("/".join(["c", *map(str, index)]) for index in itertools.product(*places))
-    return next((f"chunk {key} of array '{name}'" for key in keys if not (path / name / key).is_file()), None)
+    if first is not None:
+        return next((f"chunk {key} of array '{name}'" for key in keys if not (path / name / key).is_file()), None)
+    held = set(_names(path / name / "c", "c"))
+    return next((f"chunk {key} of array '{name}'" for key in keys if key not in held), None)
+
+
+def _names(place: str | os.PathLike[str], name: str) -> Iterator[str]:
+    """Files below a folder by their names from the array on; the name itself for the file of a scalar."""
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                yield from _names(entry, f"{name}/{entry.name}") if entry.is_dir() else [f"{name}/{entry.name}"]
+    except NotADirectoryError:
+        yield name
+    except FileNotFoundError:
+        return

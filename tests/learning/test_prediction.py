@@ -10,6 +10,7 @@ import xarray as xr
 from helpers import days, odc_coords
 from odc.geo.geobox import GeoBox
 
+from loam.errors import LoamError
 from loam.features import WEATHER, Covariates, open_covariates
 from loam.flags import Flag
 from loam.learning.convlstm import ConvLSTM
@@ -133,3 +134,16 @@ def test_days_are_written_one_by_one(covariates: Covariates, tmp_path: Path) -> 
         np.testing.assert_allclose(maps["ssm_uncertainty"].values[index], sigma, atol=1e-5)
     assert zarr.open_group(tmp_path / "out.zarr", mode="r")["ssm"].chunks[0] == 1
     assert maps["ssm_uncertainty"].attrs["units"] == "1"
+
+
+def test_days_without_a_single_value_are_refused_and_the_earlier_predictions_stay(covariates: Covariates, tmp_path: Path) -> None:
+    inputs, model = Inputs(covariates, 4, "sequence", None, 0), model_of(4, 2)
+    out, day = tmp_path / "out.zarr", np.array(["2022-02-03"], dtype="datetime64[D]")
+    write_days(model, inputs, day, out, 16)
+    before = open_dataset(out)["ssm"].values
+    for parameter in model.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(LoamError, match=r"out.zarr: no pixel has a prediction on 2022-02-03"):
+        write_days(model, inputs, day, out, 16)
+    np.testing.assert_array_equal(open_dataset(out)["ssm"].values, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]

@@ -134,6 +134,16 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         device_of("gpu")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(trained, tmp_path, value: float) -> None:
+    content = torch.load(trained[0] / "0.ckpt", weights_only=True)
+    name = next(name for name, weights in content["state_dict"].items() if weights.is_floating_point())
+    content["state_dict"][name].view(-1)[0] = value
+    torch.save(content, tmp_path / "0.ckpt")
+    with pytest.raises(LoamError, match=rf"0.ckpt: weights '{name}' are not all finite numbers; remove it"):
+        load_checkpoint(tmp_path / "0.ckpt")
+
+
 def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_path) -> None:
     (tmp_path / "0.ckpt").write_bytes((trained[0] / "0.ckpt").read_bytes()[:1000])
     with pytest.raises(LoamError, match=r"0.ckpt: cannot be read as a checkpoint .*; remove it and run again"):

@@ -17,7 +17,7 @@ from loam.flags import Flag
 from loam.grid import empty_like_grid
 from loam.products.drawing import SSM_STOPS
 from loam.products.maps import map_of, write_maps
-from loam.raster import open_dataset, write_cog
+from loam.raster import open_dataset, write_cog, write_zarr
 
 DEFAULT = Path(__file__).parents[2] / "config" / "default.yaml"
 
@@ -133,3 +133,18 @@ def test_a_day_that_was_not_predicted_is_one_clear_line(folder: Path, style: Pat
             [tmp_path / "2022-01-10.tif"],
             signal,
         )
+
+
+def test_a_map_without_a_single_value_is_refused_and_the_earlier_one_stays(
+    folder: Path, style: Path, signal: Signal, tmp_path: Path
+) -> None:
+    member = open_dataset(folder / "learning/sequence/0.zarr").load()
+    member["ssm"][:] = np.nan
+    write_zarr(member.odc.assign_crs(member.odc.crs), tmp_path / "0.zarr")
+    earlier = tmp_path / "2022-01-09.tif"
+    earlier.write_text("earlier")
+    with pytest.raises(LoamError, match=r"0\.zarr: no pixel has a prediction on 2022-01-09; remove it"):
+        write_maps(
+            [tmp_path / "0.zarr"], folder / "calibration.json", folder / "ssm.zarr", folder / "weather.zarr", style, [earlier], signal
+        )
+    assert earlier.read_text() == "earlier"
