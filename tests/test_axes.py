@@ -269,3 +269,36 @@ def test_whatever_the_bytes_of_a_raster_it_is_read_or_refused_in_a_line(tmp_path
         assert joined_tiles([path], GeoBox((3, 4), NORTH_UP, "EPSG:32618")).ndim == 2
     except LoamError as error:
         assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+def test_a_raster_that_is_mirrored_or_on_longitudes_to_360_lies_where_it_lies(raster) -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    up = open_raster(raster(values, NORTH_UP)).load()
+    mirrored = open_raster(raster(values[:, ::-1], Affine(-20, 0, 330000 + 80, 0, -20, 4290000))).load()
+    np.testing.assert_array_equal(mirrored.values, up.values)
+    assert mirrored.odc.geobox == up.odc.geobox
+    world = np.broadcast_to(np.arange(360, dtype=np.float32), (4, 360)).copy()
+    path = raster(world, Affine(1, 0, 0, 0, -1, 40), "EPSG:4326")
+    assert float(open_raster(path).sel(x=-76.5, y=38.5)) == 283
+    for lon, value in ((-76.5, 283), (0.5, 0), (10.5, 10)):  # tiles are met at both of their places
+        box = GeoBox.from_bbox((lon - 0.2, 38.3, lon + 0.2, 38.7), "EPSG:4326", resolution=0.1)
+        assert float(joined_tiles([path], box).sel(x=lon, y=38.5)) == value
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    affine=st.tuples(*[st.sampled_from([0.0, 1e-9, 1.0, 20.0, -20.0, 330000.0, 1e12])] * 6),
+    crs=st.sampled_from(["EPSG:4326", "EPSG:32618"]),
+    kind=st.sampled_from(["uint8", "int16", "float32"]), scale=st.sampled_from([1.0, 0.1, -1.0]),
+)  # fmt: skip
+def test_any_raster_is_read_or_refused_in_one_line(raster, affine: tuple, crs: str, kind: str, scale: float) -> None:
+    path = raster(np.ones((3, 3), kind), Affine(*affine), crs, scale=scale)
+    try:
+        data = open_raster(path)
+    except LoamError as error:
+        assert "\n" not in str(error)
+        assert path.name in str(error)
+        return
+    assert (np.diff(data["y"]) < 0).all()
+    assert (np.diff(data["x"]) > 0).all()
+    np.testing.assert_allclose(data.values, scale)

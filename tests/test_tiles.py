@@ -8,11 +8,12 @@ import rasterio
 import rioxarray  # noqa: F401  (registers .rio)
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import point
 
 from loam.config import Grid
 from loam.elevation import mosaic
 from loam.errors import LoamError
-from loam.grid import land_cover_codes
+from loam.grid import land_cover_codes, to_grid
 from loam.raster import open_raster
 from loam.sources.dem import mosaic_dem
 from loam.sources.landcover import mosaic_landcover
@@ -183,3 +184,54 @@ def test_only_the_windows_part_of_a_map_is_read(tmp_path) -> None:
     tracemalloc.stop()
     assert (codes == 0).all()
     assert peak < 5e6
+
+
+def stored(path, values, affine, crs, scale: float = 1, **kw):
+    """Write numbers as a file stores them."""
+    profile = {"driver": "GTiff", "count": 1, "height": values.shape[0], "width": values.shape[1], "dtype": values.dtype}
+    with rasterio.open(path, "w", **profile, crs=crs, transform=affine, **kw) as file:
+        file.write(values, 1)
+        if scale != 1:
+            file.scales = (scale,)
+    return path
+
+
+def test_every_tile_has_its_own_scale_fill_and_direction_of_rows(tmp_path, box) -> None:
+    left, top = box.boundingbox.left - 200, box.boundingbox.top + 200
+    half = np.full((40, 18), 1234, np.int16)
+    half[20, 10] = -9999  # not declared
+    west = stored(tmp_path / "west.tif", half, Affine(20, 0, left, 0, -20, top), str(box.crs), scale=0.1)
+    metres = np.full((40, 30), 123.4, np.float32)
+    east = stored(tmp_path / "east.tif", metres, Affine(20, 0, left + 360, 0, 20, top - 800), str(box.crs))
+    for order in ([west, east], [east, west]):
+        heights = mosaic(order, box)
+        assert int(np.isnan(heights.sel(x=slice(*box.boundingbox[::2]))).sum()) == 1
+        np.testing.assert_allclose(heights.values[np.isfinite(heights.values)], 123.4, rtol=1e-5)
+
+
+def test_heights_in_feet_are_refused(tmp_path, box, layer) -> None:
+    layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "dem.tif")
+    with rasterio.open(tmp_path / "dem.tif", "r+") as file:
+        file.set_band_unit(1, "ft")
+    with pytest.raises(LoamError, match=r"dem.tif: its heights are in 'ft'; convert them to metres"):
+        mosaic([tmp_path / "dem.tif"], box)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_tile_far_away_changes_nothing_and_zones_meet_without_a_gap(tmp_path, order: tuple[int, int, int]) -> None:
+    """An area on 6 degrees east: its tiles are in two UTM zones, and one more lies on the other side of the globe."""
+    box = GeoBox.from_bbox((-1_000, -1_000, 1_000, 1_000), "+proj=laea +lat_0=45 +lon_0=6", resolution=20)
+    paths = []
+    for index, (lon, crs) in enumerate(((5.99, "EPSG:32631"), (6.01, "EPSG:32632"), (-170.0, "EPSG:32602"))):
+        middle = point(lon, 45, "EPSG:4326").to_crs(crs).coords[0]
+        corner = Affine(20, 0, round(middle[0], -2) - 1500, 0, -20, round(middle[1], -2) + 1500)
+        paths.append(stored(tmp_path / f"{index}.tif", np.full((150, 150), 7, np.float32), corner, crs))
+    heights = to_grid(mosaic([paths[index] for index in order], box), box, "bilinear")
+    np.testing.assert_allclose(heights.values, 7, rtol=1e-6)
+
+
+def test_fill_that_a_scale_hides_is_a_void(tmp_path, box) -> None:
+    values = np.full(tuple(box.shape), 12345, np.int16)
+    values[3, 3] = -32768  # -327.68 m once scaled: lower than any ground in sight, but not than any on Earth
+    path = stored(tmp_path / "dem.tif", values, box.transform, str(box.crs), scale=0.01)
+    assert np.argwhere(np.isnan(mosaic([path], box).values)).tolist() == [[3, 3]]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from loam.config import Grid, Soil, Static
 from loam.covariates.static import prepare_static, soil_on_grid, terrain_of, terrain_on_grid
@@ -152,3 +154,19 @@ def test_pixels_that_are_not_square_have_the_same_slopes() -> None:
     np.testing.assert_allclose(got["slope"][inside], np.degrees(np.arctan(np.hypot(0.1, 0.2))), rtol=1e-9)
     bowl = ((20.0 * x) ** 2 + (30.0 * y) ** 2) / 1000
     np.testing.assert_allclose(mean_curvature(bowl, (20.0, 30.0))[inside], -4 / 1000, rtol=1e-6)
+
+
+def test_a_dem_of_oblong_pixels_gives_the_slope_of_the_ground(layer, box) -> None:
+    oblong = GeoBox((60, 90), Affine(10, 0, box.boundingbox.left - 300, 0, -30, box.boundingbox.top + 600), box.crs)
+    rows, columns = np.mgrid[:60, :90]
+    dem = layer((0.2 * 10 * columns - 0.1 * 30 * rows).astype(np.float32), on=oblong)
+    slope = terrain_on_grid(dem, box, "dem.tif", CFG)[0]["slope"]
+    np.testing.assert_allclose(slope.values, np.degrees(np.arctan(np.hypot(0.2, 0.1))), atol=0.01)
+
+
+def test_a_void_that_is_not_declared_does_not_bleed_when_the_dem_is_projected(layer, box) -> None:
+    degrees = layer(np.full(box.pad(20).shape, 50.0, np.float32), on=box.pad(20)).odc.reproject("EPSG:4326", dst_nodata=np.nan)
+    values = degrees.values.copy()
+    values[26, 28] = -600.0 * 16  # the fill of this file
+    layers, _ = terrain_on_grid(degrees.copy(data=values), box, "dem.tif", CFG.model_copy(update={"max_void_share": 0.2}))
+    np.testing.assert_allclose(layers["elevation"].values, 50, atol=1e-3)

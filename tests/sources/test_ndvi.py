@@ -134,3 +134,60 @@ def test_every_scene_of_a_day_has_its_own_baseline(tmp_path, box, layer, ndvi_so
     got = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=20), box)["ndvi"]
     np.testing.assert_allclose(got.values[np.isfinite(got.values)], 0.6, rtol=1e-5)
     assert np.isfinite(got.sel(x=slice(*box.boundingbox[::2])).values).all()
+
+
+@pytest.mark.parametrize("name", ["MOD13Q1_NDVI.tif", "NDVI_doy2020400000000_aid.tif"])
+def test_a_name_without_a_day_is_refused(name: str) -> None:
+    with pytest.raises(LoamError, match="tells no day"):
+        modis_day(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "fill", "scale"),
+    [
+        ("int16", 6000, -3000, 1), ("int16", 6000, -3000, 1e-4), ("float32", 6000, -3000, 1), ("float32", 0.6, -0.3, 1),
+        ("float64", 0.6, -3000, 1), ("int32", 600, -300, 1e-3), ("int16", 6000, -3000, 10000),
+    ],
+)  # fmt: skip
+def test_ndvi_is_the_same_however_it_was_scaled(
+    tmp_path, box, layer, ndvi_source, kind: str, good: float, fill: float, scale: float
+) -> None:
+    """The provider's whole numbers, with GDAL's scale or without; and NDVI itself, as Earth Engine and users write it."""
+    wide = box.pad(4)
+    values = np.full(tuple(wide.shape), good, kind)
+    values[6:8, 6:8] = fill  # not declared
+    layer(values, on=wide).rio.to_raster(tmp_path / "MOD13Q1_NDVI_20200202.tif")
+    with rasterio.open(tmp_path / "MOD13Q1_NDVI_20200202.tif", "r+") as file:
+        file.scales = (scale,)
+    ndvi = first_look([tmp_path], ndvi_source(), box)
+    np.testing.assert_allclose(ndvi.values[np.isfinite(ndvi.values)], 0.6, rtol=1e-5)
+    assert int(np.isnan(ndvi.sel(x=slice(*box.boundingbox[::2]), y=slice(box.boundingbox[3], box.boundingbox[1]))).sum()) == 4
+
+
+def test_looks_that_reach_differently_far_share_one_grid(tmp_path, box, layer, ndvi_source) -> None:
+    """On the second day one of the tiles is missing."""
+    wide = box.pad(4)
+    for day, columns in (("20200202", slice(None)), ("20200218", slice(None, 14))):
+        part = wide[:, columns]
+        layer(np.full(tuple(part.shape), 6000, np.int16), on=part).rio.to_raster(tmp_path / f"MOD13Q1_NDVI_{day}.tif")
+    for paths in ([tmp_path], [tmp_path / "MOD13Q1_NDVI_20200218.tif", tmp_path / "MOD13Q1_NDVI_20200202.tif"]):
+        ndvi = read_ndvi(paths, ndvi_source(), box)["ndvi"].sel(y=slice(box.boundingbox[3], box.boundingbox[1]))
+        assert bool(np.isfinite(ndvi[0].sel(x=slice(*box.boundingbox[::2]))).all())
+        assert 0 < float(np.isnan(ndvi[1]).mean()) < 1
+
+
+def test_every_tile_of_a_day_has_the_offset_of_its_own_baseline_and_its_own_finest_bands(tmp_path, box, layer, ndvi_source) -> None:
+    wide = box.pad(10)
+    for tile, baseline, add, columns, size in (
+        ("T18SUJ", "N0214", 0, slice(0, 18), "20m"),
+        ("T18SVJ", "N0500", 1000, slice(18, None), "10m"),
+    ):
+        part = wide[:, columns] if size == "20m" else wide[:, columns].zoom_out(0.5)
+        folder = tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        folder.mkdir()
+        for band, value in (("B04", 1000 + add), ("B08", 4000 + add), ("SCL", 4)):
+            on = wide[:, columns] if band == "SCL" else part
+            name = f"{tile}_20200601T102031_{band}_{'20m' if band == 'SCL' else size}.tif"
+            layer(np.full(tuple(on.shape), value, np.uint16), on=on).rio.to_raster(folder / name)
+    values = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=20), box)["ndvi"].values
+    np.testing.assert_allclose(values, 0.6, rtol=1e-5)  # everywhere: neither tile was left out
