@@ -14,10 +14,15 @@ import pytest
 import xarray as xr
 import yaml
 from helpers import REPOSITORY, merged, odc_coords
+from hypothesis import settings
 from odc.geo.geobox import GeoBox
 from small_scene import House, copy_of_the_repository
 
 from loam import config
+
+# The same examples on every run; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("loam", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loam"))
 
 
 @pytest.fixture(scope="session")

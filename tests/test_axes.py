@@ -243,6 +243,7 @@ def test_a_raster_means_what_its_scale_and_offset_say(raster) -> None:
     [
         ({"transform": NORTH_UP @ Affine.rotation(5)}, "rotated against its CRS"),
         ({"transform": NORTH_UP, "crs": None}, "has no CRS"),
+        ({"transform": NORTH_UP, "crs": 'LOCAL_CS["my field",UNIT["metre",1]]'}, "has no place on the Earth"),
         ({"transform": Affine.identity()}, "has no geotransform"),
         ({"transform": NORTH_UP, "values": np.ones((2, 3, 4), np.float32)}, r"has 2 bands \(1, 2\), and one is wanted"),
     ],

@@ -66,4 +66,4 @@ def test_environments_name_the_versions_of_the_lock() -> None:
 def test_only_rules_that_learn_have_the_environment_that_does() -> None:
     rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
     found = re.findall(r"rule (\w+):(?:(?!rule \w+:).)*?envs/gpu.yaml", rules, re.S)
-    assert sorted(found) == ["predict", "train"]
+    assert sorted(found) == ["predict", "predict_date", "train"]

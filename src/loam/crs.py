@@ -1,5 +1,6 @@
 """The CRS of a dataset, from all that files say of it."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
     if crs is None:
         msg = f"{path}: has no CRS; add a grid mapping (for example with rioxarray's rio.write_crs)"
         raise LoamError(msg)
-    data = even_axes(data, path, _is_projected(crs, path))
+    projected = _is_projected(crs, path)
+    require_on_earth(str(crs), path)
+    data = even_axes(data, path, projected)
     marks = {"crs_wkt", "spatial_ref", "grid_mapping_name"}
     mappings = [name for name in data.variables if data[name].ndim <= 1 and marks & data[name].attrs.keys()]
     data = data.drop_vars(mappings)
@@ -35,6 +38,30 @@ def with_crs(data: xr.Dataset, path: Path) -> xr.Dataset:
         data[name].encoding.pop("grid_mapping", None)
         data[name].attrs.pop("grid_mapping", None)
     return data.odc.assign_crs(crs)
+
+
+@cache
+def on_earth(crs: str) -> bool:
+    """Whether places of a CRS can be turned into longitude and latitude: not those of a local or damaged one."""
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
+        Transformer.from_crs(crs, "EPSG:4326")
+    except ProjError:
+        return False
+    return True
+
+
+def require_on_earth(crs: str, path: Path) -> None:
+    """Stop where nothing says where on the Earth a CRS lies.
+
+    Raises:
+        LoamError: it is local, or damaged.
+    """
+    if not on_earth(crs):
+        msg = f"{path}: its CRS ({crs.partition(',')[0][:60]}) has no place on the Earth; assign the right one (gdal_edit.py -a_srs EPSG:…)"
+        raise LoamError(msg)
 
 
 def _is_projected(crs: Any, path: Path) -> bool:
@@ -46,7 +73,7 @@ def _is_projected(crs: Any, path: Path) -> bool:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    try:
+    try:  # a text that is no CRS at all
         return bool(CRS.from_user_input(str(crs)).is_projected)
     except CRSError as error:
         msg = f"{path}: its CRS cannot be read ({brief(error)}); write it anew (for example with rioxarray's rio.write_crs)"

@@ -77,8 +77,13 @@ def open_raster(path: Path) -> xr.DataArray:
         with warnings.catch_warnings(action="ignore"):
             with rasterio.open(path) as file:
                 require_placed(file, path)
+                transform = file.transform
             data: Any = rioxarray.open_rasterio(path, mask_and_scale=True)
         data = data.isel(band=0, drop=True)
+        if "x" not in data.coords:  # a rotation of rounding, which rioxarray takes for one
+            x = (np.arange(data.sizes["x"]) + 0.5) * transform.a + transform.c
+            y = (np.arange(data.sizes["y"]) + 0.5) * transform.e + transform.f
+            data = data.drop_vars(["xc", "yc"], errors="ignore").assign_coords(x=x, y=y)
     except LoamError:
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
+from loam.crs import require_on_earth
 from loam.errors import LoamError
 
 SPARE_PX = 2  # of the tiles' pixels, around what is asked for: for interpolation
@@ -152,6 +153,7 @@ def require_placed(file: Any, path: Path) -> None:
     if file.crs is None:
         msg = f"{path}: has no CRS; add one (gdal_edit.py -a_srs EPSG:…)"
         raise LoamError(msg)
+    require_on_earth(file.crs.to_wkt(), path)
     if file.transform.is_identity:
         msg = f"{path}: has no geotransform, so nothing says where its pixels lie; add one (gdal_edit.py -a_ullr …)"
         raise LoamError(msg)
@@ -159,7 +161,7 @@ def require_placed(file: Any, path: Path) -> None:
     if not (np.isfinite(tuple(file.transform)[:6]).all() and (sizes > SMALLEST_PIXEL).all() and (sizes < LARGEST_PIXEL).all()):
         msg = f"{path}: its geotransform {tuple(file.transform)[:6]} gives pixels no size; the file is damaged, bring it again"
         raise LoamError(msg)
-    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * max(abs(file.transform.a), abs(file.transform.e)):
+    if max(abs(file.transform.b), abs(file.transform.d)) > 1e-6 * min(abs(file.transform.a), abs(file.transform.e)):
         msg = f"{path}: its rows and columns are rotated against its CRS; turn it north first (gdalwarp {path.name} north_up.tif)"
         raise LoamError(msg)
 
