@@ -86,6 +86,16 @@ def test_an_angle_by_orbit_goes_to_its_dates(plain: xr.Dataset, stack, box) -> N
     assert [float(layer.mean()) for layer in got["incidence"]] == [33, 44, 33, 44]
 
 
+def test_angles_of_nothing_are_missing_and_radians_refused(plain: xr.Dataset, stack, box) -> None:
+    angle = np.full(box.shape, 38.0)
+    angle[0, :3] = 0, -9999, np.nan
+    got = stack(plain.assign(incidence=(("y", "x"), angle, {"units": "degrees"})))
+    assert np.isnan(got["incidence"].values[:, 0, :3]).all()
+    assert np.isfinite(got["incidence"].values).sum() == got["incidence"].size - 3 * 4
+    with pytest.raises(LoamError, match=r"incidence reaches to 0\.66"):
+        stack(plain.assign(incidence=(("y", "x"), np.radians(np.full(box.shape, 38.0)), {"units": "degree"})))
+
+
 def in_slices(plain: xr.Dataset, seconds: int, overlap: int = 0) -> xr.Dataset:
     first, second = plain.copy(deep=True), plain.copy(deep=True).assign_coords(time=plain["time"] + np.timedelta64(seconds, "s"))
     for name in ("vv", "vh"):

@@ -23,6 +23,7 @@ DECIBEL_UNITS = {"db", "decibel", "decibels"}
 # Beyond these a value is no backscatter but a nodata value that was not declared, or the units are wrong.
 PLAUSIBLE = {"dB": (-70.0, 40.0), "1": (-1.0, 1e4)}
 LONG_NAMES = {"gamma0": "gamma nought", "sigma0": "sigma nought"}
+LEAST_DEGREES = 5.0  # the largest local angle of incidence of a cube is larger: IW looks at 29 to 46 degrees
 TIME_CHUNK_PX = 64
 
 
@@ -135,8 +136,7 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
         msg = f"{path}: vv is NaN everywhere between {data.time.values[0]} and {data.time.values[-1]}; check the cube"
         raise LoamError(msg)
     if "incidence" in data:
-        _check_degrees(data["incidence"], path)
-        angle = data["incidence"].broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
+        angle = _in_degrees(data["incidence"], path).broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
         angle = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear")
         layers["incidence"] = angle.assign_attrs(layer_attributes("incidence"))
     unseen = (~np.isfinite(layers["vv"])).astype("uint8") * np.uint8(Mask.NO_OBSERVATION)
@@ -147,10 +147,20 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
     return stack.odc.assign_crs(box.crs).assign_attrs(backscatter_coefficient=long_name, source=path.name)
 
 
-def _check_degrees(angle: xr.DataArray, path: Path) -> None:
+def _in_degrees(angle: xr.DataArray, path: Path) -> xr.DataArray:
+    """The angle of incidence, NaN where it cannot be one: 0 and -9999 fill what the radar does not see.
+
+    Raises:
+        LoamError: its units are no degrees, or its values are radians.
+    """
     if not str(angle.attrs.get("units", "")).lower().startswith("deg"):
         msg = f"{path}: incidence has units '{angle.attrs.get('units')}'; they must be 'degree'"
         raise LoamError(msg)
+    angle = angle.where((angle > 0) & (angle < 180))
+    if (highest := float(angle.max())) < LEAST_DEGREES:
+        msg = f"{path}: incidence reaches to {highest:.3g} degree at most, as radians do; convert it to degrees"
+        raise LoamError(msg)
+    return angle
 
 
 def linear_power(values: xr.DataArray, path: Path) -> xr.DataArray:
@@ -158,25 +168,30 @@ def linear_power(values: xr.DataArray, path: Path) -> xr.DataArray:
     values = values.transpose("time", "y", "x").astype("float32")
     decibel = is_decibel(values, path)
     # No echo has exactly no power, and hardly one exactly 0 dB: -inf dB and 0 are what borders and masks are filled with.
-    _tell_zeros(values, path, decibel=decibel)
-    values = values.where(np.isfinite(values) & (values != 0))
-    _check_plausible(values, "dB" if decibel else "1", path)
+    zero = values == 0
+    values = values.where(np.isfinite(values) & ~zero)
+    _check_plausible(values, zero, "dB" if decibel else "1", path)
     return (10 ** (values / 10)).assign_attrs(values.attrs) if decibel else values
 
 
-def _tell_zeros(values: xr.DataArray, path: Path, *, decibel: bool) -> None:
-    share = float((values == 0).mean()) if decibel else 0.0
-    if share:
-        text = "%s: %s is exactly 0 dB on %.2f %% of its pixels; taken for no data (declare it as _FillValue)"
-        logging.getLogger(__name__).warning(text, path, values.name, 100 * share)
+def _check_plausible(values: xr.DataArray, zero: xr.DataArray, units: str, path: Path) -> None:
+    """Stop where values are no backscatter; tell where zeros are taken for no data. One reading of the cube.
 
-
-def _check_plausible(values: xr.DataArray, units: str, path: Path) -> None:
-    low, high = (float(value) for value in xr.Dataset({"low": values.min(), "high": values.max()}).compute().data_vars.values())
+    Args:
+        values: without zeros.
+        zero: where they were.
+        units: dB or 1.
+        path: the cube, for messages.
+    """
+    asked = {"low": values.min(), "high": values.max(), "zero": zero.mean()}
+    low, high, share = (float(value) for value in xr.Dataset(asked).compute().data_vars.values())
     lowest, highest = PLAUSIBLE[units]
     if low < lowest or high > highest or (units == "dB" and low >= 0):
         msg = f"{path}: {values.name} reaches from {low:g} to {high:g} with units '{units}'; correct its units, or declare its nodata value"
         raise LoamError(msg)
+    if share and units == "dB":
+        text = "%s: %s is exactly 0 dB on %.2f %% of its pixels; taken for no data (declare it as _FillValue)"
+        logging.getLogger(__name__).warning(text, path, values.name, 100 * share)
 
 
 def _platforms(data: xr.Dataset) -> np.ndarray:
