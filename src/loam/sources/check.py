@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Config, LandCover
+from loam.config import Config
 from loam.elevation import mosaic
 from loam.errors import LoamError
 from loam.grid import covered_share, target_grid
@@ -116,21 +116,8 @@ def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
 
 
 def _check_landcover(paths: list[Path], cfg: Config, box: GeoBox) -> None:
-    assert cfg.sources.landcover is not None
-    check_landcover(paths, cfg.sources.landcover, box)
-
-
-def check_landcover(paths: list[Path], classes: LandCover, box: GeoBox) -> None:
-    """Stop where land cover leaves part of the area uncovered; tell where the legend has none of its codes.
-
-    Args:
-        paths: tiles of class codes.
-        classes: section `sources.landcover`.
-        box: the target grid; only its part of the tiles is read.
-
-    Raises:
-        LoamError: they do not cover the grid.
-    """
+    classes = cfg.sources.landcover
+    assert classes is not None
     path = paths[0]
     require_share(covered_by(paths, box), path, "sources.landcover")
     named = (*classes.water, *classes.built_up, *classes.forest)
