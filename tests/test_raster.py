@@ -111,3 +111,10 @@ def test_frames_are_the_dates_one_by_one_whatever_the_chunks(tmp_path, box: GeoB
         found = list(frames(source, ("b",)))
         assert [list(frame.data_vars) for frame in found] == [["b"]] * 5
         np.testing.assert_array_equal(np.stack([frame["b"].values for frame in found]), values + 1)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "the file is empty"), (b"<html>Sign in</html>", "it is neither")])
+def test_a_file_that_is_no_cube_says_why(tmp_path, content: bytes, said: str) -> None:
+    (tmp_path / "a.nc").write_bytes(content)
+    with pytest.raises(LoamError, match=rf"a.nc: cannot be read as NetCDF or Zarr \({said}"):
+        open_dataset(tmp_path / "a.nc")

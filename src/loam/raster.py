@@ -60,6 +60,8 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
             msg = f"{path}: does not exist; make it, or set its key to where it is"
         else:
             reason = "a folder that is no Zarr" if path.is_dir() and isinstance(error, FileNotFoundError) else brief(error)
+            reason = "the file is empty" if path.is_file() and not path.stat().st_size else reason
+            reason = "it is neither" if reason.startswith("did not find a match") else reason
             msg = f"{path}: cannot be read as NetCDF or Zarr ({reason}); replace it, or if Loam made it remove it and run again"
     raise LoamError(msg)
 

@@ -176,7 +176,8 @@ def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int, cho
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame(columns=range(width) if chosen is None else chosen, dtype=str)
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
-        msg = f"{path}: its lines do not all have the {width} columns of its header ({brief(error)}); correct them"
+        reason = "some have more" if isinstance(error, pd.errors.ParserWarning) else brief(error)
+        msg = f"{path}: its lines do not all have the {width} columns of its header ({reason}); correct them"
         raise LoamError(msg) from None
     frame.index = frame.index + skip + 1
     filled = frame.fillna("").apply(lambda column: column.str.strip())

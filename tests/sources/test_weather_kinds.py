@@ -177,6 +177,11 @@ def test_text_times_are_dates(read) -> None:
 HOURS = np.datetime64("2020-01-01T00", "ns") + np.arange(120) * np.timedelta64(1, "h")
 
 
+def test_steady_rain_by_the_hour_is_no_accumulation_either(read) -> None:
+    """It never falls; but it does not begin again at 00 UTC."""
+    refused(read, xr.Dataset({"tp": field(np.full(HOURS.size, 0.001), HOURS, "m")}), "tp does not begin again at 00 UTC", "era5_land")
+
+
 def test_hours_of_era5_are_not_taken_for_accumulations_of_era5_land(read) -> None:
     rate = np.random.default_rng(0).gamma(0.3, 1.0, 120) * 1e-3
     refused(read, xr.Dataset({"tp": field(rate, HOURS, "m")}), "tp falls within the day .* not accumulated since 00 UTC", "era5_land")

@@ -11,6 +11,7 @@ DAY = np.timedelta64(1, "D")
 KNOWN_SHARE = 0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
 HOUR_NS = 3_600_000_000_000
 DAILY_H = 23  # values so far apart [h] are daily
+FEWEST_WET = 3  # days and cells with a total, before the next day's first step says anything
 ROUNDING_SHARE, ROUNDING_M = 1e-3, 2e-5  # of the largest total, and [m]: an accumulation falls by so much where it is packed
 
 
@@ -56,8 +57,23 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
             "ERA5's are those of each hour: bring ERA5-Land, or read it as kind netcdf with sources.weather.stamp: end"
         )
         raise LoamError(msg)
+    _require_new_days(values, since_midnight, follows, path)
     begun = slice(0 if since_midnight[0] else 1, None)  # what came before the first value is not in the file
     return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out)).isel(time=begun)
+
+
+def _require_new_days(values: xr.DataArray, since_midnight: np.ndarray, follows: np.ndarray, path: Path) -> None:
+    """Stop where totals do not begin again at 00 UTC: the first step of a day holds no more than a part of a usual day's total."""
+    first = np.flatnonzero(since_midnight & follows)
+    before, after = values.values[first - 1], values.values[first]
+    wet = np.isfinite(after) & (before > 0)
+    if wet.sum() < FEWEST_WET or (after[wet] >= before[wet]).mean() < 0.5:
+        return
+    msg = (
+        f"{path}: {values.name} does not begin again at 00 UTC, as ERA5-Land's totals do; if these are totals of each hour, as ERA5's are,"
+        " read them as kind netcdf with sources.weather.stamp: end"
+    )
+    raise LoamError(msg)
 
 
 def _along(mask: np.ndarray, values: xr.DataArray) -> np.ndarray:

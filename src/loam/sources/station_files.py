@@ -206,7 +206,7 @@ def _require_places(frame: pd.DataFrame, path: Path) -> None:
     """Stop where a station has no place, or an impossible one."""
     lost = frame.loc[frame["latitude"].isna() | frame["longitude"].isna(), "station"].unique()
     if lost.size:
-        msg = f"{path}: station {lost[0]} has no coordinates ({lost.size} such); fill latitude and longitude"
+        msg = f"{path}: station {lost[0]} has no coordinates ({lost.size} such); fill them in, and look for lines with too few cells"
         raise LoamError(msg)
     places = frame.drop_duplicates(["station", "latitude", "longitude"])
     for station, latitude, longitude in zip(places["station"], places["latitude"], places["longitude"], strict=True):
