@@ -12,7 +12,7 @@ from loam.__main__ import COMMANDS
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {
-    "grid", "raster", "walk", "axes", "axis_names", "crs", "tiles", "voids", "elevation", "config", "errors", "features",
+    "grid", "raster", "walk", "axes", "axis_names", "crs", "tiles", "raster_file", "voids", "elevation", "config", "errors", "features",
     "parts", "provenance", "flags", "ensemble", "past", "needs", "orphans", "damage", "frost", "pedotransfer",
     "yaml_file", "aoi", "polygons", "paths", "faults", "integrity", "swap", "contents", "tables", "networks",
 }  # fmt: skip

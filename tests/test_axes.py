@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import CRS
+from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
 
 from loam.axes import even_axes
@@ -252,6 +253,19 @@ def test_a_raster_that_cannot_be_placed_is_refused_with_the_reason(raster, argum
     path = raster(**({"values": np.ones((3, 4), np.float32)} | arguments))
     with pytest.raises(LoamError, match=reason):
         open_raster(path)
+
+
+def test_what_is_no_single_raster_of_numbers_is_refused_with_the_reason(tmp_path, raster) -> None:
+    field(LAT, LON).assign(w=field(LAT, LON)["v"]).to_netcdf(tmp_path / "two.nc")
+    path = tmp_path / "gcp.tif"
+    with rasterio.open(path, "w", driver="GTiff", count=1, height=4, width=4, dtype="float32") as file:
+        points = [GroundControlPoint(row, column, 10 + column, 50 - row) for row, column in ((0, 0), (0, 4), (4, 0))]
+        file.gcps = (points, rasterio.crs.CRS.from_epsg(4326))
+    for name, reason in (("two.nc", "holds v, w, and one raster is wanted"), ("gcp.tif", "ground control points alone")):
+        with pytest.raises(LoamError, match=reason):
+            open_raster(tmp_path / name)
+    with pytest.raises(LoamError, match="holds complex numbers"):
+        open_raster(raster(np.ones((3, 4), np.complex64), NORTH_UP))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

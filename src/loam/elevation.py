@@ -8,7 +8,8 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.errors import LoamError
-from loam.tiles import joined_tiles, opened
+from loam.raster_file import opened
+from loam.tiles import joined_tiles
 
 # Heights of the Earth's land [m]; beyond lies a nodata value that was not declared.
 PLAUSIBLE_HEIGHTS_M = (-500.0, 9000.0)

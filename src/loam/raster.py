@@ -16,8 +16,8 @@ from loam.crs import with_crs
 from loam.damage import disk_is_full
 from loam.errors import LoamError, brief
 from loam.integrity import CHUNKS, require_chunks, seal
+from loam.raster_file import require_placed
 from loam.swap import recover, remove, take_place
-from loam.tiles import require_placed
 
 # netCDF4's library crashes when a file is closed in one thread (by the garbage collector, say) while another opens
 # one; h5netcdf's locks. netCDF4 stays for classic NetCDF files.

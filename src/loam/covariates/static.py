@@ -13,7 +13,7 @@ from loam.elevation import PLAUSIBLE_HEIGHTS_M, mosaic
 from loam.errors import LoamError
 from loam.grid import around, empty_like_grid, target_grid, to_grid
 from loam.raster import open_dataset, require, write_zarr
-from loam.tiles import opened
+from loam.raster_file import opened
 from loam.voids import require_few_voids, without_voids
 
 # Slopes need a pixel around the grid; the wetness index gains from the catchment above it.

@@ -16,8 +16,9 @@ from loam.config import Grid, Ndvi
 from loam.errors import LoamError
 from loam.grid import coarsened, target_grid, to_grid
 from loam.raster import write_zarr
+from loam.raster_file import opened
 from loam.sources.files import RASTERS, date_in_name, listed
-from loam.tiles import common_grid, joined_tiles, opened
+from loam.tiles import common_grid, joined_tiles
 
 Look = tuple[np.datetime64, xr.DataArray]  # the day from which it is known, and NDVI (y, x), clouds NaN
 # MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)

@@ -11,8 +11,9 @@ from odc.geo.geobox import GeoBox
 
 from loam.config import Soil
 from loam.errors import LoamError
+from loam.raster_file import Place, place_of
 from loam.sources.files import RASTERS, listed
-from loam.tiles import Place, joined_tiles, place_of
+from loam.tiles import joined_tiles
 
 CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
 Converter = tuple[str, Callable[[xr.DataArray], xr.DataArray]]  # our name, and how their numbers become ours
