@@ -148,12 +148,17 @@ def test_halves_of_products_and_archives_have_their_line(copied: Path, wanted: W
     (copied / "manifest.safe").unlink()
     bare = copied.parent / "no suffix"
     shutil.copytree(copied, bare)
+    (copied.parent / "empty.SAFE").mkdir()
+    with zipfile.ZipFile(copied.parent / "windows.zip", "w") as archive:
+        archive.writestr("A.SAFE\\manifest.safe", "")
     with tarfile.open(copied.parent / "S1A_IW_GRDH.tar.gz", "w:gz") as archive:
         archive.add(copied, copied.name)
     assert reasons(copied.parent, wanted) == {
         copied.name: "has no manifest.safe; download the product again",
         "no suffix": "has no manifest.safe; download the product again",
         "S1A_IW_GRDH.tar.gz": "is an archive that Loam does not read; unpack it",
+        "empty.SAFE": "has no manifest.safe; download the product again",
+        "windows.zip": "its names have backslashes, as some programs of Windows write them; zip the product again, or unpack it",
     }
 
 

@@ -149,6 +149,9 @@ def _zip_names(path: Path) -> tuple[str, list[str]]:
         msg = f"{path}: holds {len(names)} files, a product has some 30; remove this zip, or unpack it"
         raise LoamError(msg)
     _refuse_escapes(path, names)
+    if any("\\" in name for name in names) and not any("/" in name for name in names):
+        msg = f"{path}: its names have backslashes, as some programs of Windows write them; zip the product again, or unpack it"
+        raise LoamError(msg)
     manifests = [name for name in names if PurePosixPath(name).name == MANIFEST]
     if len(manifests) > 1:
         msg = f"{path}: holds {len(manifests)} products; unpack it, or zip each by itself"

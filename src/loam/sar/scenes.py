@@ -97,6 +97,7 @@ def candidates(folder: Path) -> list[Path]:
     zips = {path for path in files if path.suffix.lower() == ".zip" and not is_orbit_file(path)}
     # Halves of downloads, and archives that are not read: they are refused with a reason, not passed by.
     halves = {above for path in files for above in path.parents if _looks_like_a_product(above, path) and above.is_relative_to(folder)}
+    halves |= {path for path in folder.iterdir() if path.suffix.upper() == ".SAFE" and path.is_dir()}  # empty ones too
     halves = {half for half in halves if not any(scene.is_relative_to(half) or half.is_relative_to(scene) for scene in scenes)}
     archives = {path for path in files if path.name.lower().endswith(ARCHIVES) and path.name.upper().startswith("S1")}
     return sorted(scenes | zips | halves | archives)
@@ -191,7 +192,8 @@ def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list
     for product in sorted(products, key=lambda one: (one.platform, one.start, one.processed, one.path.name)):
         if kept and _same_slice(kept[-1], product):
             old, new = sorted((kept[-1], product), key=lambda one: (one.processed, one.path.name))
-            older.append((old.path, f"an older processing of {new.path.name}"))
+            what = "a copy" if old.processed == new.processed else "an older processing"
+            older.append((old.path, f"{what} of {new.path.name}"))
             kept[-1] = new
         else:
             kept.append(product)
