@@ -18,7 +18,6 @@ from loam.yaml_file import require_bounded
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Angle = Annotated[float, Field(ge=0, le=90)]
-Percent = Annotated[float, Field(gt=0, lt=100)]
 Stride = Literal[1, 2, 4, 8]
 Architecture = Literal["convlstm", "reservoirs", "unet"]
 Count = Annotated[int, Field(ge=1, le=10**6)]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.errors import LoamError
+from loam.errors import LoamError, brief
 
 HEAD_BYTES, HEAD_LINES = 100_000, 200  # a header is looked for in so much of a file
 MOST_BYTES = 4 * 10**9
@@ -176,18 +176,16 @@ def parsed(path: Path, encoding: str, delimiter: str, skip: int, width: int, cho
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame(columns=range(width) if chosen is None else chosen, dtype=str)
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
-        reason = "some have more" if isinstance(error, pd.errors.ParserWarning) else brief(error)
+        reason = (
+            "some have more"
+            if isinstance(error, pd.errors.ParserWarning)
+            else brief(error).removeprefix("Error tokenizing data. C error: ")
+        )
         msg = f"{path}: its lines do not all have the {width} columns of its header ({reason}); correct them"
         raise LoamError(msg) from None
     frame.index = frame.index + skip + 1
     filled = frame.fillna("").apply(lambda column: column.str.strip())
     return filled[(filled != "").any(axis=1)]
-
-
-def brief(error: Exception) -> str:
-    """A library's message in one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.removeprefix("Error tokenizing data. C error: ")[:100]
 
 
 def numbers(values: pd.Series, path: Path, decimal: str = ".") -> "pd.Series[float]":
