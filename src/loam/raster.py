@@ -59,11 +59,18 @@ def _open(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         if not path.exists():
             msg = f"{path}: does not exist; make it, or set its key to where it is"
         else:
-            reason = "a folder that is no Zarr" if path.is_dir() and isinstance(error, FileNotFoundError) else brief(error)
-            reason = "the file is empty" if path.is_file() and not path.stat().st_size else reason
-            reason = "it is neither" if reason.startswith("did not find a match") else reason
-            msg = f"{path}: cannot be read as NetCDF or Zarr ({reason}); replace it, or if Loam made it remove it and run again"
+            why = _why_unreadable(path, error)
+            msg = f"{path}: cannot be read as NetCDF or Zarr ({why}); replace it, or if Loam made it remove it and run again"
     raise LoamError(msg)
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if path.is_dir() and isinstance(error, FileNotFoundError):
+        return "a folder that is no Zarr"
+    if path.is_file() and not path.stat().st_size:
+        return "the file is empty"
+    text = brief(error)
+    return "it is neither" if text.startswith("did not find a match") else text
 
 
 def open_raster(path: Path) -> xr.DataArray:
