@@ -74,7 +74,7 @@ def _projected(area: Any, crs: Any, grid: Grid) -> Any:
         msg = f"{_name(grid)}: cannot be brought into grid.crs = '{grid.crs}' ({reason}); name a projected CRS of this region, or utm"
         raise LoamError(msg) from None
     if box.crs is None or not box.crs.projected:
-        msg = f"grid.crs = '{grid.crs}': {box.crs} is geographic; name a projected CRS, or utm"
+        msg = f"grid.crs = '{grid.crs}': it is geographic; name a projected CRS, or utm"
         raise LoamError(msg)
     if not np.isfinite(bounds).all():
         msg = f"{_name(grid)}: reaches beyond what grid.crs = '{grid.crs}' can map; name a projected CRS of this region, or utm"
