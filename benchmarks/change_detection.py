@@ -39,7 +39,9 @@ def cube(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return level, look, tracks
 
 
-def of_loam(level: np.ndarray, angle: np.ndarray, tracks: np.ndarray, threads: int, own: bool = False) -> Callable[[], tuple]:
+def of_loam(
+    level: np.ndarray, angle: np.ndarray, tracks: np.ndarray, threads: int, own: bool = False
+) -> Callable[[], tuple]:
     """With standard errors, uncertainty and flags; `own`: references of each track too. Results go where pages are already."""
     from loam.moisture.fitting import fit_tracks
     from loam.moisture.scale import Moisture, Pixels, relative_moisture
@@ -50,9 +52,13 @@ def of_loam(level: np.ndarray, angle: np.ndarray, tracks: np.ndarray, threads: i
     out = Moisture(np.zeros_like(level), np.zeros_like(level), np.zeros(level.shape, np.int32))
 
     def work() -> tuple:
-        fitted = fit_tracks(level, angle, tracks, names, (season, 1), (100 * LOW, 100 * HIGH), 1e9, None, threads)
+        fitted = fit_tracks(
+            level, angle, tracks, names, (season, 1), (100 * LOW, 100 * HIGH), 1e9, None, threads
+        )
         pixels = Pixels(fitted.layers[[0, 0]], fitted.layers[-1], fitted.slope)
-        relative_moisture(level, variance, angle, pixels, place, season, np.int32(0), 3.0, threads, out)
+        relative_moisture(
+            level, variance, angle, pixels, place, season, np.int32(0), 3.0, threads, out
+        )
         return fitted.layers[-1, 2], out.ssm
 
     return work
@@ -94,7 +100,9 @@ def of_pixels(level: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndar
         level40 = sigma - np.polyfit(theta, sigma, 1)[0] * (theta - 40)
         low, high = np.nanquantile(level40, [LOW, HIGH])
         sensitivity = (high - low) / (HIGH - LOW)
-        return np.append(np.clip((level40 - (low - LOW * sensitivity)) / sensitivity, 0, 1), sensitivity)
+        return np.append(
+            np.clip((level40 - (low - LOW * sensitivity)) / sensitivity, 0, 1), sensitivity
+        )
 
     sigma, theta = (xr.DataArray(values, dims=("time", "y", "x")) for values in (level, angle))
     dims = {"input_core_dims": [["time"], ["time"]], "output_core_dims": [["out"]]}
@@ -128,12 +136,18 @@ def in_memory(size: int, threads: int) -> None:
     # Compiled, or read from the cache, before the clock runs.
     of_loam(level[:, :4].copy(), angle[:, :4].copy(), tracks, threads, own=True)()
     ways: dict[str, tuple[int, float, np.ndarray]] = {}
-    for name, own in (("Loam, with standard errors, uncertainty, flags", False), ("Loam, references of each track too", True)):
+    for name, own in (
+        ("Loam, with standard errors, uncertainty, flags", False),
+        ("Loam, references of each track too", True),
+    ):
         seconds, result = measured(of_loam(level, angle, tracks, threads, own), 3)
         ways[name] = (size, seconds, result[0])
     for name, (work, most) in OTHERS.items():
         part = min(size, most)
-        few = (np.ascontiguousarray(level[:, :part, :part]), np.ascontiguousarray(angle[:, :part, :part]))
+        few = (
+            np.ascontiguousarray(level[:, :part, :part]),
+            np.ascontiguousarray(angle[:, :part, :part]),
+        )
         with warnings.catch_warnings(action="ignore"):
             seconds, result = measured(lambda work=work, few=few: work(*few))  # type: ignore[misc]
         ways[name] = (part, seconds, result[0])
@@ -153,7 +167,9 @@ def report(ways: dict[str, tuple[int, float, np.ndarray]], size: int, threads: i
     low, high = ((share * (DATES - 1) + 1) / (DATES + 1) for share in (LOW, HIGH))
     for name, (part, _, sensitivity) in list(ways.items())[2:-1]:
         spread = ways[mine][2][:part, :part] * (high - low)
-        print(f"largest difference of P90 - P10 to {name}: {np.abs(spread - sensitivity * (HIGH - LOW)).max():.1e} dB")
+        print(
+            f"largest difference of P90 - P10 to {name}: {np.abs(spread - sensitivity * (HIGH - LOW)).max():.1e} dB"
+        )
 
 
 def write_cube(folder: Path, size: int, dates: int) -> None:
@@ -162,26 +178,45 @@ def write_cube(folder: Path, size: int, dates: int) -> None:
     import zarr
     from odc.geo.geobox import GeoBox
 
-    from loam.grid import empty_like_grid
-    from loam.raster import write_zarr, zarr_in_blocks
+    from loam.core.grid import empty_like_grid
+    from loam.core.raster import write_zarr, zarr_in_blocks
 
-    box = GeoBox.from_bbox((300000, 4000000, 300000 + 20 * size, 4000000 + 20 * size), "EPSG:32618", resolution=20)
+    box = GeoBox.from_bbox(
+        (300000, 4000000, 300000 + 20 * size, 4000000 + 20 * size), "EPSG:32618", resolution=20
+    )
     times = np.datetime64("2020-01-01", "ns") + np.arange(dates) * np.timedelta64(6, "D")
-    coords = empty_like_grid(box) | {"time": times, "track": ("time", np.array(["A004", "D106"])[np.arange(dates) % 2])}
+    coords = empty_like_grid(box) | {
+        "time": times,
+        "track": ("time", np.array(["A004", "D106"])[np.arange(dates) % 2]),
+    }
     lazy = da.zeros((dates, size, size), dtype="f4", chunks=(32, 128, 128))
-    template = xr.Dataset({"vv": (("time", "y", "x"), lazy, {"units": "1", "long_name": "gamma nought VV"})}, coords=coords)
-    noise = np.random.default_rng(1).gamma(4.4, 0.1 / 4.4, (dates, BLOCK_PX, BLOCK_PX)).astype(np.float32)
-    with zarr_in_blocks(template.odc.assign_crs(box.crs), folder / "stack.zarr", {"time": 32, "y": 128, "x": 128}) as out:
+    template = xr.Dataset(
+        {"vv": (("time", "y", "x"), lazy, {"units": "1", "long_name": "gamma nought VV"})},
+        coords=coords,
+    )
+    noise = (
+        np.random.default_rng(1)
+        .gamma(4.4, 0.1 / 4.4, (dates, BLOCK_PX, BLOCK_PX))
+        .astype(np.float32)
+    )
+    with zarr_in_blocks(
+        template.odc.assign_crs(box.crs), folder / "stack.zarr", {"time": 32, "y": 128, "x": 128}
+    ) as out:
         values = zarr.open_group(out, mode="r+")["vv"]
         for y in range(0, size, BLOCK_PX):
             for x in range(0, size, BLOCK_PX):
                 values[:, y : y + BLOCK_PX, x : x + BLOCK_PX] = noise[:, : size - y, : size - x]
     days = np.datetime64("2020-01-01", "ns") + np.arange(6 * dates) * np.timedelta64(1, "D")
     mild = np.full((6 * dates, 2, 2), 12.0, np.float32)
-    fields = {name: (("time", "y", "x"), mild, {"units": "1", "long_name": name}) for name in ("temperature", "precipitation")}
+    fields = {
+        name: (("time", "y", "x"), mild, {"units": "1", "long_name": name})
+        for name in ("temperature", "precipitation")
+    }
     weather = xr.Dataset(fields, coords=empty_like_grid(box.zoom_out(size / 2)) | {"time": days})
     write_zarr(weather.odc.assign_crs(box.crs), folder / "weather.zarr")
-    (folder / "splits.json").write_text(json.dumps({"dates": {"train": [str(time)[:19] for time in times]}}))
+    (folder / "splits.json").write_text(
+        json.dumps({"dates": {"train": [str(time)[:19] for time in times]}})
+    )
 
 
 def peak_memory_mb(process: subprocess.Popen) -> float:
@@ -189,7 +224,16 @@ def peak_memory_mb(process: subprocess.Popen) -> float:
     peak = 0.0
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
-        peak = max([peak, *(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))])
+        peak = max(
+            [
+                peak,
+                *(
+                    int(line.split()[1]) / 1024
+                    for line in status.splitlines()
+                    if line.startswith("VmHWM")
+                ),
+            ]
+        )
         time.sleep(0.05)
     return peak
 
@@ -203,14 +247,35 @@ def streamed(size: int, dates: int, threads: int, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         here = Path(name)
         write_cube(here, size, dates)
-        common = {key: moisture[key] for key in ("signal", "vegetation", "compute")} | {"classes": None}
+        common = {key: moisture[key] for key in ("signal", "vegetation", "compute")} | {
+            "classes": None
+        }
         for step, section in (("fit-references", "references"), ("detect-change", "change")):
             files = ["--stack", here / "stack.zarr", "--weather", here / "weather.zarr"]
-            files += ["--splits", here / "splits.json"] if step == "fit-references" else ["--references", here / "references.zarr"]
-            files += ["--out", here / ("references.zarr" if step == "fit-references" else "ssm.zarr"), "--threads", threads]
-            command = [sys.executable, "-m", "loam", step, *map(str, files), "--params", json.dumps(common | {"cfg": moisture[section]})]
+            files += (
+                ["--splits", here / "splits.json"]
+                if step == "fit-references"
+                else ["--references", here / "references.zarr"]
+            )
+            files += [
+                "--out",
+                here / ("references.zarr" if step == "fit-references" else "ssm.zarr"),
+                "--threads",
+                threads,
+            ]
+            command = [
+                sys.executable,
+                "-m",
+                "loam",
+                step,
+                *map(str, files),
+                "--params",
+                json.dumps(common | {"cfg": moisture[section]}),
+            ]
             start = time.perf_counter()
-            process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(repository / "src")})
+            process = subprocess.Popen(
+                command, env=os.environ | {"PYTHONPATH": str(repository / "src")}
+            )
             peak, before = peak_memory_mb(process), resource.getrusage(resource.RUSAGE_CHILDREN)
             process.wait()
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -218,23 +283,40 @@ def streamed(size: int, dates: int, threads: int, folder: Path) -> None:
             if process.returncode:
                 sys.exit(f"{step} failed")
             user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-            print(f"| {step} | {size} | {seconds:.1f} | {user:.1f} | {system:.1f} | {peak:.0f} |", flush=True)
+            print(
+                f"| {step} | {size} | {seconds:.1f} | {user:.1f} | {system:.1f} | {peak:.0f} |",
+                flush=True,
+            )
         shutil.rmtree(here / "stack.zarr")
 
 
 def main() -> None:
     """Measure in memory, then from disk."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=2048, help="edge of the cube in memory [pixel]; 0: none")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--size", type=int, default=2048, help="edge of the cube in memory [pixel]; 0: none"
+    )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stream", type=int, nargs="*", default=[], help="edges of cubes on disk [pixel]; 8192 takes 54 GB")
-    parser.add_argument("--dates", type=int, default=DATES, help="of the cubes on disk; fewer need less disk")
+    parser.add_argument(
+        "--stream",
+        type=int,
+        nargs="*",
+        default=[],
+        help="edges of cubes on disk [pixel]; 8192 takes 54 GB",
+    )
+    parser.add_argument(
+        "--dates", type=int, default=DATES, help="of the cubes on disk; fewer need less disk"
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     arguments = parser.parse_args()
     if arguments.size:
         in_memory(arguments.size, arguments.threads)
     if arguments.stream:
-        print("| step | edge | wall [s] | user [s] | system [s] | peak memory [MB] |\n|---|---|---|---|---|---|")
+        print(
+            "| step | edge | wall [s] | user [s] | system [s] | peak memory [MB] |\n|---|---|---|---|---|---|"
+        )
     for size in arguments.stream:
         streamed(size, arguments.dates, arguments.threads, arguments.folder)
 

@@ -26,7 +26,7 @@ from rasterio.transform import from_origin
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from loam import config
-from loam.features import bilinear
+from loam.core.features import bilinear
 from loam.sources.idw import distance_weights, weighted_means
 
 # Bounding box of Prince George's County, EPSG:32618, in whole pixels of 20 m.
@@ -49,9 +49,16 @@ def patch() -> None:
     rng = np.random.default_rng(0)
     values = rng.random((10, 6, 18, 12)).astype(np.float32)
     rows, columns = (np.mgrid[:64, :64] * 20 / 4000 + 5.3).astype(np.float64)
-    expected = np.array([map_coordinates(field, [rows, columns], order=1, mode="nearest") for field in values.reshape(-1, 18, 12)])
+    expected = np.array(
+        [
+            map_coordinates(field, [rows, columns], order=1, mode="nearest")
+            for field in values.reshape(-1, 18, 12)
+        ]
+    )
     error = np.abs(bilinear(values, rows, columns).reshape(expected.shape) - expected).max()
-    print(f"| patch 64 x 64, 10 days x 6 variables | {1000 * seconds(lambda: bilinear(values, rows, columns), 50):.2f} ms | 1 ms |")
+    print(
+        f"| patch 64 x 64, 10 days x 6 variables | {1000 * seconds(lambda: bilinear(values, rows, columns), 50):.2f} ms | 1 ms |"
+    )
     print(f"| largest difference from scipy | {error:.1e} | 1e-5 |")
 
 
@@ -71,10 +78,19 @@ def stations() -> None:
     loop = (time.perf_counter() - start) / sample.shape[0] * 2048**2
     got = weighted_means(distance_weights(sample, places, 2, 200_000), values, 3)
     ours = seconds(coarse)
-    print(f"| inverse distances, against a direct evaluation | {np.abs(got - np.array(direct)).max():.1e} | 1e-6 |")
-    print(f"| {len(cells)} cells of 2 km against a double loop over 2048² pixels | {loop / ours:.0f} times | 50 times |")
+    print(
+        f"| inverse distances, against a direct evaluation | {np.abs(got - np.array(direct)).max():.1e} | 1e-6 |"
+    )
+    print(
+        f"| {len(cells)} cells of 2 km against a double loop over 2048² pixels | {loop / ours:.0f} times | 50 times |"
+    )
     everywhere = _interpolated(coarse().reshape(30, centres.size, centres.size))
-    fine = seconds(lambda: weighted_means(distance_weights(_pixels(256), places, 2, 200_000), values, 3), 1) * 64
+    fine = (
+        seconds(
+            lambda: weighted_means(distance_weights(_pixels(256), places, 2, 200_000), values, 3), 1
+        )
+        * 64
+    )
     whole = seconds(everywhere, 1) + ours
     print(f"| the same, then interpolated to every pixel | {loop / whole:.0f} times | |")
     print(f"| without the coarse grid, every pixel by KD-tree | {loop / fine:.0f} times | |")
@@ -102,8 +118,15 @@ def write_dem(folder: Path, rng: np.random.Generator) -> None:
     """Two tiles of a degree of one arc second, hills of some 60 m."""
     folder.mkdir()
     for west in (-78, -77):
-        height = 80 + 600 * gaussian_filter(rng.standard_normal((3600, 3600)).astype(np.float32), 12)
-        _tiff(folder / f"dem_w{-west}.tif", height.astype(np.float32), "EPSG:4326", from_origin(west, 39 + 0.2, 1 / 3600, 1 / 3600))
+        height = 80 + 600 * gaussian_filter(
+            rng.standard_normal((3600, 3600)).astype(np.float32), 12
+        )
+        _tiff(
+            folder / f"dem_w{-west}.tif",
+            height.astype(np.float32),
+            "EPSG:4326",
+            from_origin(west, 39 + 0.2, 1 / 3600, 1 / 3600),
+        )
 
 
 def write_weather(folder: Path, rng: np.random.Generator) -> None:
@@ -118,8 +141,16 @@ def write_weather(folder: Path, rng: np.random.Generator) -> None:
     for year in (YEARS[0] - 1, *YEARS):
         time_axis = pd.date_range(f"{year}-01-01", f"{year}-12-31")
         for stem, (name, units, mean) in known.items():
-            values = (mean * (1 + 0.01 * rng.standard_normal((time_axis.size, latitude.size, longitude.size)))).astype(np.float32)
-            data = xr.DataArray(values, dims=("day", "lat", "lon"), coords={"day": time_axis, "lat": latitude, "lon": longitude}, name=name)
+            values = (
+                mean
+                * (1 + 0.01 * rng.standard_normal((time_axis.size, latitude.size, longitude.size)))
+            ).astype(np.float32)
+            data = xr.DataArray(
+                values,
+                dims=("day", "lat", "lon"),
+                coords={"day": time_axis, "lat": latitude, "lon": longitude},
+                name=name,
+            )
             data.attrs["units"], data["lat"].attrs["units"] = units, "degrees_north"
             data.to_netcdf(folder / f"{stem}_{year}.nc")
 
@@ -130,17 +161,23 @@ def write_soil(folder: Path, rng: np.random.Generator) -> None:
     west, south, east, north = COUNTY
     shape = (int((north - south) // 30) + 200, int((east - west) // 30) + 200)
     patches = gaussian_filter(rng.standard_normal(shape), 6)
-    keys = (120_000 + np.digitize(patches, np.quantile(patches, np.linspace(0, 1, 301)[1:-1]))).astype(np.int32)
+    keys = (
+        120_000 + np.digitize(patches, np.quantile(patches, np.linspace(0, 1, 301)[1:-1]))
+    ).astype(np.int32)
     _tiff(folder / "mukey.tif", keys, "EPSG:32618", from_origin(west - 3000, north + 3000, 30, 30))
     mukey = np.repeat(np.arange(120_000, 120_300), 2)
     cokey = np.arange(mukey.size)
-    pd.DataFrame({"mukey": mukey, "cokey": cokey, "comppct_r": np.tile([60, 30], 300)}).to_csv(folder / "component.csv", index=False)
+    pd.DataFrame({"mukey": mukey, "cokey": cokey, "comppct_r": np.tile([60, 30], 300)}).to_csv(
+        folder / "component.csv", index=False
+    )
     sand, clay = rng.uniform(10, 60, 3 * cokey.size), rng.uniform(5, 35, 3 * cokey.size)
     pd.DataFrame({
         "cokey": np.repeat(cokey, 3), "hzdept_r": np.tile([0, 15, 40], cokey.size), "hzdepb_r": np.tile([15, 40, 150], cokey.size),
         "sandtotal_r": sand, "claytotal_r": clay, "om_r": 2.0, "ksat_r": rng.uniform(1, 30, sand.size), "dbthirdbar_r": 1.4,
     }).to_csv(folder / "chorizon.csv", index=False)  # fmt: skip
-    groups = pd.DataFrame({"mukey": np.arange(120_000, 120_300), "hydgrpdcd": rng.choice(list("ABCD"), 300)})
+    groups = pd.DataFrame(
+        {"mukey": np.arange(120_000, 120_300), "hydgrpdcd": rng.choice(list("ABCD"), 300)}
+    )
     groups.to_csv(folder / "muaggatt.csv", index=False)
 
 
@@ -157,7 +194,9 @@ def write_ndvi(folder: Path, rng: np.random.Generator) -> None:
     for year in YEARS:
         for day in range(1, 366, 16):
             for name, affine in tiles.items():
-                values = np.tile(np.clip(field + rng.integers(-500, 500), -2000, 9999).astype(np.int16), (8, 8))
+                values = np.tile(
+                    np.clip(field + rng.integers(-500, 500), -2000, 9999).astype(np.int16), (8, 8)
+                )
                 quality = np.tile((rng.random((600, 600)) < 0.2).astype(np.int8) * 3, (8, 8))
                 stem = f"MOD13Q1.A{year}{day:03d}.{name}.061"
                 _tiff(folder / f"{stem}.250m_16_days_NDVI.tif", values, crs, affine)
@@ -165,32 +204,86 @@ def write_ndvi(folder: Path, rng: np.random.Generator) -> None:
 
 
 def _tiff(path: Path, values: np.ndarray, crs: str, affine: rasterio.Affine) -> None:
-    profile = {"driver": "GTiff", "count": 1, "dtype": values.dtype, "height": values.shape[0], "width": values.shape[1], "crs": crs}
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "dtype": values.dtype,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "crs": crs,
+    }
     with rasterio.open(path, "w", transform=affine, tiled=True, compress="lzw", **profile) as file:
         file.write(values, 1)
 
 
 def commands(cfg: config.Config, work: Path) -> Iterator[tuple[str, list[str]]]:
     """The commands that the workflow runs for the covariates, in its order."""
-    files = {name: [str(path) for path in cfg.sources.files(name)] for name in ("weather", "dem", "soil", "ndvi")}
+    files = {
+        name: [str(path) for path in cfg.sources.files(name)]
+        for name in ("weather", "dem", "soil", "ndvi")
+    }
     grid = {"grid": cfg.grid, "cube": None}
 
     def call(name: str, options: list[str], **params: object) -> tuple[str, list[str]]:
-        return name, [sys.executable, "-m", "loam", name, *options, *(["--params", config.as_json(params)] if params else [])]
+        return name, [
+            sys.executable,
+            "-m",
+            "loam",
+            name,
+            *options,
+            *(["--params", config.as_json(params)] if params else []),
+        ]
 
-    made = {name: str(work / f"{name}.zarr") for name in ("daily", "soil", "looks", "static", "weather", "ndvi")}
+    made = {
+        name: str(work / f"{name}.zarr")
+        for name in ("daily", "soil", "looks", "static", "weather", "ndvi")
+    }
     dem, cov = str(work / "mosaic.tif"), cfg.covariates
     yield call("mosaic-dem", ["--dem", *files["dem"], "--out", dem], **grid, margin_m=1000)
     yield call(
-        "import-weather", ["--weather", *files["weather"], "--out", made["daily"]], source=cfg.sources.weather, period=cfg.period, **grid
+        "import-weather",
+        ["--weather", *files["weather"], "--out", made["daily"]],
+        source=cfg.sources.weather,
+        period=cfg.period,
+        **grid,
     )
-    yield call("import-soil", ["--soil", *files["soil"], "--out", made["soil"]], source=cfg.sources.soil, **grid)
-    yield call("import-ndvi", ["--ndvi", *files["ndvi"], "--out", made["looks"]], source=cfg.sources.ndvi, **grid)
+    yield call(
+        "import-soil",
+        ["--soil", *files["soil"], "--out", made["soil"]],
+        source=cfg.sources.soil,
+        **grid,
+    )
+    yield call(
+        "import-ndvi",
+        ["--ndvi", *files["ndvi"], "--out", made["looks"]],
+        source=cfg.sources.ndvi,
+        **grid,
+    )
     static = ["--dem", dem, "--soil", made["soil"], "--out", made["static"]]
     yield call("prepare-static", static, cfg=cov.static, properties=cfg.sources.soil, **grid)
-    yield call("prepare-weather", ["--weather", made["daily"], "--dem", dem, "--out", made["weather"]], cfg=cov.weather, **grid)
-    yield call("prepare-ndvi", ["--ndvi", made["looks"], "--out", made["ndvi"]], cfg=cov.ndvi, source=cfg.sources.ndvi, **grid)
-    report = ["--static", made["static"], "--weather", made["weather"], "--ndvi", made["ndvi"], "--out", str(work / "report.json")]
+    yield call(
+        "prepare-weather",
+        ["--weather", made["daily"], "--dem", dem, "--out", made["weather"]],
+        cfg=cov.weather,
+        **grid,
+    )
+    yield call(
+        "prepare-ndvi",
+        ["--ndvi", made["looks"], "--out", made["ndvi"]],
+        cfg=cov.ndvi,
+        source=cfg.sources.ndvi,
+        **grid,
+    )
+    report = [
+        "--static",
+        made["static"],
+        "--weather",
+        made["weather"],
+        "--ndvi",
+        made["ndvi"],
+        "--out",
+        str(work / "report.json"),
+    ]
     yield call("report-covariates", report)
 
 
@@ -202,9 +295,17 @@ def county() -> None:
     with tempfile.TemporaryDirectory() as folder:
         inputs, work, rng = Path(folder) / "input", Path(folder) / "work", np.random.default_rng(2)
         inputs.mkdir(), work.mkdir()
-        for name, write in {"dem": write_dem, "weather": write_weather, "soil": write_soil, "ndvi": write_ndvi}.items():
+        for name, write in {
+            "dem": write_dem,
+            "weather": write_weather,
+            "soil": write_soil,
+            "ndvi": write_ndvi,
+        }.items():
             write(inputs / name, rng)
-        raw = yaml.safe_load((home / "config/default.yaml").read_text()) | {"area": "county", "run": "county"}
+        raw = yaml.safe_load((home / "config/default.yaml").read_text()) | {
+            "area": "county",
+            "run": "county",
+        }
         raw["period"] = {"start": f"{YEARS[0]}-01-01", "end": f"{YEARS[-1]}-12-31"}
         raw["grid"] = {"aoi": list(COUNTY), "crs": "EPSG:32618", "resolution_m": 20}
         for name, kind in {"weather": "gridmet", "soil": "ssurgo", "ndvi": "mod13q1"}.items():
@@ -212,7 +313,9 @@ def county() -> None:
         raw["sources"]["dem"] |= {"path": str(inputs / "dem/*.tif"), "geoid": "ellipsoid"}
         cfg = config.load(raw)
         shape = GeoBox.from_bbox(COUNTY, "EPSG:32618", resolution=20).shape
-        print(f"\ncounty: {shape.y} x {shape.x} pixels of 20 m, {YEARS[0]} to {YEARS[-1]}, a process per step\n")
+        print(
+            f"\ncounty: {shape.y} x {shape.x} pixels of 20 m, {YEARS[0]} to {YEARS[-1]}, a process per step\n"
+        )
         print("| step | seconds | peak memory [MB] | on disk [MB] |\n|---|---|---|---|")
         measure(cfg, work)
 
@@ -223,7 +326,11 @@ def measure(cfg: config.Config, work: Path) -> None:
     for name, command in commands(cfg, work):
         before, start = size_mb(work), time.perf_counter()
         with (work.parent / "said.txt").open("w") as said:
-            process = subprocess.Popen(command, stderr=said, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")})
+            process = subprocess.Popen(
+                command,
+                stderr=said,
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")},
+            )
             memory = watched_peak_mb(process)
         if process.returncode:
             sys.exit(f"{name} failed: {(work.parent / 'said.txt').read_text()[-2000:]}")
@@ -231,10 +338,18 @@ def measure(cfg: config.Config, work: Path) -> None:
         total, peak = total + spent, max(peak, memory)
         print(f"| {name} | {spent:.1f} | {memory:.0f} | {size_mb(work) - before:.1f} |", flush=True)
     kept = sum(size_mb(work / f"{name}.zarr") for name in ("static", "weather", "ndvi"))
-    print(f"| all, one after the other | {total:.0f} | {peak:.0f} | {size_mb(work):.0f} |\n| bar | 180 | 2048 | 500 |")
+    print(
+        f"| all, one after the other | {total:.0f} | {peak:.0f} | {size_mb(work):.0f} |\n| bar | 180 | 2048 | 500 |"
+    )
     print(f"\nof these, the covariates themselves: {kept:.0f} MB; missing shares:")
     told = json.loads((work / "report.json").read_text())
-    print({name: round(entry["missing_share"], 4) for name, entry in told.items() if entry["missing_share"]})
+    print(
+        {
+            name: round(entry["missing_share"], 4)
+            for name, entry in told.items()
+            if entry["missing_share"]
+        }
+    )
 
 
 def watched_peak_mb(process: subprocess.Popen[bytes]) -> float:
@@ -255,8 +370,14 @@ def size_mb(path: Path) -> float:
 
 def main() -> None:
     """Print all tables; the county only when it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--county", action="store_true", help="the county too: some minutes, 2 GB of temporary files")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--county",
+        action="store_true",
+        help="the county too: some minutes, 2 GB of temporary files",
+    )
     arguments = parser.parse_args()
     print("| what | figure | bar |\n|---|---|---|")
     patch()

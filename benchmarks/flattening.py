@@ -42,16 +42,32 @@ def make_scene(folder: Path, pixels: int) -> tuple[Path, Path, Path, tuple[float
 
     size, reach = pixels * PIXEL_M, MARGIN_PX * PIXEL_M
     area = (CORNER[0], CORNER[1], CORNER[0] + size, CORNER[1] + size)
-    box = GeoBox.from_bbox((area[0] - reach, area[1] - reach, area[2] + reach, area[3] + reach), CRS, resolution=PIXEL_M)
+    box = GeoBox.from_bbox(
+        (area[0] - reach, area[1] - reach, area[2] + reach, area[3] + reach),
+        CRS,
+        resolution=PIXEL_M,
+    )
     rng = np.random.default_rng(1)
     heights = gaussian_filter(rng.standard_normal(box.shape), 15)
     heights = (300 * heights / np.ptp(heights)).astype(np.float32)
-    view = look_at(box, heights, incidence_deg=37.0, ascending=True, relative_orbit=4, inset_m=reach / 2)
+    view = look_at(
+        box, heights, incidence_deg=37.0, ascending=True, relative_orbit=4, inset_m=reach / 2
+    )
     gamma0 = {"vv": np.full(box.shape, 0.1), "vh": np.full(box.shape, 0.02)}
-    (product,) = write_pass(folder, view, gamma0, datetime(2022, 1, 1, 22, 50), "S1A", Options(), rng)
+    (product,) = write_pass(
+        folder, view, gamma0, datetime(2022, 1, 1, 22, 50), "S1A", Options(), rng
+    )
     wide, narrow = folder / "dem.tif", folder / "area.tif"
-    for path, values, on in ((wide, heights, box), (narrow, heights[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], box.pad(-MARGIN_PX))):
-        where = {"height": values.shape[0], "width": values.shape[1], "crs": CRS, "transform": on.transform}
+    for path, values, on in (
+        (wide, heights, box),
+        (narrow, heights[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], box.pad(-MARGIN_PX)),
+    ):
+        where = {
+            "height": values.shape[0],
+            "width": values.shape[1],
+            "crs": CRS,
+            "transform": on.transform,
+        }
         with rasterio.open(path, "w", driver="GTiff", dtype="float32", count=1, **where) as file:
             file.write(values, 1)
     return product, wide, narrow, area
@@ -61,29 +77,50 @@ def run(command: list[str], folder: Path) -> tuple[float, float]:
     """Wall time [s] and peak memory [MB] of a command; its output goes to a log, its failure stops everything."""
     start = time.perf_counter()
     with (folder / "log.txt").open("ab") as log:
-        child = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, log.fileno(), fd) for fd in (1, 2)])
+        child = os.posix_spawn(
+            command[0],
+            command,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, log.fileno(), fd) for fd in (1, 2)],
+        )
         _, status, usage = os.wait4(child, 0)
     if status:
         sys.exit(f"{' '.join(command)[:200]} failed; see {folder / 'log.txt'}")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def commands(folder: Path, made: tuple[Path, Path, Path, tuple[float, ...]], threads: int) -> dict[str, list[list[str]]]:
+def commands(
+    folder: Path, made: tuple[Path, Path, Path, tuple[float, ...]], threads: int
+) -> dict[str, list[list[str]]]:
     """The commands of both ways."""
     product, wide, narrow, area = made
     grid = {"aoi": area, "crs": CRS, "resolution_m": PIXEL_M}
     loam, heights = [sys.executable, "-m", "loam"], str(folder / "heights.tif")
-    terrain = {"heights": {"facet_m": 10, "margin_m": 1000}, "source": {"path": str(wide), "geoid": "ellipsoid"}, "grid": grid}
+    terrain = {
+        "heights": {"facet_m": 10, "margin_m": 1000},
+        "source": {"path": str(wide), "geoid": "ellipsoid"},
+        "grid": grid,
+    }
     flatten = {"thermal_noise": True, "border_noise": True, "block_px": 512}
     snap = {"gpt": None, "memory_mb": 8192, "cache_mb": 4096, "operators_per_call": 5}  # not used
     snap |= dict.fromkeys(("dem_resampling", "image_resampling"), "BILINEAR_INTERPOLATION")
-    settings = {"cfg": flatten, "backend": "loam", "snap": snap, "polarisations": ["vv", "vh"], "grid": grid}
+    settings = {
+        "cfg": flatten,
+        "backend": "loam",
+        "snap": snap,
+        "polarisations": ["vv", "vh"],
+        "grid": grid,
+    }
     sarsen = str(Path(sys.executable).parent / "sarsen")
     theirs = []
     for name in ("VV", "VH"):
         out = str(folder / f"{name}.tif")
-        theirs += [[sarsen, "rtc", str(product), f"IW/{name}", str(narrow), "--output-urlpath", out]]
-        theirs += [[sys.executable, "-c", RESAMPLE, out, str(narrow), str(folder / f"{name}_grid.tif")]]
+        theirs += [
+            [sarsen, "rtc", str(product), f"IW/{name}", str(narrow), "--output-urlpath", out]
+        ]
+        theirs += [
+            [sys.executable, "-c", RESAMPLE, out, str(narrow), str(folder / f"{name}_grid.tif")]
+        ]
     return {
         "heights": [[*loam, "prepare-heights", "--dem", str(wide), "--geoid", "--out", heights, "--params", json.dumps(terrain)]],
         "Loam": [
@@ -102,11 +139,15 @@ def measure(steps: list[list[str]], folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pixels", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=None, help="keep the files here; else they go away")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="keep the files here; else they go away"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
@@ -117,14 +158,23 @@ def main() -> None:
         steps = commands(folder, made, arguments.threads)
         run(steps["heights"][0], folder)
         measure(steps["Loam"], folder)  # compiles
-        rounds = [{way: measure(steps[way], folder) for way in ("Loam", "sarsen")} for _ in range(arguments.repeats)]
+        rounds = [
+            {way: measure(steps[way], folder) for way in ("Loam", "sarsen")}
+            for _ in range(arguments.repeats)
+        ]
     seconds = {way: statistics.median(one[way][0] for one in rounds) for way in ("Loam", "sarsen")}
     peak = {way: statistics.median(one[way][1] for one in rounds) for way in ("Loam", "sarsen")}
-    print(f"{arguments.pixels} x {arguments.pixels} pixels of 20 m, VV and VH, {arguments.threads} threads, median of {arguments.repeats}")
-    print("| way | seconds a scene | times faster | peak memory [MB] | share of sarsen's |\n|---|---|---|---|---|")
+    print(
+        f"{arguments.pixels} x {arguments.pixels} pixels of 20 m, VV and VH, {arguments.threads} threads, median of {arguments.repeats}"
+    )
+    print(
+        "| way | seconds a scene | times faster | peak memory [MB] | share of sarsen's |\n|---|---|---|---|---|"
+    )
     for way in ("sarsen", "Loam"):
         share = peak[way] / peak["sarsen"]
-        print(f"| {way} | {seconds[way]:.1f} | {seconds['sarsen'] / seconds[way]:.1f} | {peak[way]:.0f} | {share:.2f} |")
+        print(
+            f"| {way} | {seconds[way]:.1f} | {seconds['sarsen'] / seconds[way]:.1f} | {peak[way]:.0f} | {share:.2f} |"
+        )
 
 
 if __name__ == "__main__":

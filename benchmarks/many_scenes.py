@@ -12,7 +12,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-COLUMNS = ["scene", "platform", "time", "relative_orbit", "pass", "track", "quarter", "polarisations", "products", "orbit_file", "checksum"]
+COLUMNS = [
+    "scene",
+    "platform",
+    "time",
+    "relative_orbit",
+    "pass",
+    "track",
+    "quarter",
+    "polarisations",
+    "products",
+    "orbit_file",
+    "checksum",
+]
 TRACKS, REPEAT_DAYS = 20, 12
 CONFIG = """\
 area: many
@@ -35,16 +47,35 @@ def main(scenes: int = 3000) -> None:
         place = Path(folder)
         end = make(place, scenes)
         (place / "many.yaml").write_text(CONFIG.format(end=end))
-        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--snakefile", str(REPOSITORY / "Snakefile")]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "-n",
+            "--quiet",
+            "rules",
+            "--snakefile",
+            str(REPOSITORY / "Snakefile"),
+        ]
         begun = time.perf_counter()
         done = subprocess.run(
-            [*command, "--configfile", "many.yaml", "--cores", "2"], cwd=place, capture_output=True, text=True, check=False
+            [*command, "--configfile", "many.yaml", "--cores", "2"],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         seconds = time.perf_counter() - begun
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    counts = dict(line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2 and line.split()[1].isdigit())
-    print(f"| {scenes} scenes | {counts['flatten_scenes']} batches | {counts['total']} jobs | {seconds:.1f} s |")
+    counts = dict(
+        line.split()
+        for line in (done.stdout + done.stderr).splitlines()
+        if len(line.split()) == 2 and line.split()[1].isdigit()
+    )
+    print(
+        f"| {scenes} scenes | {counts['flatten_scenes']} batches | {counts['total']} jobs | {seconds:.1f} s |"
+    )
 
 
 def make(place: Path, scenes: int) -> str:

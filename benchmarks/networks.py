@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from loam.features import WEATHER
+from loam.core.features import WEATHER
 from loam.learning.architectures import build
 from loam.learning.convlstm import ConvLSTM
 
@@ -31,12 +31,21 @@ class Reference(nn.Module):
         super().__init__()
         cell = ours.cells[0]
         self.hidden = cell.of_state.in_channels
-        weights = torch.cat([cell.of_input.weight, cell.of_static.weight, cell.of_state.weight], dim=1)
-        self.conv = nn.Conv2d(weights.shape[1], 4 * self.hidden, weights.shape[-1], padding=weights.shape[-1] // 2)
-        self.conv.weight, self.conv.bias = nn.Parameter(weights.detach().clone()), nn.Parameter(cell.of_input.bias.detach().clone())
+        weights = torch.cat(
+            [cell.of_input.weight, cell.of_static.weight, cell.of_state.weight], dim=1
+        )
+        self.conv = nn.Conv2d(
+            weights.shape[1], 4 * self.hidden, weights.shape[-1], padding=weights.shape[-1] // 2
+        )
+        self.conv.weight, self.conv.bias = (
+            nn.Parameter(weights.detach().clone()),
+            nn.Parameter(cell.of_input.bias.detach().clone()),
+        )
         self.head, self.normalised = ours.head, ours.normalised
 
-    def forward(self, dynamic: torch.Tensor, static: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, dynamic: torch.Tensor, static: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """As `Network.forward` at stride 1."""
         dynamic = self.normalised(dynamic)
         h = c = torch.zeros(len(static), self.hidden, *static.shape[-2:])
@@ -56,13 +65,19 @@ def network(architecture: str, static: int, **more: object) -> nn.Module:
         "dynamic_mean": [0.0] * DYNAMIC, "dynamic_deviation": [1.0] * DYNAMIC,
         "static_mean": [0.0] * static, "static_deviation": [1.0] * static,
     }  # fmt: skip
-    return build(architecture, dynamic_channels=DYNAMIC, static_channels=static, statistics=plain, **more)
+    return build(
+        architecture, dynamic_channels=DYNAMIC, static_channels=static, statistics=plain, **more
+    )
 
 
-def inputs(batch: int, steps: int, static: int, size: int, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+def inputs(
+    batch: int, steps: int, static: int, size: int, stride: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Random weather and maps."""
     torch.manual_seed(1)
-    return torch.rand(batch, steps, DYNAMIC, size // stride, size // stride), torch.rand(batch, static, size, size)
+    return torch.rand(batch, steps, DYNAMIC, size // stride, size // stride), torch.rand(
+        batch, static, size, size
+    )
 
 
 def step(net: nn.Module, dynamic: torch.Tensor, static: torch.Tensor) -> None:
@@ -84,11 +99,15 @@ def medians(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, floa
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def gradient_difference(ours: ConvLSTM, reference: Reference, dynamic: torch.Tensor, static: torch.Tensor) -> float:
+def gradient_difference(
+    ours: ConvLSTM, reference: Reference, dynamic: torch.Tensor, static: torch.Tensor
+) -> float:
     """Largest difference of the gradients of the joined convolution, relative to the largest gradient."""
     step(ours, dynamic, static)
     cell = ours.cells[0]
-    got = torch.cat([cell.of_input.weight.grad, cell.of_static.weight.grad, cell.of_state.weight.grad], dim=1).clone()
+    got = torch.cat(
+        [cell.of_input.weight.grad, cell.of_static.weight.grad, cell.of_state.weight.grad], dim=1
+    ).clone()
     step(reference, dynamic, static)
     expected = reference.conv.weight.grad
     return float((got - expected).abs().max() / expected.abs().max())
@@ -99,7 +118,9 @@ def exact(repeats: int) -> None:
     static = 14 - DYNAMIC
     ours = network("convlstm", static, hidden_channels=[32], kernel_size=3, stride=1)
     reference, data = Reference(ours), inputs(16, 3, static, 64, 1)
-    print(f"exact, batch 16, 3 days, 64 x 64: gradients differ by {gradient_difference(ours, reference, *data):.1e}")
+    print(
+        f"exact, batch 16, 3 days, 64 x 64: gradients differ by {gradient_difference(ours, reference, *data):.1e}"
+    )
     table({"reference": (reference, data), "ConvLSTM, stride 1": (ours, data)}, repeats)
 
 
@@ -115,14 +136,22 @@ def lean(repeats: int) -> None:
     for days in (10, 60):
         net = network("reservoirs", static, stores=16, kernel_size=3, stride=4)
         nets[f"reservoirs, stride 4, {days} days"] = (net, inputs(16, days, static, 32, 4))
-    nets["U-Net, 10 days"] = (network("unet", static, steps=10, channels=16, levels=2), inputs(16, 10, static, 32, 1))
+    nets["U-Net, 10 days"] = (
+        network("unet", static, steps=10, channels=16, levels=2),
+        inputs(16, 10, static, 32, 1),
+    )
     print("shapes of the demo, batch 16, 32 x 32:")
     table(nets, repeats)
 
 
-def table(nets: dict[str, tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]], repeats: int) -> None:
+def table(
+    nets: dict[str, tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]], repeats: int
+) -> None:
     """Print times and ratios to the first."""
-    found = medians({name: lambda net=net, data=data: step(net, *data) for name, (net, data) in nets.items()}, repeats)
+    found = medians(
+        {name: lambda net=net, data=data: step(net, *data) for name, (net, data) in nets.items()},
+        repeats,
+    )
     first = next(iter(found.values()))
     print("| network | ms a step | times the reference |\n|---|---|---|")
     for name, seconds in found.items():

@@ -22,21 +22,26 @@ import yaml
 from lightning.pytorch.profilers import SimpleProfiler
 from torch.utils.data import DataLoader
 
-from loam.config import Experiment, Network, Train
-from loam.features import open_covariates
+from loam.config.learning import Experiment, Network, Train
+from loam.core.features import open_covariates
 from loam.learning.dataset import PatchDataset
 from loam.learning.labels import open_labels
 from loam.learning.lesson import Lesson
 from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.training import Parts, make_lesson
 
-DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())["learning"]
+DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())[
+    "learning"
+]
 TRAIN = Train.model_validate(DEFAULT["train"] | {"accelerator": "cpu", "patience": None})
 SEQUENCE = Experiment.model_validate(DEFAULT["experiments"]["sequence"])
 CASES = {
     "default": (SEQUENCE, {}),
     "default without past labels": (SEQUENCE.model_copy(update={"past_labels": False}), {}),
-    "plain ConvLSTM": (SEQUENCE.model_copy(update={"past_labels": False, "architecture": "convlstm", "days": 10}), {"stride": 1}),
+    "plain ConvLSTM": (
+        SEQUENCE.model_copy(update={"past_labels": False, "architecture": "convlstm", "days": 10}),
+        {"stride": 1},
+    ),
 }
 
 
@@ -51,16 +56,31 @@ def timed(work: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 def network_of(experiment: Experiment, changes: dict[str, int]) -> Network:
     """The experiment's network with the default settings, some changed."""
-    arguments = {"architecture": experiment.architecture} | DEFAULT["model"][experiment.architecture] | changes
+    arguments = (
+        {"architecture": experiment.architecture}
+        | DEFAULT["model"][experiment.architecture]
+        | changes
+    )
     return Network(architecture=experiment.architecture, arguments=arguments)
 
 
-def dataset(run: Path, scratch: Path, experiment: Experiment, stride: int, part: str = "train") -> PatchDataset:
+def dataset(
+    run: Path, scratch: Path, experiment: Experiment, stride: int, part: str = "train"
+) -> PatchDataset:
     """Patches of a run."""
     index = pd.read_parquet(run / "learning/patches.parquet")
-    labels = open_labels(run / "moisture/ssm.zarr", json.loads((run / "learning/splits.json").read_text()), scratch, ("train", "validate"))
+    labels = open_labels(
+        run / "moisture/ssm.zarr",
+        json.loads((run / "learning/splits.json").read_text()),
+        scratch,
+        ("train", "validate"),
+    )
     ndvi = run / "covariates/ndvi.zarr"
-    covariates = open_covariates(run / "covariates/static.zarr", run / "covariates/weather.zarr", ndvi if ndvi.exists() else None)
+    covariates = open_covariates(
+        run / "covariates/static.zarr",
+        run / "covariates/weather.zarr",
+        ndvi if ndvi.exists() else None,
+    )
     return PatchDataset(
         index[index["split"] == part], labels, covariates, size=DEFAULT["patches"]["size_px"], days=experiment.days,
         form=experiment.form, stride=stride, past_days=DEFAULT["past_days"] if experiment.past_labels else 0,
@@ -81,7 +101,9 @@ def step_of(lesson: Lesson, data: PatchDataset) -> Callable[[], None]:
     return step
 
 
-def waiting_share(lesson: Lesson, data: dict[str, PatchDataset], epochs: int, scratch: Path) -> float:
+def waiting_share(
+    lesson: Lesson, data: dict[str, PatchDataset], epochs: int, scratch: Path
+) -> float:
     """Share of the batches' time that is spent waiting for data [1], by Lightning's profiler."""
     profiler = SimpleProfiler(scratch, "profile")
     trainer = lightning.Trainer(
@@ -97,7 +119,9 @@ def waiting_share(lesson: Lesson, data: dict[str, PatchDataset], epochs: int, sc
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=2)
@@ -107,7 +131,9 @@ def main() -> None:
     print(
         f"batch {TRAIN.batch_size}, {DEFAULT['patches']['size_px']} pixels, {arguments.threads} threads of the step, 1 process of patches"
     )
-    print("| experiment | step, patches a second | reading, patches a second | reading / step | the same, processor seconds | waiting |")
+    print(
+        "| experiment | step, patches a second | reading, patches a second | reading / step | the same, processor seconds | waiting |"
+    )
     print("|---|---|---|---|---|---|")
     for name, (experiment, changes) in CASES.items():
         network = network_of(experiment, changes)
@@ -116,12 +142,25 @@ def main() -> None:
             lesson = make_lesson(data, TRAIN, network, experiment, 0, "")
             number = min(len(data), 400)
             step = [TRAIN.batch_size / spent for spent in timed(step_of(lesson, data), 7)]
-            read = [number / spent for spent in timed(lambda data=data, number=number: [data[item] for item in range(number)], 3)]
+            read = [
+                number / spent
+                for spent in timed(
+                    lambda data=data, number=number: [data[item] for item in range(number)], 3
+                )
+            ]
             waiting = "-"
             if arguments.profile:
-                both = {"train": data, "validate": dataset(arguments.run, Path(scratch), experiment, network.stride, "validate")}
+                both = {
+                    "train": data,
+                    "validate": dataset(
+                        arguments.run, Path(scratch), experiment, network.stride, "validate"
+                    ),
+                }
                 waiting = f"{waiting_share(lesson, both, arguments.epochs, Path(scratch)):.1%}"
-        print(f"| {name} | {step[0]:.0f} | {read[0]:.0f} | {read[0] / step[0]:.1f} | {read[1] / step[1]:.1f} | {waiting} |", flush=True)
+        print(
+            f"| {name} | {step[0]:.0f} | {read[0]:.0f} | {read[0] / step[0]:.1f} | {read[1] / step[1]:.1f} | {waiting} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def box() -> GeoBox:
 def layer(box: GeoBox):
     """Make a georeferenced array on the grid, or on another, with any leading time."""
 
-    def make(values: np.ndarray, times: np.ndarray | None = None, on: GeoBox = box, **attrs: Any) -> xr.DataArray:
+    def make(
+        values: np.ndarray, times: np.ndarray | None = None, on: GeoBox = box, **attrs: Any
+    ) -> xr.DataArray:
         coords = {name: value for name, value in odc_coords(on).items()}
         dims = ("y", "x") if times is None else ("time", "y", "x")
         if times is not None:

@@ -13,12 +13,16 @@ def merged(base: dict, overrides: dict) -> dict:
     """Overrides over a base, as Snakemake merges configuration files."""
     out = dict(base)
     for key, value in overrides.items():
-        out[key] = merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+        out[key] = (
+            merged(out[key], value)
+            if isinstance(value, dict) and isinstance(out.get(key), dict)
+            else value
+        )
     return out
 
 
 def odc_coords(on: GeoBox) -> dict[str, Any]:
-    from loam.grid import empty_like_grid
+    from loam.core.grid import empty_like_grid
 
     return empty_like_grid(on)
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.config import Compute, Config
+from loam.config import Config
+from loam.config.moisture import Compute
+from loam.core.raster import write_zarr
 from loam.moisture.backscatter import speckle_variance
-from loam.raster import write_zarr
 from loam.twin import radar
 from loam.twin.landscape import CROP
 
@@ -34,7 +35,9 @@ class Seen:
     @property
     def variance(self) -> np.ndarray:
         """u² of the level [dB²]."""
-        return speckle_variance(np.ones(self.level.shape), self.looks) + np.float32(self.calibration_db**2)
+        return speckle_variance(np.ones(self.level.shape), self.looks) + np.float32(
+            self.calibration_db**2
+        )
 
 
 def see(
@@ -44,8 +47,14 @@ def see(
     """Look at a field of known moisture `(time, y, x)` in turns from two tracks, with the twin's own radar."""
     shape = moisture.shape[1:]
     tracks = np.array(TRACKS)[np.arange(len(moisture)) % 2]
-    local = {name: (angle + rng.normal(0, 2, shape)).astype(np.float32) for name, angle in zip(TRACKS, angles_deg, strict=True)}
-    brightness, relative = rng.normal(brightness_db, 1, shape).astype(np.float32), rng.uniform(0.72, 1.28, shape).astype(np.float32)
+    local = {
+        name: (angle + rng.normal(0, 2, shape)).astype(np.float32)
+        for name, angle in zip(TRACKS, angles_deg, strict=True)
+    }
+    brightness, relative = (
+        rng.normal(brightness_db, 1, shape).astype(np.float32),
+        rng.uniform(0.72, 1.28, shape).astype(np.float32),
+    )
     surface = radar.Surface(np.full(shape, CROP), brightness, relative)
     angle = np.stack([local[name] for name in tracks])
     bands = []
@@ -55,10 +64,23 @@ def see(
             plants = np.zeros(shape) if ndvi is None else ndvi[index]
             scene = radar.Scene(moisture[index], plants, np.zeros(shape, bool), 3.0)
             clean = radar.backscatter_db(scene, angle[index], surface, channel)
-            images.append(clean + 10 * np.log10(rng.gamma(looks, 1 / looks, shape)) + rng.normal(0, calibration_db))
+            images.append(
+                clean
+                + 10 * np.log10(rng.gamma(looks, 1 / looks, shape))
+                + rng.normal(0, calibration_db)
+            )
         bands.append(np.stack(images).astype(np.float32))
     dry = VV.dry + surface.brightness_db
-    return Seen(*bands, angle, tracks, moisture, dry, dry + VV.sensitivity * surface.sensitivity, looks, calibration_db)
+    return Seen(
+        *bands,
+        angle,
+        tracks,
+        moisture,
+        dry,
+        dry + VV.sensitivity * surface.sensitivity,
+        looks,
+        calibration_db,
+    )
 
 
 @dataclass
@@ -73,7 +95,12 @@ class Site:
     def arguments(self, *names: str) -> dict[str, Any]:
         """Arguments that steps share: files by name, and settings."""
         moisture = self.cfg.moisture
-        paths = {"stack": "stack.zarr", "splits": "splits.json", "weather": "weather.zarr", "references": "references.zarr"}
+        paths = {
+            "stack": "stack.zarr",
+            "splits": "splits.json",
+            "weather": "weather.zarr",
+            "references": "references.zarr",
+        }
         files = {name: self.folder / paths[name] for name in names}
         return files | {
             "ndvi": self.extra.get("ndvi"), "landcover": self.extra.get("landcover"), "signal": moisture.signal,
@@ -82,18 +109,22 @@ class Site:
 
     def fit(self, out: str = "references.zarr", compute: Compute | None = None) -> xr.Dataset:
         """Run `fit-references`."""
+        from loam.core.raster import open_dataset
         from loam.moisture.references import fit_references
-        from loam.raster import open_dataset
 
-        arguments = self.arguments("stack", "splits", "weather") | ({"compute": compute} if compute else {})
+        arguments = self.arguments("stack", "splits", "weather") | (
+            {"compute": compute} if compute else {}
+        )
         del arguments["classes"]
         fit_references(out=self.folder / out, cfg=self.cfg.moisture.references, **arguments)
         return open_dataset(self.folder / out).load()
 
-    def detect(self, out: str = "ssm.zarr", compute: Compute | None = None, step: str = "detect_change") -> xr.Dataset:
+    def detect(
+        self, out: str = "ssm.zarr", compute: Compute | None = None, step: str = "detect_change"
+    ) -> xr.Dataset:
         """Run `detect-change`, or `detect-acquisition`."""
+        from loam.core.raster import open_dataset
         from loam.moisture import change
-        from loam.raster import open_dataset
 
         changed = {"compute": compute} if compute else {}
         getattr(change, step)(
@@ -104,4 +135,8 @@ class Site:
     def write(self, stack: xr.Dataset, chunk: int = 32) -> None:
         """Write another stack in place of the one there."""
         self.stack = stack
-        write_zarr(stack.odc.assign_crs("EPSG:32618"), self.folder / "stack.zarr", {"time": chunk, "y": 64, "x": 64})
+        write_zarr(
+            stack.odc.assign_crs("EPSG:32618"),
+            self.folder / "stack.zarr",
+            {"time": chunk, "y": 64, "x": 64},
+        )

@@ -23,11 +23,21 @@ SMALL = {
     "covariates": {"static": {"curvature": False}},
     "learning": {
         "splits": {"gap_days": 12, "block_px": 16},
-        "patches": {"size_px": 16, "stride_px": 16, "wet_stride_px": 8, "max_patches": 300, "max_wet_patches": 300},
+        "patches": {
+            "size_px": 16,
+            "stride_px": 16,
+            "wet_stride_px": 8,
+            "max_patches": 300,
+            "max_wet_patches": 300,
+        },
         "train": {"epochs": 16, "learning_rate": 0.01},
         "experiments": {"sequence": {"days": 30}, "two_day": None},
     },
-    "evaluation": {"samples": {"per_split": 4000}, "boosting": {"samples": 5000, "iterations": 30}, "probes": {"patches_per_split": 30}},
+    "evaluation": {
+        "samples": {"per_split": 4000},
+        "boosting": {"samples": 5000, "iterations": 30},
+        "probes": {"patches_per_split": 30},
+    },
     "products": {"maps": {"last_days": 2}},
 }
 QUALITY = {"report_covariates", "draw_covariates"}
@@ -35,7 +45,15 @@ COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weath
 SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
 PATCHES = {"sample_patches", "check_splits", "draw_sampling"}
-LEARNING = {"train", "predict", "predict_date", "calibrate", "write_maps", "draw_maps", "draw_series"}
+LEARNING = {
+    "train",
+    "predict",
+    "predict_date",
+    "calibrate",
+    "write_maps",
+    "draw_maps",
+    "draw_series",
+}
 LEARNING |= {"collect_samples", "probe_model", "score", "draw_scores"}
 
 
@@ -47,18 +65,38 @@ class House:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ | environment, check=False)
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+            check=False,
+        )
 
     def small(self, *arguments: str, **changes: object) -> subprocess.CompletedProcess[str]:
         extra = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-        return self.run("--configfile", "config/demo.yaml", "small.yaml", *arguments, *(["--config", *extra] if extra else []))
+        return self.run(
+            "--configfile",
+            "config/demo.yaml",
+            "small.yaml",
+            *arguments,
+            *(["--config", *extra] if extra else []),
+        )
 
     def planned(self, **changes: object) -> set[str]:
         """Rules that a dry run would run, without the target rules."""
         done = self.small("-n", **changes)
         assert done.returncode == 0, done.stderr
-        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr, re.S)
-        return set() if table is None else {line.split()[0] for line in table.group(1).splitlines()} - {"all", "total", "maps", "figures"}
+        table = re.search(
+            r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr, re.S
+        )
+        return (
+            set()
+            if table is None
+            else {line.split()[0] for line in table.group(1).splitlines()}
+            - {"all", "total", "maps", "figures"}
+        )
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path
@@ -71,7 +109,9 @@ def copy_of_the_repository(folder: Path) -> House:
     for name in ("Snakefile", "workflow", "config", "src", "profiles", "envs", "requirements.lock"):
         source = REPOSITORY / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         else:
             shutil.copy(source, folder / name)
     shutil.copytree(REPOSITORY / "resources/styles", folder / "resources/styles")

@@ -11,8 +11,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from loam.__main__ import COMMANDS, main
-from loam.config import Compute
+from loam.config.moisture import Compute
+from loam.runtime.command_line import main
+from loam.runtime.commands import COMMANDS
 
 
 def write_how_many_threads(out: Path, threads: int) -> None:
@@ -33,8 +34,12 @@ def write_in_one_thread(out: Path) -> None:
     write_how_many_threads(out, 1)
 
 
-@pytest.mark.parametrize(("step", "threads"), [("write_how_many_threads", 3), ("write_in_one_thread", 1)])
-def test_a_step_works_on_the_cores_that_its_job_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "threads"), [("write_how_many_threads", 3), ("write_in_one_thread", 1)]
+)
+def test_a_step_works_on_the_cores_that_its_job_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, threads: int
+) -> None:
     monkeypatch.setitem(COMMANDS, "count", f"{__name__}:{step}")
     given = ["--threads", str(threads)] if threads > 1 else []
     assert main(["count", "--out", str(tmp_path / "count"), *given]) == 0
@@ -74,18 +79,54 @@ def line_of(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
     ("arguments", "status", "said"),
     [
         ([], 2, r"loam: no command is named; `python -m loam --help` lists them"),
-        (["detct-change"], 2, r"loam: 'detct-change' is no command; did you mean detect-change\?; `python -m loam --help`"),
+        (
+            ["detct-change"],
+            2,
+            r"loam: 'detct-change' is no command; did you mean detect-change\?; `python -m loam --help`",
+        ),
         (["two\nlines"], 2, r"loam: 'two\\nlines' is no command"),
-        (["settings"], 2, r"loam settings: the following arguments are required: --out, --params; `python -m loam settings --help`"),
+        (
+            ["settings"],
+            2,
+            r"loam settings: the following arguments are required: --out, --params; `python -m loam settings --help`",
+        ),
         (["settings", "--out"], 2, r"loam settings: argument --out: expected one argument"),
-        (["settings", "--out", "x", "--params", "{}", "--colour", "red"], 2, r"unrecognized arguments: --colour red"),
-        (["settings", "--out", "x", "--params", "{"], 2, r"argument --params: is no JSON \(Expecting property name"),
-        (["settings", "--out", "x", "--params", "[" * 100_000], 2, r"argument --params: is no JSON"),
-        (["settings", "--out", "x", "--params", "[1]"], 2, r"argument --params: is a list, not a JSON object"),
+        (
+            ["settings", "--out", "x", "--params", "{}", "--colour", "red"],
+            2,
+            r"unrecognized arguments: --colour red",
+        ),
+        (
+            ["settings", "--out", "x", "--params", "{"],
+            2,
+            r"argument --params: is no JSON \(Expecting property name",
+        ),
+        (
+            ["settings", "--out", "x", "--params", "[" * 100_000],
+            2,
+            r"argument --params: is no JSON",
+        ),
+        (
+            ["settings", "--out", "x", "--params", "[1]"],
+            2,
+            r"argument --params: is a list, not a JSON object",
+        ),
         (["settings", "--out", "x", "--params", "{}", "--member", "-1"], 2, r"--member: .*"),
-        (["settings", "--out", "x", "--params", "{}", "--member", "1.5"], 2, r"argument --member: '1.5' is no whole number from 0 on"),
-        (["settings", "--out", "x", "--params", "{}"], 1, r"loam settings: --params: '(cfg|names)' is missing"),
-        (["settings", "--out", "x", "--params", '{"cgf": 1}'], 1, r"loam settings: --params: 'cgf' is none of cfg, names; remove it"),
+        (
+            ["settings", "--out", "x", "--params", "{}", "--member", "1.5"],
+            2,
+            r"argument --member: '1.5' is no whole number from 0 on",
+        ),
+        (
+            ["settings", "--out", "x", "--params", "{}"],
+            1,
+            r"loam settings: --params: '(cfg|names)' is missing",
+        ),
+        (
+            ["settings", "--out", "x", "--params", '{"cgf": 1}'],
+            1,
+            r"loam settings: --params: 'cgf' is none of cfg, names; remove it",
+        ),
         (
             ["settings", "--out", "x", "--params", '{"names": {}, "cfg": 5}'],
             1,
@@ -99,7 +140,11 @@ def line_of(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
     ],
 )
 def test_a_wrong_command_line_is_one_line(
-    arguments: list[str], status: int, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    arguments: list[str],
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(COMMANDS, "settings", f"{__name__}:write_memory")
     code, line = line_of(capfd, *arguments)
@@ -124,7 +169,20 @@ def test_settings_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(COMMANDS, "settings", f"{__name__}:write_memory")
     out = str(tmp_path / "x")
     assert (
-        main(["settings", "--out", out, "--params", json.dumps({"cfg": COMPUTE}), "--params", '{"names": {"a": 1}}', "--member", "2"]) == 0
+        main(
+            [
+                "settings",
+                "--out",
+                out,
+                "--params",
+                json.dumps({"cfg": COMPUTE}),
+                "--params",
+                '{"names": {"a": 1}}',
+                "--member",
+                "2",
+            ]
+        )
+        == 0
     )
     assert json.loads((tmp_path / "x").read_text()) == [2000, {"a": 1}, 2]
 
@@ -150,7 +208,7 @@ def test_an_unexpected_stop_is_one_line_that_names_the_traceback(
 ) -> None:
     monkeypatch.setitem(COMMANDS, "stop", f"{__name__}:stop")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("loam.damage._log_file", lambda: None)
+    monkeypatch.setattr("loam.runtime.damage._log_file", lambda: None)
     status, line = line_of(capfd, "stop", "--out", "x")
     place = re.fullmatch(
         r"loam stop: stopped by RuntimeError \(first words\), which Loam did not expect; report it with the traceback, which is in (.+)",
@@ -159,10 +217,19 @@ def test_an_unexpected_stop_is_one_line_that_names_the_traceback(
     assert status == 1
     assert place is not None, line
     assert "Traceback (most recent call last)" in Path(place.group(1)).read_text()
-    assert "too little memory (Unable to allocate 1.00 EiB" in line_of(capfd, "stop", "--out", "x", "--member", "2")[1]
+    assert (
+        "too little memory (Unable to allocate 1.00 EiB"
+        in line_of(capfd, "stop", "--out", "x", "--member", "2")[1]
+    )
     assert "stopped from the keyboard" in line_of(capfd, "stop", "--out", "x", "--member", "3")[1]
-    assert "nowhere/x: no such file or directory; let this user" in line_of(capfd, "stop", "--out", "nowhere", "--member", "4")[1]
-    assert "Python has no no_such_library; install it" in line_of(capfd, "stop", "--out", "x", "--member", "5")[1]
+    assert (
+        "nowhere/x: no such file or directory; let this user"
+        in line_of(capfd, "stop", "--out", "nowhere", "--member", "4")[1]
+    )
+    assert (
+        "Python has no no_such_library; install it"
+        in line_of(capfd, "stop", "--out", "x", "--member", "5")[1]
+    )
 
 
 def test_the_traceback_lies_beside_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

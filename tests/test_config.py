@@ -16,14 +16,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from loam import config, plan
-from loam.errors import LoamError
+from loam import config
+from loam.core.errors import LoamError
+from loam.runtime import inputs, plan
 
-CONFIGS = ["config/demo.yaml", "config/paper.yaml", "config/prince_georges.yaml", "tests/real/flanders_west.yaml"]
+CONFIGS = [
+    "config/demo.yaml",
+    "config/paper.yaml",
+    "config/prince_georges.yaml",
+    "tests/real/flanders_west.yaml",
+]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_shipped_configuration_is_valid(name: str, default_raw: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_shipped_configuration_is_valid(
+    name: str, default_raw: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOAM_REAL_DATA", "/somewhere")
     overrides = yaml.safe_load((REPOSITORY / name).read_text())
     assert config.load(merged(default_raw, overrides)).learning.active
@@ -32,32 +40,89 @@ def test_every_shipped_configuration_is_valid(name: str, default_raw: dict, monk
 def test_every_default_is_explained() -> None:
     """Each setting of default.yaml has a comment beside it."""
     lines = (REPOSITORY / "config/default.yaml").read_text().splitlines()
-    bare = [line for line in lines if line.startswith(" ") and ":" in line and not line.rstrip().endswith(":") and "#" not in line]
-    assert len(bare) <= 3, bare  # variable names of a file and the defaults of a kind, which their group explains
+    bare = [
+        line
+        for line in lines
+        if line.startswith(" ")
+        and ":" in line
+        and not line.rstrip().endswith(":")
+        and "#" not in line
+    ]
+    assert len(bare) <= 3, (
+        bare
+    )  # variable names of a file and the defaults of a kind, which their group explains
 
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
         ({"learnin": {}}, "learnin: unknown key; did you mean 'learning'?"),
-        ({"learning": {"train": {"epoch": 3}}}, "learning.train.epoch: unknown key; did you mean 'epochs'?"),
-        ({"sources": {"ndvi": {"pth": "x"}}}, "sources.ndvi.pth: unknown key; did you mean 'path'?"),
-        ({"learning": {"experiments": {"sequence": {"day": 1}}}}, "learning.experiments.sequence.day: unknown key; did you mean 'days'?"),
-        ({"moisture": {"references": {"dry_percentile": 80}}}, "moisture.references.dry_percentile = 80: input should be less than 50"),
-        ({"moisture": {"change": {"incidence_range_deg": [45, 20]}}}, "incidence_range_deg: [45.0, 20.0] must be [lowest, highest]"),
-        ({"moisture": {"vegetation": {"mode": "ndvi"}}}, "moisture.vegetation.mode = 'ndvi' needs NDVI; set sources.ndvi.path"),
-        ({"moisture": {"references": {"beta_fallback": "landcover"}}}, "beta_fallback = 'landcover' needs land cover; set"),
-        ({"moisture": {"derived": {"volumetric": True}}}, "moisture.derived.volumetric = true needs soil properties; set"),
-        ({"moisture": {"compute": {"scheduler": "distributed"}}}, "moisture.compute: address is null; scheduler 'distributed' needs"),
-        ({"learning": {"splits": {"gap_days": -1}}}, "learning.splits.gap_days = -1: input should be greater than or equal to 0"),
-        ({"learning": {"splits": {"test_share": 0.5}}}, "train_share + validate_share + calibrate_share + test_share is 1.2; make it 1"),
-        ({"learning": {"patches": {"size_px": 64}}}, "patches.size_px 64 must not exceed splits.block_px 32"),
-        ({"period": {"end": "2000-01-01"}}, "period: end 2000-01-01 must be later than start 2021-01-01"),
+        (
+            {"learning": {"train": {"epoch": 3}}},
+            "learning.train.epoch: unknown key; did you mean 'epochs'?",
+        ),
+        (
+            {"sources": {"ndvi": {"pth": "x"}}},
+            "sources.ndvi.pth: unknown key; did you mean 'path'?",
+        ),
+        (
+            {"learning": {"experiments": {"sequence": {"day": 1}}}},
+            "learning.experiments.sequence.day: unknown key; did you mean 'days'?",
+        ),
+        (
+            {"moisture": {"references": {"dry_percentile": 80}}},
+            "moisture.references.dry_percentile = 80: input should be less than 50",
+        ),
+        (
+            {"moisture": {"change": {"incidence_range_deg": [45, 20]}}},
+            "incidence_range_deg: [45.0, 20.0] must be [lowest, highest]",
+        ),
+        (
+            {"moisture": {"vegetation": {"mode": "ndvi"}}},
+            "moisture.vegetation.mode = 'ndvi' needs NDVI; set sources.ndvi.path",
+        ),
+        (
+            {"moisture": {"references": {"beta_fallback": "landcover"}}},
+            "beta_fallback = 'landcover' needs land cover; set",
+        ),
+        (
+            {"moisture": {"derived": {"volumetric": True}}},
+            "moisture.derived.volumetric = true needs soil properties; set",
+        ),
+        (
+            {"moisture": {"compute": {"scheduler": "distributed"}}},
+            "moisture.compute: address is null; scheduler 'distributed' needs",
+        ),
+        (
+            {"learning": {"splits": {"gap_days": -1}}},
+            "learning.splits.gap_days = -1: input should be greater than or equal to 0",
+        ),
+        (
+            {"learning": {"splits": {"test_share": 0.5}}},
+            "train_share + validate_share + calibrate_share + test_share is 1.2; make it 1",
+        ),
+        (
+            {"learning": {"patches": {"size_px": 64}}},
+            "patches.size_px 64 must not exceed splits.block_px 32",
+        ),
+        (
+            {"period": {"end": "2000-01-01"}},
+            "period: end 2000-01-01 must be later than start 2021-01-01",
+        ),
         ({"grid": {"aoi": [1, 2, 0, 3]}}, "must be [west, south, east, north] with west < east"),
         ({"grid": {"aoi": [0, 0, 1, 1], "crs": "utm"}}, "crs 'utm' needs an aoi in a polygon file"),
-        ({"products": {"maps": {"experiment": "none"}}}, "'none' is no experiment; name one of ['sequence']"),
-        ({"products": {"maps": {"dates": ["1999-01-01"]}}}, "products.maps.dates: 1999-01-01 is outside the period"),
-        ({"sources": {"dem": {"path": "${LOAM_NOWHERE}/dem.tif"}}}, "sources.dem.path: environment variable LOAM_NOWHERE is not set"),
+        (
+            {"products": {"maps": {"experiment": "none"}}},
+            "'none' is no experiment; name one of ['sequence']",
+        ),
+        (
+            {"products": {"maps": {"dates": ["1999-01-01"]}}},
+            "products.maps.dates: 1999-01-01 is outside the period",
+        ),
+        (
+            {"sources": {"dem": {"path": "${LOAM_NOWHERE}/dem.tif"}}},
+            "sources.dem.path: environment variable LOAM_NOWHERE is not set",
+        ),
     ],
 )
 def test_a_bad_setting_is_named_in_one_line(overrides: dict, said: str, load) -> None:
@@ -79,8 +144,16 @@ def test_nothing_can_be_changed_after_loading(cfg: config.Config) -> None:
 
 def test_variables_and_folders_in_paths_are_replaced(load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAM_PLACE", "/data")
-    cfg = load(sources={"dem": {"path": "${LOAM_PLACE}/dem.tif"}, "ndvi": {"path": "${LOAM_ELSE:-/other}/ndvi.nc"}})
-    assert (cfg.sources.path("dem"), cfg.sources.path("ndvi")) == ("/data/dem.tif", "/other/ndvi.nc")
+    cfg = load(
+        sources={
+            "dem": {"path": "${LOAM_PLACE}/dem.tif"},
+            "ndvi": {"path": "${LOAM_ELSE:-/other}/ndvi.nc"},
+        }
+    )
+    assert (cfg.sources.path("dem"), cfg.sources.path("ndvi")) == (
+        "/data/dem.tif",
+        "/other/ndvi.nc",
+    )
     assert cfg.sources.path("weather") == "resources/here/input/weather.nc"
 
 
@@ -90,16 +163,24 @@ def test_files_of_a_source_may_be_a_list_or_a_glob(load, tmp_path) -> None:
     tiles = [str(tmp_path / "n38.tif"), str(tmp_path / "n39.tif")]
     assert load(sources={"dem": {"path": f"{tmp_path}/n*.tif"}}).sources.files("dem") == tiles
     assert load(sources={"dem": {"path": tiles[::-1]}}).sources.files("dem") == tiles[::-1]
-    assert load(sources={"dem": {"path": f"{tmp_path}/none_*.tif"}}).sources.files("dem") == [f"{tmp_path}/none_*.tif"]
-    assert load(sources={"soil": {"kind": "polaris", "path": str(tmp_path)}}).sources.imported("soil")
+    assert load(sources={"dem": {"path": f"{tmp_path}/none_*.tif"}}).sources.files("dem") == [
+        f"{tmp_path}/none_*.tif"
+    ]
+    assert load(sources={"soil": {"kind": "polaris", "path": str(tmp_path)}}).sources.imported(
+        "soil"
+    )
     assert not load(sources={"soil": {"path": str(tmp_path)}}).sources.imported("soil")
 
 
-def test_a_glob_that_matches_far_too_many_files_is_named(load, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_glob_that_matches_far_too_many_files_is_named(
+    load, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in "abc":
         (tmp_path / name).touch()
-    monkeypatch.setattr("loam.paths.MOST_FILES", 2)
-    with pytest.raises(LoamError, match=r"/\*: matches more than 2 files; name the folder of the data itself"):
+    monkeypatch.setattr("loam.core.paths.MOST_FILES", 2)
+    with pytest.raises(
+        LoamError, match=r"/\*: matches more than 2 files; name the folder of the data itself"
+    ):
         load(sources={"dem": {"path": f"{tmp_path}/*"}}).sources.files("dem")
 
 
@@ -108,9 +189,13 @@ def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
     there.touch()
     paths = {name: {"path": str(there)} for name in ("backscatter", "weather")}
     cfg = load(
-        grid={"aoi": [0, 0, 1, 1], "crs": "EPSG:32618"}, sources=paths | {"dem": {"path": [str(there), "gone.tif"], "geoid": "ellipsoid"}}
+        grid={"aoi": [0, 0, 1, 1], "crs": "EPSG:32618"},
+        sources=paths | {"dem": {"path": [str(there), "gone.tif"], "geoid": "ellipsoid"}},
     )
-    assert config.missing_inputs(cfg) == "missing input: gone.tif (sources.dem.path); put each file there, or set its key to where it is"
+    assert (
+        inputs.missing_inputs(cfg)
+        == "missing input: gone.tif (sources.dem.path); put each file there, or set its key to where it is"
+    )
 
 
 def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
@@ -119,14 +204,19 @@ def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
     assert (nlcd.water, nlcd.built_up, nlcd.forest) == ((11,), (22, 23, 24), (41, 42, 43, 90))
     mine = {"legend": "mine", "legends": {"mine": {"water": [1], "built_up": [2], "forest": [3]}}}
     assert load(sources={"landcover": mine}).sources.landcover.forest == (3,)
-    with pytest.raises(LoamError, match=r"sources.landcover: legend 'corine' is none of legends; name one of nlcd, worldcover"):
+    with pytest.raises(
+        LoamError,
+        match=r"sources.landcover: legend 'corine' is none of legends; name one of nlcd, worldcover",
+    ):
         load(sources={"landcover": {"legend": "corine"}})
 
 
 def test_a_source_is_absent_when_it_or_its_path_is_null(load) -> None:
     assert load(sources={"ndvi": None}).sources.path("ndvi") is None
     assert load(sources={"ndvi": {"path": None}}).sources.path("ndvi") is None
-    assert load(sources={"ndvi": "null"}).sources.path("ndvi") is None  # as it comes from Snakemake's --config
+    assert (
+        load(sources={"ndvi": "null"}).sources.path("ndvi") is None
+    )  # as it comes from Snakemake's --config
 
 
 def test_map_days_are_the_listed_and_the_last(load) -> None:
@@ -136,13 +226,16 @@ def test_map_days_are_the_listed_and_the_last(load) -> None:
 
 def test_an_experiment_set_to_null_is_off(load) -> None:
     two_day = {"architecture": "convlstm", "form": "aggregate", "days": 2, "past_labels": False}
-    cfg = load(learning={"experiments": {"sequence": None, "two_day": two_day}}, products={"maps": {"experiment": "two_day"}})
+    cfg = load(
+        learning={"experiments": {"sequence": None, "two_day": two_day}},
+        products={"maps": {"experiment": "two_day"}},
+    )
     assert list(cfg.learning.active) == ["two_day"]
     assert cfg.learning.longest_window == 2
 
 
 def test_missing_inputs_are_one_line_that_says_where_they_belong(cfg: config.Config) -> None:
-    line = config.missing_inputs(cfg)
+    line = inputs.missing_inputs(cfg)
     assert line is not None
     assert "\n" not in line
     for key, path in (
@@ -154,9 +247,16 @@ def test_missing_inputs_are_one_line_that_says_where_they_belong(cfg: config.Con
 
 
 def test_what_the_twin_will_make_is_not_missing(load) -> None:
-    twin = {name: {"path": f"<resources>/twin/{name}"} for name in ("backscatter", "weather", "dem")}
+    twin = {
+        name: {"path": f"<resources>/twin/{name}"} for name in ("backscatter", "weather", "dem")
+    }
     twin["dem"]["geoid"] = "ellipsoid"
-    assert config.missing_inputs(load(sources=twin, grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})) is None
+    assert (
+        inputs.missing_inputs(
+            load(sources=twin, grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})
+        )
+        is None
+    )
 
 
 def test_settings_survive_the_way_to_a_step(cfg: config.Config) -> None:
@@ -173,7 +273,14 @@ def numbers(annotation: Any, metadata: list, key: str) -> Iterator[tuple[str, li
         for name, field in annotation.model_fields.items():
             yield from numbers(field.annotation, field.metadata, f"{key}.{name}")
     elif annotation in (int, float):
-        yield key, [bound for each in metadata for bound in (each.metadata if isinstance(each, FieldInfo) else [each])]
+        yield (
+            key,
+            [
+                bound
+                for each in metadata
+                for bound in (each.metadata if isinstance(each, FieldInfo) else [each])
+            ],
+        )
     elif typing.get_origin(annotation) is typing.Annotated:
         inner, *more = typing.get_args(annotation)
         yield from numbers(inner, [*metadata, *more], key)
@@ -188,7 +295,12 @@ def test_every_number_has_a_lower_and_an_upper_bound() -> None:
     low, high = (annotated_types.Ge, annotated_types.Gt), (annotated_types.Le, annotated_types.Lt)
     found = list(numbers(config.Config, [], ""))
     assert len(found) > 80
-    open_ended = [key for key, bounds in found for kind in (low, high) if not any(isinstance(each, kind) for each in bounds)]
+    open_ended = [
+        key
+        for key, bounds in found
+        for kind in (low, high)
+        if not any(isinstance(each, kind) for each in bounds)
+    ]
     assert open_ended == []
 
 
@@ -220,23 +332,42 @@ def test_no_setting_is_infinite_or_no_number(value: float, default_raw: dict) ->
         assert len(line) < 250, line  # key and value, and not all the rest
 
 
-TEXTS = ["~", "~nobody/x", "/**/**x", "[", "*[", "a\0b", "${X", "${NO_VARIABLE}", "<resources>", "null", "x" * 5000, "\n", "20210101", ""]
+TEXTS = [
+    "~",
+    "~nobody/x",
+    "/**/**x",
+    "[",
+    "*[",
+    "a\0b",
+    "${X",
+    "${NO_VARIABLE}",
+    "<resources>",
+    "null",
+    "x" * 5000,
+    "\n",
+    "20210101",
+    "",
+]
 NUMBERS = st.floats() | st.integers() | st.integers(-(10**400), 10**400) | st.booleans() | st.none()
 LISTS = st.lists(st.floats() | st.text(max_size=3) | st.booleans(), max_size=5)
-OTHERS = st.dates() | st.datetimes() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+OTHERS = (
+    st.dates() | st.datetimes() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+)
 VALUES = st.one_of(NUMBERS, LISTS, OTHERS, st.text(max_size=20), st.sampled_from(TEXTS))
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObject, default_raw: dict) -> None:
+def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(
+    data: st.DataObject, default_raw: dict
+) -> None:
     key = data.draw(st.sampled_from(list(leaves(default_raw))))
     raw = with_value(default_raw, key, data.draw(VALUES))
     try:
         cfg = config.load(raw)
         assert plan.lines(cfg)
         assert len(cfg.map_days) < 60_000
-        config.missing_inputs(cfg)
+        inputs.missing_inputs(cfg)
     except LoamError as error:
         assert str(error).isprintable()
         assert len(str(error)) < 600
@@ -263,7 +394,9 @@ def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(data: st.DataObjec
         ({"area": "x" * 300}, "area = "),
     ],
 )  # fmt: skip
-def test_a_value_out_of_bounds_is_named_in_one_line(overrides: dict, said: str, default_raw: dict) -> None:
+def test_a_value_out_of_bounds_is_named_in_one_line(
+    overrides: dict, said: str, default_raw: dict
+) -> None:
     with pytest.raises(LoamError) as caught:
         config.load(merged(default_raw, overrides))
     assert said in str(caught.value)
@@ -284,7 +417,10 @@ def test_settings_without_end_are_refused(default_raw: dict) -> None:
     for _ in range(20):
         bomb = [bomb] * 9
     for raw in (default_raw | itself, default_raw | {"grid": bomb}):
-        with pytest.raises(LoamError, match="refers to itself, is deeper than 32 levels or holds more than 100000 values"):
+        with pytest.raises(
+            LoamError,
+            match="refers to itself, is deeper than 32 levels or holds more than 100000 values",
+        ):
             config.load(raw)
     for raw in (None, [], "area"):
         with pytest.raises(LoamError, match="a configuration is a section with keys, not"):
@@ -294,7 +430,9 @@ def test_settings_without_end_are_refused(default_raw: dict) -> None:
 def test_faults_without_number_are_few_words(load) -> None:
     with pytest.raises(LoamError) as caught:
         load(products={"maps": {"dates": ["x"] * 2000}}, **{"y" * 10_000: 1})
-    assert str(caught.value).startswith("products.maps.dates.0: 'x' is no day; write it as 2021-12-31; products.maps.dates.1: ")
+    assert str(caught.value).startswith(
+        "products.maps.dates.0: 'x' is no day; write it as 2021-12-31; products.maps.dates.1: "
+    )
     assert str(caught.value).endswith("; and 1998 faults more")
     assert len(str(caught.value)) < 400
 
@@ -307,14 +445,17 @@ def with_files(load, folder: Path, **places: Any) -> config.Config:
     (folder / "there").touch()
     sources = {name: {"path": str(folder / "there")} for name in ("weather", "dem")}
     sources["backscatter"] = {"kind": "cube", "path": str(folder / "there")}
-    return load(grid={"aoi": "source", "crs": "source"} | places.pop("grid", {}), sources=merged(sources, places))
+    return load(
+        grid={"aoi": "source", "crs": "source"} | places.pop("grid", {}),
+        sources=merged(sources, places),
+    )
 
 
 def test_a_missing_input_says_why_it_cannot_be_read(load, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     os.mkfifo(tmp_path / "pipe")
-    assert config.missing_inputs(with_files(load, tmp_path)) is None
+    assert inputs.missing_inputs(with_files(load, tmp_path)) is None
     reasons = {
         "link": f": a link to {tmp_path}/gone, which is not there",
         "loop": ": too many levels of symbolic links",
@@ -323,9 +464,13 @@ def test_a_missing_input_says_why_it_cannot_be_read(load, tmp_path: Path) -> Non
         "x" * 300: ": file name too long",
         "there/x": ": not a directory",
     }
-    assert (config.missing_inputs(with_files(load, tmp_path, soil={"path": "dem/**x*"})) or "").startswith("dem/**x*: cannot be searched (")
+    assert (
+        inputs.missing_inputs(with_files(load, tmp_path, soil={"path": "dem/**x*"})) or ""
+    ).startswith("dem/**x*: cannot be searched (")
     for name, reason in reasons.items():
-        line = config.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path / name)}))
+        line = inputs.missing_inputs(
+            with_files(load, tmp_path, soil={"path": str(tmp_path / name)})
+        )
         assert line is not None
         assert f"{tmp_path}/{name} (sources.soil.path{reason}" in line
 
@@ -333,44 +478,71 @@ def test_a_missing_input_says_why_it_cannot_be_read(load, tmp_path: Path) -> Non
 def test_a_folder_where_a_file_is_wanted_is_named(load, tmp_path: Path) -> None:
     (tmp_path / "tiles").mkdir()
     for key in ("dem", "landcover"):
-        line = config.missing_inputs(with_files(load, tmp_path, **{key: {"path": f"{tmp_path}/tiles"}}))
-        assert f"{tmp_path}/tiles (sources.{key}.path: a folder; name the file in it)" in (line or "")
+        line = inputs.missing_inputs(
+            with_files(load, tmp_path, **{key: {"path": f"{tmp_path}/tiles"}})
+        )
+        assert f"{tmp_path}/tiles (sources.{key}.path: a folder; name the file in it)" in (
+            line or ""
+        )
     (tmp_path / "tiles/hdr.adf").touch()  # an Esri grid is a folder
-    assert config.missing_inputs(with_files(load, tmp_path, dem={"path": f"{tmp_path}/tiles"})) is None
-    assert config.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path)})) is None
+    assert (
+        inputs.missing_inputs(with_files(load, tmp_path, dem={"path": f"{tmp_path}/tiles"})) is None
+    )
+    assert inputs.missing_inputs(with_files(load, tmp_path, soil={"path": str(tmp_path)})) is None
 
 
-def test_marks_of_a_pattern_in_the_name_of_a_file_that_is_there_are_its_name(load, tmp_path: Path) -> None:
+def test_marks_of_a_pattern_in_the_name_of_a_file_that_is_there_are_its_name(
+    load, tmp_path: Path
+) -> None:
     (tmp_path / "dem[1].tif").touch()
     (tmp_path / "dem1.tif").touch()
-    assert load(sources={"dem": {"path": f"{tmp_path}/dem[1].tif"}}).sources.files("dem") == [f"{tmp_path}/dem[1].tif"]
+    assert load(sources={"dem": {"path": f"{tmp_path}/dem[1].tif"}}).sources.files("dem") == [
+        f"{tmp_path}/dem[1].tif"
+    ]
 
 
 def test_the_home_folder_may_be_a_tilde(load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
-    assert load(sources={"dem": {"path": "~/dem.tif"}}).sources.path("dem") == "/home/someone/dem.tif"
+    assert (
+        load(sources={"dem": {"path": "~/dem.tif"}}).sources.path("dem") == "/home/someone/dem.tif"
+    )
     assert load(sources={"dem": {"path": "dem~1.tif"}}).sources.path("dem") == "dem~1.tif"
 
 
-@pytest.mark.parametrize("place", ["results", "results/now", "results/now/logs", "resources/here", "resources/here/gamma0"])
-def test_a_folder_of_loams_own_that_is_no_folder_is_named(place: str, load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "place",
+    ["results", "results/now", "results/now/logs", "resources/here", "resources/here/gamma0"],
+)
+def test_a_folder_of_loams_own_that_is_no_folder_is_named(
+    place: str, load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     cfg = with_files(load, tmp_path)
     Path(place).parent.mkdir(parents=True, exist_ok=True)
     Path(place).touch()
-    assert config.missing_inputs(cfg) == f"{place}: is no folder, and Loam writes into a folder of this name; move it away"
+    assert (
+        inputs.missing_inputs(cfg)
+        == f"{place}: is no folder, and Loam writes into a folder of this name; move it away"
+    )
     Path(place).unlink()
     Path(place).symlink_to("nowhere")
-    assert config.missing_inputs(cfg) == f"{place}: is a link to nowhere, which is not there; make that folder, or remove the link"
+    assert (
+        inputs.missing_inputs(cfg)
+        == f"{place}: is a link to nowhere, which is not there; make that folder, or remove the link"
+    )
     Path(place).unlink()
     (tmp_path / "elsewhere").mkdir()
     Path(place).symlink_to(tmp_path / "elsewhere")  # a disk with more room
-    assert config.missing_inputs(cfg) is None
+    assert inputs.missing_inputs(cfg) is None
 
 
 def test_files_of_the_area_are_all_that_its_content_depends_on(load, tmp_path: Path) -> None:
     for name in ("a[1].shp", "a[1].dbf", "a[1].prj", "a1.dbf", "a.gpkg"):
         (tmp_path / name).touch()
-    assert config.aoi_files(load(grid={"aoi": f"{tmp_path}/a[1].shp"})) == [f"{tmp_path}/a[1].{end}" for end in ("dbf", "prj", "shp")]
-    assert config.aoi_files(load(grid={"aoi": f"{tmp_path}/a.gpkg|layername=x"})) == [f"{tmp_path}/a.gpkg"]
-    assert config.aoi_files(load(grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})) == []
+    assert inputs.aoi_files(load(grid={"aoi": f"{tmp_path}/a[1].shp"})) == [
+        f"{tmp_path}/a[1].{end}" for end in ("dbf", "prj", "shp")
+    ]
+    assert inputs.aoi_files(load(grid={"aoi": f"{tmp_path}/a.gpkg|layername=x"})) == [
+        f"{tmp_path}/a.gpkg"
+    ]
+    assert inputs.aoi_files(load(grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})) == []

@@ -13,8 +13,8 @@ import zarr
 from helpers import REPOSITORY
 from small_scene import House
 
-from loam import swap
-from loam.raster import open_dataset, whole
+from loam.core import atomic_write
+from loam.core.raster import open_dataset, whole
 
 SNAKEFILE = f"""
 import sys
@@ -31,7 +31,7 @@ rule use:
 STEP = """
 import os, signal, sys
 from pathlib import Path
-from loam.swap import take_place
+from loam.core.atomic_write import take_place
 version, text, folder = sys.argv[1], *map(Path, sys.argv[2:])
 fault, new = os.environ.get("FAULT"), Path("new")
 new.mkdir()
@@ -51,11 +51,27 @@ sys.exit(fault == "exit")
 """
 
 
-def snakemake(folder: Path, version: int, *arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "-c1", "used.txt", "--rerun-incomplete", "--nolock", *arguments]
+def snakemake(
+    folder: Path, version: int, *arguments: str, fault: str = ""
+) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-c1",
+        "used.txt",
+        "--rerun-incomplete",
+        "--nolock",
+        *arguments,
+    ]
     environment = os.environ | {"FAULT": fault}
     return subprocess.run(
-        [*command, "--config", f"version={version}"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*command, "--config", f"version={version}"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -85,14 +101,25 @@ FAULTY = ("stack_scenes", "train", "predict", "predict_date", "write_maps")
 
 
 @pytest.mark.slow
-def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_on(copied: House) -> None:
-    results, stack = copied.folder / "results/small", copied.folder / "resources/small/gamma0/stack.zarr"
-    kept = [results / "learning/sequence/0.ckpt", results / "maps/2023-08-30.tif", results / "maps/2023-08-31.tif"]
+def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_on(
+    copied: House,
+) -> None:
+    results, stack = (
+        copied.folder / "results/small",
+        copied.folder / "resources/small/gamma0/stack.zarr",
+    )
+    kept = [
+        results / "learning/sequence/0.ckpt",
+        results / "maps/2023-08-30.tif",
+        results / "maps/2023-08-31.tif",
+    ]
     before = [path.read_bytes() for path in kept]
     dates = open_dataset(stack).sizes["time"]
     shutil.rmtree(stack / "digest")  # so that stack_scenes writes all of it
     copied.edit(
-        "src/loam/swap.py", "    if not new.is_dir() and not path.is_dir():", FAULT + "    if not new.is_dir() and not path.is_dir():"
+        "src/loam/core/atomic_write.py",
+        "    if not new.is_dir() and not path.is_dir():",
+        FAULT + "    if not new.is_dir() and not path.is_dir():",
     )
 
     def run(rules: tuple[str, ...], how: str) -> subprocess.CompletedProcess[str]:
@@ -114,36 +141,43 @@ def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_o
     assert open_dataset(stack).sizes["time"] == dates
 
 
-def test_the_lock_of_a_killed_run_goes_and_that_of_a_living_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_of_a_killed_run_goes_and_that_of_a_living_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import json
     import socket
 
-    from loam import orphans
+    from loam.runtime import run_registry
 
     monkeypatch.chdir(tmp_path)
-    orphans.LOCKS.mkdir(parents=True)
-    lock = orphans.LOCKS / "0.input.lock"
+    run_registry.LOCKS.mkdir(parents=True)
+    lock = run_registry.LOCKS / "0.input.lock"
     lock.touch()
-    orphans.unlock()
+    run_registry.unlock()
     assert lock.exists()  # nobody is known to have died
-    for pid, started, stays in ((os.getpid(), orphans._started(os.getpid()), True), (1, "0", False)):
-        (orphans.RUNS / "one").mkdir(parents=True, exist_ok=True)
+    for pid, started, stays in (
+        (os.getpid(), run_registry._started(os.getpid()), True),
+        (1, "0", False),
+    ):
+        (run_registry.RUNS / "one").mkdir(parents=True, exist_ok=True)
         owner = {"host": socket.gethostname(), "pid": pid, "started": started}
-        (orphans.RUNS / "one" / orphans.OWNER).write_text(json.dumps(owner))
-        orphans.unlock()
+        (run_registry.RUNS / "one" / run_registry.OWNER).write_text(json.dumps(owner))
+        run_registry.unlock()
         assert lock.exists() == stays
 
 
 @pytest.mark.parametrize("exchange", [True, False])
-def test_a_folder_is_there_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool) -> None:
+def test_a_folder_is_there_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
     """Stopped at each call that changes names: the older or the newer folder is there, at once or when writing starts again."""
     if not exchange:
-        monkeypatch.setattr(swap, "_exchange", lambda *_: False)
+        monkeypatch.setattr(atomic_write, "_exchange", lambda *_: False)
     path = tmp_path / "a.zarr"
     for stop_after in range(4):
         for text, limit in (("old", 99), ("new", stop_after)):
             _write(path, text, limit)
-        swap.recover(path)
+        atomic_write.recover(path)
         assert [each.name for each in path.iterdir()] in (["old"], ["new"])
         assert not (tmp_path / "a.zarr.earlier").exists()
 
@@ -151,7 +185,7 @@ def test_a_folder_is_there_at_every_moment(tmp_path: Path, monkeypatch: pytest.M
 def _write(path: Path, text: str, limit: int) -> None:
     """Write a folder, and die at the call after `limit` ones that change names."""
     calls = 0
-    rename, real = Path.rename, swap.remove
+    rename, real = Path.rename, atomic_write.remove
 
     def counted(function):
         def call(*arguments):
@@ -165,7 +199,7 @@ def _write(path: Path, text: str, limit: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "rename", counted(rename))
-        patch.setattr(swap, "remove", counted(real))
+        patch.setattr(atomic_write, "remove", counted(real))
         try:
             with whole(path) as partial:
                 partial.mkdir()

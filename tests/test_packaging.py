@@ -24,7 +24,9 @@ def test_the_lock_holds_every_pin() -> None:
 
 def test_the_lock_installs_anywhere() -> None:
     for line in (REPOSITORY / "requirements.lock").read_text().splitlines():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line  # no path, no address, no local build
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), (
+            line
+        )  # no path, no address, no local build
 
 
 def test_every_import_is_a_declared_dependency() -> None:
@@ -32,7 +34,11 @@ def test_every_import_is_a_declared_dependency() -> None:
     import sys
 
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    declared = set(pins(project["dependencies"])) | {"affine", "pyproj", "yaml"}  # parts of rasterio, odc-geo and snakemake
+    declared = set(pins(project["dependencies"])) | {
+        "affine",
+        "pyproj",
+        "yaml",
+    }  # parts of rasterio, odc-geo and snakemake
     declared |= {"pyrosar"}  # of envs/snap.yaml alone
     distribution = {"sklearn": "scikit-learn", "odc": "odc-geo", "cf_xarray": "cf-xarray"}
     for path in (REPOSITORY / "src").rglob("*.py"):
@@ -44,7 +50,11 @@ def test_every_import_is_a_declared_dependency() -> None:
                 if isinstance(node, ast.ImportFrom)
                 else []
             )
-            for name in {name.split(".")[0] for name in names if name} - set(sys.stdlib_module_names) - {"loam"}:
+            for name in (
+                {name.split(".")[0] for name in names if name}
+                - set(sys.stdlib_module_names)
+                - {"loam"}
+            ):
                 assert canonical(distribution.get(name, name)) in declared, f"{path.name}: {name}"
 
 
@@ -56,11 +66,18 @@ def environment(name: str) -> dict[str, str]:
 
 def test_environments_name_the_versions_of_the_lock() -> None:
     locked = pins((REPOSITORY / "requirements.lock").read_text().splitlines())
-    needed = pins(tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"])
+    needed = pins(
+        tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    )
     starts_jobs, learns = {"snakemake", "snakemake-executor-plugin-slurm"}, {"torch", "lightning"}
     assert environment("gpu.yaml").items() <= locked.items()
     assert environment("gpu.yaml").keys() == needed.keys() - starts_jobs
-    assert environment("loam.yaml").items() == {name: pin for name, pin in environment("gpu.yaml").items() if name not in learns}.items()
+    assert (
+        environment("loam.yaml").items()
+        == {
+            name: pin for name, pin in environment("gpu.yaml").items() if name not in learns
+        }.items()
+    )
 
 
 def test_only_rules_that_learn_have_the_environment_that_does() -> None:

@@ -23,7 +23,9 @@ class Area(House):
         """Jobs that a dry run would run, by rule."""
         done = self.run("--configfile", "config/demo.yaml", "mine.yaml", "-n", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr, re.S)
+        table = re.search(
+            r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr, re.S
+        )
         rows = [line.split() for line in table.group(1).splitlines()] if table else []
         return Counter({name: int(count) for name, count in rows if name not in TARGETS})
 
@@ -36,7 +38,13 @@ def polygon(folder: Path, east: float) -> None:
             {
                 "type": "FeatureCollection",
                 "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}},
-                "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}],
+                "features": [
+                    {
+                        "type": "Feature",
+                        "properties": {},
+                        "geometry": {"type": "Polygon", "coordinates": [ring]},
+                    }
+                ],
             }
         )
     )
@@ -46,13 +54,23 @@ def polygon(folder: Path, east: float) -> None:
 def area(house: House, tmp_path_factory: pytest.TempPathFactory) -> Area:
     """A copy of the finished run that takes the twin's files as the user's; Snakemake is told that all is up to date."""
     area = Area(tmp_path_factory.mktemp("area"))
-    shutil.copytree(house.folder, area.folder, dirs_exist_ok=True, symlinks=True, copy_function=shutil.copy2)
+    shutil.copytree(
+        house.folder, area.folder, dirs_exist_ok=True, symlinks=True, copy_function=shutil.copy2
+    )
     (area.folder / "resources/small/twin").rename(area.folder / "data")
     polygon(area.folder, 331280)
-    files = {"backscatter": "scenes", "weather": "weather.nc", "dem": "dem.tif", "ndvi": "ndvi.nc", "landcover": "landcover.tif"}
+    files = {
+        "backscatter": "scenes",
+        "weather": "weather.nc",
+        "dem": "dem.tif",
+        "ndvi": "ndvi.nc",
+        "landcover": "landcover.tif",
+    }
     mine = {
         "grid": {"aoi": "data/area.geojson"},
-        "sources": {name: {"path": f"data/{file}"} for name, file in (files | {"soil": "soil.nc"}).items()},
+        "sources": {
+            name: {"path": f"data/{file}"} for name, file in (files | {"soil": "soil.nc"}).items()
+        },
         "evaluation": {"truth": "data/truth.zarr"},
     }
     (area.folder / "mine.yaml").write_text(yaml.safe_dump(merged(SMALL, mine)))
@@ -87,7 +105,9 @@ def test_another_area_reruns_what_lies_on_its_grid(area: Area) -> None:
         polygon(area.folder, 331280)
     # The rest of backscatter is known when find_scenes has run.
     backscatter = {"find_scenes", "stack_scenes", "draw_scenes"}
-    assert planned.keys() == backscatter | {"make_splits"} | COVARIATES | LABELS | PATCHES | LEARNING
+    assert (
+        planned.keys() == backscatter | {"make_splits"} | COVARIATES | LABELS | PATCHES | LEARNING
+    )
     assert area.jobs() == Counter()
 
 
@@ -97,15 +117,19 @@ def test_one_more_day_is_predicted_and_written_alone(area: Area) -> None:
 
 
 def test_a_message_in_other_words_reruns_nothing_and_a_property_who_uses_it(area: Area) -> None:
-    area.edit("src/loam/learning/prediction.py", "no pixel has a prediction on", "nothing is predicted on")
+    area.edit(
+        "src/loam/learning/prediction.py", "no pixel has a prediction on", "nothing is predicted on"
+    )
     assert area.jobs() == Counter()
-    config = (area.folder / "src/loam/config.py").read_text()
+    config = (area.folder / "src/loam/config/sources.py").read_text()
     statement = config.partition("def water(self)")[2]
     statement = statement[statement.index("return ") :].partition("\n")[0]
-    area.edit("src/loam/config.py", statement, statement + " + (0,)")
+    area.edit("src/loam/config/sources.py", statement, statement + " + (0,)")
     planned = area.jobs()
-    area.edit("src/loam/config.py", statement + " + (0,)", statement)
-    assert planned.keys() == {"detect_change", "collect_samples", "draw_moisture"} | PATCHES | LEARNING
+    area.edit("src/loam/config/sources.py", statement + " + (0,)", statement)
+    assert (
+        planned.keys() == {"detect_change", "collect_samples", "draw_moisture"} | PATCHES | LEARNING
+    )
 
 
 def test_other_content_reruns_who_reads_it(area: Area) -> None:
@@ -116,5 +140,7 @@ def test_other_content_reruns_who_reads_it(area: Area) -> None:
     path.write_bytes(before)
     assert {"detect_change", "collect_samples", "train"} <= planned.keys()
     assert not planned.keys() & (
-        {"find_scenes", "flatten_scenes"} | COVARIATES | LABELS - {"detect_change", "draw_moisture", "fit_references"}
+        {"find_scenes", "flatten_scenes"}
+        | COVARIATES
+        | LABELS - {"detect_change", "draw_moisture", "fit_references"}
     )

@@ -16,9 +16,9 @@ import yaml
 from helpers import REPOSITORY, merged
 from small_scene import COVARIATES, LABELS, LEARNING, PATCHES, QUALITY, SCENES, SMALL, House, jobs
 
-from loam.flags import UNUSABLE
-from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import open_dataset
+from loam.core.flags import UNUSABLE
+from loam.core.raster import open_dataset
+from loam.core.splits import PARTS, pixel_parts, unit_parts
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -28,7 +28,14 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 # --- Before anything has run ---
 
 
-@pytest.mark.parametrize("files", [["config/demo.yaml"], ["config/demo.yaml", "config/paper.yaml"], ["config/demo.yaml", "small.yaml"]])
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["config/demo.yaml"],
+        ["config/demo.yaml", "config/paper.yaml"],
+        ["config/demo.yaml", "small.yaml"],
+    ],
+)
 def test_every_configuration_plans(fresh: House, files: list[str]) -> None:
     done = fresh.run("--configfile", *files, "-n")
     assert done.returncode == 0, done.stderr
@@ -52,7 +59,9 @@ def test_graphs_are_drawn(fresh: House, flag: str) -> None:
 def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh: House) -> None:
     done = fresh.run("--configfile", "config/prince_georges.yaml", "-n")
     assert done.returncode == 1
-    assert last_line(done).startswith("missing input: resources/prince_georges/input/scenes (sources.backscatter.path), ")
+    assert last_line(done).startswith(
+        "missing input: resources/prince_georges/input/scenes (sources.backscatter.path), "
+    )
     assert "resources/prince_georges/input/county.geojson (grid.aoi), " in last_line(done)
     assert last_line(done).endswith("put each file there, or set its key to where it is")
     assert "Traceback" not in done.stderr
@@ -62,7 +71,10 @@ def test_the_county_says_in_one_line_what_is_missing_and_where_it_belongs(fresh:
     ("change", "said"),
     [
         ("learnin={a: 1}", "learnin: unknown key; did you mean 'learning'?"),
-        ("moisture={references: {dry_percentile: 70}}", "moisture.references.dry_percentile = '70': input should be less than 50"),
+        (
+            "moisture={references: {dry_percentile: 70}}",
+            "moisture.references.dry_percentile = '70': input should be less than 50",
+        ),
         (
             "sources={dem: {path: nowhere.tif}}",
             "missing input: nowhere.tif (sources.dem.path); put each file there, or set its key to where it is",
@@ -79,7 +91,16 @@ def test_a_bad_setting_stops_a_dry_run_with_one_line(fresh: House, change: str, 
 def test_a_bad_file_of_settings_stops_a_dry_run_with_one_line(fresh: House, tmp_path: Path) -> None:
     """Snakemake reads it before the Snakefile; Loam has looked at it before, from any folder."""
     (tmp_path / "bad.yaml").write_text("period: {start: 2021-02-29}")
-    command = [sys.executable, "-m", "snakemake", "-s", str(fresh.folder / "Snakefile"), "-n", "--configfile", "bad.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(fresh.folder / "Snakefile"),
+        "-n",
+        "--configfile",
+        "bad.yaml",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     said = "bad.yaml: line 1: 2021-02-29 is no date (day is out of range for month); correct it, or put it in quotes where it is text"
@@ -111,14 +132,26 @@ def test_results_are_all_there(house: House) -> None:
     assert {"sequence", "ceiling"} | baselines | probes == set(scores["model"]) - {"boosting_past"}
     assert {"r2", "r", "rmse", "mae", "bias"} <= set(scores["metric"])
     assert {"label", "truth"} == set(scores["target"])
-    kinds = {"land_cover", "slope", "season", "decile", "permuted", "permuted_on_date", "sanity", "check"}
+    kinds = {
+        "land_cover",
+        "slope",
+        "season",
+        "decile",
+        "permuted",
+        "permuted_on_date",
+        "sanity",
+        "check",
+    }
     assert kinds | {"all"} == set(scores["stratum_kind"])
     assert all(path.stat().st_size for path in (results / "benchmarks").rglob("*.tsv"))
 
 
 def test_labels_follow_the_truth(house: House) -> None:
     """Change detection knows nothing of the truth; its labels must."""
-    labels, truth = (open_dataset(house.folder / path) for path in ("results/small/moisture/ssm.zarr", "resources/small/twin/truth.zarr"))
+    labels, truth = (
+        open_dataset(house.folder / path)
+        for path in ("results/small/moisture/ssm.zarr", "resources/small/twin/truth.zarr")
+    )
     usable = ((labels["flags"].values & int(UNUSABLE)) == 0) & np.isfinite(labels["ssm"].values)
     days = labels["time"].values.astype("datetime64[D]").astype("datetime64[ns]")
     true = truth["ssm"].sel(time=days).values
@@ -127,12 +160,18 @@ def test_labels_follow_the_truth(house: House) -> None:
     assert usable.mean() > 0.3
     assert np.corrcoef(labels["ssm"].values[usable], true[usable])[0, 1] > 0.55
     shifted = truth["ssm"].sel(time=days - np.timedelta64(40, "D"), method="nearest").values
-    assert np.corrcoef(labels["ssm"].values[usable], shifted[usable])[0, 1] < 0.45  # a wrong day would not do
+    assert (
+        np.corrcoef(labels["ssm"].values[usable], shifted[usable])[0, 1] < 0.45
+    )  # a wrong day would not do
 
 
 def test_predictions_know_days_they_have_not_seen(house: House) -> None:
     scores = pd.read_parquet(house.folder / "results/small/evaluation/scores.parquet")
-    whole = scores[(scores["target"] == "truth") & (scores["stratum_kind"] == "all") & (scores["split"] == "both")]
+    whole = scores[
+        (scores["target"] == "truth")
+        & (scores["stratum_kind"] == "all")
+        & (scores["split"] == "both")
+    ]
     truth = whole.set_index(["model", "metric"])["value"]
     assert truth["sequence", "r"] > 0.4
     assert truth["sequence", "rmse"] < truth["persistence", "rmse"]
@@ -155,23 +194,32 @@ def test_maps_are_on_the_grid_in_range_and_explained(house: House) -> None:
 def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     """Noise in place of every date that does not train changes no reference, bit for bit."""
     from loam import config
+    from loam.core.raster import write_zarr
     from loam.moisture.references import fit_references
-    from loam.raster import write_zarr
 
     results = house.folder / "results/small"
     stack = open_dataset(house.folder / "resources/small/gamma0/stack.zarr").load()
     training = json.loads((results / "learning/splits.json").read_text())["dates"]["train"]
-    other = ~np.isin(stack["time"].values.astype("datetime64[s]"), np.array(training, dtype="datetime64[s]"))
+    other = ~np.isin(
+        stack["time"].values.astype("datetime64[s]"), np.array(training, dtype="datetime64[s]")
+    )
     assert other.sum() > 20
-    stack["vv"].values[other] = np.random.default_rng(0).random((other.sum(), *stack["vv"].shape[1:]))
+    stack["vv"].values[other] = np.random.default_rng(0).random(
+        (other.sum(), *stack["vv"].shape[1:])
+    )
     write_zarr(stack.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
-    raw = [yaml.safe_load((REPOSITORY / "config" / name).read_text()) for name in ("default.yaml", "demo.yaml")]
+    raw = [
+        yaml.safe_load((REPOSITORY / "config" / name).read_text())
+        for name in ("default.yaml", "demo.yaml")
+    ]
     cfg = config.load(merged(merged(*raw), SMALL)).moisture
     fit_references(
         tmp_path / "stack.zarr", results / "learning/splits.json", results / "covariates/weather.zarr", None, None,
         tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, 2,
     )  # fmt: skip
-    before, after = (open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path))
+    before, after = (
+        open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path)
+    )
     for name in before.data_vars:
         np.testing.assert_array_equal(before[name].values, after[name].values)
 
@@ -182,22 +230,33 @@ def test_scored_pixels_are_of_the_part_they_are_scored_in(house: House) -> None:
     samples = pd.read_parquet(results / "evaluation/samples.parquet")
     times = np.unique(samples["time"].to_numpy())
     units = unit_parts(splits, times)
-    maps = np.stack([pixel_parts(each, splits["blocks"]["px"], (64, 64), splits["blocks"]["rim_px"]) for each in units])
-    part = maps[np.searchsorted(times, samples["time"].to_numpy()), samples["row"], samples["column"]]
+    maps = np.stack(
+        [
+            pixel_parts(each, splits["blocks"]["px"], (64, 64), splits["blocks"]["rim_px"])
+            for each in units
+        ]
+    )
+    part = maps[
+        np.searchsorted(times, samples["time"].to_numpy()), samples["row"], samples["column"]
+    ]
     assert (np.array(PARTS)[part] == samples["split"].to_numpy()).all()
 
 
 def test_the_plan_counts_the_jobs_that_ran_and_asks_for_more_than_they_used(house: House) -> None:
-    from loam import config, needs
+    from loam import config
+    from loam.runtime import resources
 
-    raw = [yaml.safe_load((REPOSITORY / "config" / name).read_text()) for name in ("default.yaml", "demo.yaml")]
+    raw = [
+        yaml.safe_load((REPOSITORY / "config" / name).read_text())
+        for name in ("default.yaml", "demo.yaml")
+    ]
     cfg = config.load(merged(merged(*raw), SMALL))
     tables = list((house.folder / "results/small/benchmarks").rglob("*.tsv"))
     rules = [path.stem if path.parent.name == "benchmarks" else path.parent.name for path in tables]
-    assert Counter(rules) == needs.jobs(cfg)
+    assert Counter(rules) == resources.jobs(cfg)
     for rule, path in zip(rules, tables, strict=True):
         used_mb = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max()
-        assert used_mb + needs.STARTER_MB < needs.request(rule, cfg).memory_mb, rule
+        assert used_mb + resources.STARTER_MB < resources.resources_for(rule, cfg).memory_mb, rule
 
 
 def test_the_report_holds_maps_scores_and_captions(house: House) -> None:
@@ -220,7 +279,10 @@ def test_training_settings_rerun_training_and_what_follows(house: House) -> None
 
 
 def test_change_detection_settings_rerun_it_and_what_follows(house: House) -> None:
-    assert house.planned(moisture={"references": {"dry_percentile": 12}}) == LABELS | LEARNING | PATCHES
+    assert (
+        house.planned(moisture={"references": {"dry_percentile": 12}})
+        == LABELS | LEARNING | PATCHES
+    )
 
 
 def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
@@ -235,7 +297,9 @@ def test_a_question_more_reruns_the_probes_and_the_scores_alone(house: House) ->
 
 def test_stations_are_validated_where_there_are_some(house: House) -> None:
     (house.folder / "station.txt").write_text("")
-    planned = house.planned(evaluation={"stations": {"sources": [{"kind": "uscrn", "path": "station.txt"}]}})
+    planned = house.planned(
+        evaluation={"stations": {"sources": [{"kind": "uscrn", "path": "station.txt"}]}}
+    )
     assert planned == {"validate_stations", "draw_stations"}
 
 
@@ -244,7 +308,9 @@ def test_where_blocks_are_computed_reruns_nothing(house: House) -> None:
 
 
 def test_derived_products_are_made_on_request_alone(house: House) -> None:
-    planned = house.planned(moisture={"derived": {"volumetric": True, "soil_water_index_days": [10]}})
+    planned = house.planned(
+        moisture={"derived": {"volumetric": True, "soil_water_index_days": [10]}}
+    )
     assert planned == {"volumetric_moisture", "soil_water_index"}
 
 
@@ -259,7 +325,9 @@ def test_one_new_acquisition_is_scaled_with_the_references_that_are_there(copied
     new = open_dataset(copied.folder / target).load()
     for variable in ("ssm", "ssm_uncertainty", "flags"):
         np.testing.assert_array_equal(new[variable].values, whole[variable].values[-1:])
-    assert not re.search("rule (fit_references|detect_change|import_cube)", done.stdout + done.stderr)
+    assert not re.search(
+        "rule (fit_references|detect_change|import_cube)", done.stdout + done.stderr
+    )
 
 
 def test_another_run_shares_what_the_area_owns(house: House) -> None:
@@ -278,7 +346,11 @@ def test_a_source_switched_off_reruns_who_used_it(house: House) -> None:
 
 def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
     path = "src/loam/moisture/scale.py"
-    copied.edit(path, "        known = np.isfinite", "        # Where it is certain.\n        known = np.isfinite")
+    copied.edit(
+        path,
+        "        known = np.isfinite",
+        "        # Where it is certain.\n        known = np.isfinite",
+    )
     copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
     copied.edit(path, "np.float32(0))", "np.float32(0.1))")
@@ -287,7 +359,10 @@ def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
 
 def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House) -> None:
     """In a user's folder: only its own quarter is flattened, and the stack keeps what it has."""
-    mine, made = copied.folder / "mine", sorted((copied.folder / "resources/small/twin/scenes").glob("*.SAFE"))
+    mine, made = (
+        copied.folder / "mine",
+        sorted((copied.folder / "resources/small/twin/scenes").glob("*.SAFE")),
+    )
     made[-1].rename(copied.folder / made[-1].name)
     (copied.folder / "resources/small/twin/scenes").rename(mine)
     source = {"sources": {"backscatter": {"path": "mine"}}}
@@ -302,7 +377,11 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
         open_dataset(stack).sizes["time"],
     )
     (copied.folder / made[-1].name).rename(mine / made[-1].name)
-    assert jobs(copied.small("--until", "stack_scenes", **source)) == {"find_scenes": 1, "flatten_scenes": 1, "stack_scenes": 1}
+    assert jobs(copied.small("--until", "stack_scenes", **source)) == {
+        "find_scenes": 1,
+        "flatten_scenes": 1,
+        "stack_scenes": 1,
+    }
     assert open_dataset(stack).sizes["time"] == times + 1
     assert before
     assert {file: file.stat().st_mtime_ns for file in before} == before
@@ -310,36 +389,55 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
-    planned = house.planned(sar={"speckle": {"images": "causal"}}, learning={"splits": {"random_share": 0}})
+    planned = house.planned(
+        sar={"speckle": {"images": "causal"}}, learning={"splits": {"random_share": 0}}
+    )
     assert planned == {"make_splits", "filter_speckle", "draw_scenes"} | PATCHES | LABELS | LEARNING
 
 
 def test_a_speckle_filter_with_random_units_is_refused_before_any_job(house: House) -> None:
     done = house.small("-n", sar={"speckle": {"images": "split"}})
     assert done.returncode != 0
-    assert "learning.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units" in done.stdout + done.stderr
+    assert (
+        "learning.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units"
+        in done.stdout + done.stderr
+    )
 
 
-def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(copied: House, house: House) -> None:
+def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(
+    copied: House, house: House
+) -> None:
     maps = copied.folder / "results/small/maps/2023-08-31.tif"
     before = maps.read_bytes()
     done = copied.small(moisture={"references": {"min_dates": 1000}})
     assert done.returncode == 1
-    assert "loam sample-patches: learning.patches: no patch of split 'train'" in done.stdout + done.stderr
+    assert (
+        "loam sample-patches: learning.patches: no patch of split 'train'"
+        in done.stdout + done.stderr
+    )
     assert maps.read_bytes() == before
     mended = copied.small("--until", "sample_patches")
     assert mended.returncode == 0, mended.stderr
-    pd.testing.assert_frame_equal(*(pd.read_parquet(each.folder / "results/small/learning/patches.parquet") for each in (copied, house)))
+    pd.testing.assert_frame_equal(
+        *(
+            pd.read_parquet(each.folder / "results/small/learning/patches.parquet")
+            for each in (copied, house)
+        )
+    )
 
 
 def test_an_unfit_source_stops_before_any_job(copied: House) -> None:
     """The weather is cut short behind the workflow's back: nothing runs, and one line says why."""
     path = copied.folder / "short.nc"
-    xr.load_dataset(copied.folder / "resources/small/twin/weather.nc").isel(time=slice(0, -5)).to_netcdf(path)
+    xr.load_dataset(copied.folder / "resources/small/twin/weather.nc").isel(
+        time=slice(0, -5)
+    ).to_netcdf(path)
     done = copied.small(sources={"weather": {"path": "short.nc"}})
     assert done.returncode == 1
     assert re.search(
-        r"^loam check-inputs: short.nc: covers 2021-\d\d-\d\d to 2023-08-26, but the period .* extend the weather", done.stderr, re.M
+        r"^loam check-inputs: short.nc: covers 2021-\d\d-\d\d to 2023-08-26, but the period .* extend the weather",
+        done.stderr,
+        re.M,
     )
     assert "Finished jobid" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -9,13 +9,17 @@ from helpers import days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loam.core.errors import LoamError
+from loam.core.grid import coarsened
 from loam.covariates.vegetation import checked_ndvi, fill_from_past
-from loam.errors import LoamError
-from loam.grid import coarsened
 
 
 def series(values: list[float], step: int = 10) -> xr.DataArray:
-    return xr.DataArray(np.array(values).reshape(-1, 1, 1), dims=("time", "y", "x"), coords={"time": days("2020-01-01", len(values), step)})
+    return xr.DataArray(
+        np.array(values).reshape(-1, 1, 1),
+        dims=("time", "y", "x"),
+        coords={"time": days("2020-01-01", len(values), step)},
+    )
 
 
 def test_the_last_clear_look_is_carried_forward_and_ages() -> None:
@@ -44,7 +48,9 @@ def test_finer_pixels_are_averaged_coarser_ones_left(layer, box) -> None:
     fine, coarse = box.zoom_out(0.5), box.zoom_out(4)
     values = np.random.default_rng(0).random((1, *fine.shape)).astype(np.float32)
     got = coarsened(layer(values, days("2020-01-01", 1), on=fine), box)
-    np.testing.assert_allclose(got.values[0], values[0].reshape(12, 2, 16, 2).mean((1, 3)), rtol=1e-5)
+    np.testing.assert_allclose(
+        got.values[0], values[0].reshape(12, 2, 16, 2).mean((1, 3)), rtol=1e-5
+    )
     rough = layer(np.ones((1, *coarse.shape)), days("2020-01-01", 1), on=coarse)
     assert coarsened(rough, box).shape == rough.shape
 
@@ -57,7 +63,10 @@ def test_two_looks_of_a_day_become_one() -> None:
 
 
 def test_an_unscaled_index_is_named() -> None:
-    with pytest.raises(LoamError, match=r"n.nc: ndvi reaches from 3000 to 8000, outside -1 to 1; apply its scale factor"):
+    with pytest.raises(
+        LoamError,
+        match=r"n.nc: ndvi reaches from 3000 to 8000, outside -1 to 1; apply its scale factor",
+    ):
         checked_ndvi(series([3000, 8000]).rename("ndvi"), "n.nc")
 
 
@@ -69,4 +78,8 @@ def test_fill_that_was_scaled_is_no_vegetation(layer, box, caplog) -> None:
     got = checked_ndvi(layer(values, times).rename("ndvi"), Path("n.nc"))
     assert int(np.isnan(got.values).sum()) == 6 * box.shape.x
     assert "MODIS' fill of -3000 scaled" in caplog.text
-    assert float(checked_ndvi(layer(np.where(values < 0, -0.29, values), times).rename("ndvi"), Path("n.nc")).min()) == pytest.approx(-0.29)
+    assert float(
+        checked_ndvi(
+            layer(np.where(values < 0, -0.29, values), times).rename("ndvi"), Path("n.nc")
+        ).min()
+    ) == pytest.approx(-0.29)

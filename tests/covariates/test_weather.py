@@ -5,10 +5,16 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config import WeatherCovariates
-from loam.covariates.weather import derive_weather, reference_et, saturation_pressure, vapour_pressure, wind_at_2m
-from loam.errors import LoamError
-from loam.grid import around
+from loam.config.covariates import WeatherCovariates
+from loam.core.errors import LoamError
+from loam.core.grid import around
+from loam.covariates.weather import (
+    derive_weather,
+    reference_et,
+    saturation_pressure,
+    vapour_pressure,
+    wind_at_2m,
+)
 
 CFG = WeatherCovariates(wind_height_m=10, missing_wind_m_s=None, evapotranspiration="computed")
 OWN = CFG.model_copy(update={"evapotranspiration": "source", "wind_height_m": 2})
@@ -20,7 +26,12 @@ def at(layer, box):
     cell = box.zoom_out(16)[0:1, 0:1]
 
     def make(day: str = "2020-07-06", **values: float) -> xr.Dataset:
-        data = xr.Dataset({name: layer(np.full((1, 1, 1), value), days(day, 1), on=cell) for name, value in values.items()})
+        data = xr.Dataset(
+            {
+                name: layer(np.full((1, 1, 1), value), days(day, 1), on=cell)
+                for name, value in values.items()
+            }
+        )
         return data.odc.assign_crs(box.crs)
 
     return make
@@ -37,16 +48,32 @@ def test_wind_comes_down_by_faos_example_14() -> None:
 
 
 def test_humidity_from_dewpoint_or_vapour_pressure_is_the_same(at) -> None:
-    shared = {"precipitation": 1.0, "wind_speed": 2.0, "temperature": 20.0, "evapotranspiration": 3.0}
+    shared = {
+        "precipitation": 1.0,
+        "wind_speed": 2.0,
+        "temperature": 20.0,
+        "evapotranspiration": 3.0,
+    }
     actual = float(saturation_pressure(xr.DataArray(12.0)))
-    dew, vapour = (derive_weather(at(**shared, **more), 100.0, OWN, "w.nc") for more in ({"dewpoint": 12.0}, {"vapour_pressure": actual}))
-    assert float(dew["humidity"].squeeze()) == pytest.approx(float(vapour["humidity"].squeeze()), abs=1e-4)
+    dew, vapour = (
+        derive_weather(at(**shared, **more), 100.0, OWN, "w.nc")
+        for more in ({"dewpoint": 12.0}, {"vapour_pressure": actual})
+    )
+    assert float(dew["humidity"].squeeze()) == pytest.approx(
+        float(vapour["humidity"].squeeze()), abs=1e-4
+    )
     assert float(dew["humidity"].squeeze()) == pytest.approx(60.0, abs=0.3)
 
 
 def test_vapour_pressure_from_the_extremes_of_humidity_is_faos_example_5(at) -> None:
     """Tmin 18, Tmax 25 degC, RHmax 82, RHmin 54 %: 1.70 kPa."""
-    raw = at(temperature=21.5, temperature_min=18.0, temperature_max=25.0, relative_humidity_max=82.0, relative_humidity_min=54.0)
+    raw = at(
+        temperature=21.5,
+        temperature_min=18.0,
+        temperature_max=25.0,
+        relative_humidity_max=82.0,
+        relative_humidity_min=54.0,
+    )
     assert float(vapour_pressure(raw, "w.nc").squeeze()) == pytest.approx(1.70, abs=0.005)
 
 
@@ -104,7 +131,13 @@ def test_without_radiation_the_extremes_serve_and_it_is_said(at) -> None:
 
 
 def test_the_mean_temperature_is_that_of_the_extremes_where_it_is_missing(at) -> None:
-    raw = at(precipitation=1.0, temperature_min=12.0, temperature_max=22.0, wind_speed=2.0, relative_humidity=70.0)
+    raw = at(
+        precipitation=1.0,
+        temperature_min=12.0,
+        temperature_max=22.0,
+        wind_speed=2.0,
+        relative_humidity=70.0,
+    )
     assert float(derive_weather(raw, 100.0, CFG, "w.nc")["temperature"].squeeze()) == 17.0
 
 
@@ -112,7 +145,9 @@ def test_only_the_cells_around_the_area_are_kept(layer, box) -> None:
     """A continent of weather must neither fill the memory nor mix its temperature into the area's frost."""
     cells = box.zoom_out(4).pad(20)
     values = np.arange(cells.shape.x * cells.shape.y, dtype=float).reshape(1, *cells.shape)
-    whole = xr.Dataset({"temperature": layer(values, days("2020-01-01", 1), on=cells)}).odc.assign_crs(box.crs)
+    whole = xr.Dataset(
+        {"temperature": layer(values, days("2020-01-01", 1), on=cells)}
+    ).odc.assign_crs(box.crs)
     kept = around(whole, box)
     assert kept.sizes["x"] == 4 + 2
     assert kept.sizes["y"] == 3 + 2
@@ -120,7 +155,13 @@ def test_only_the_cells_around_the_area_are_kept(layer, box) -> None:
 
 
 def test_the_sources_own_et_is_taken_on_request(at) -> None:
-    raw = at(precipitation=1.0, temperature=17.0, wind_speed=2.0, relative_humidity=70.0, evapotranspiration=3.3)
+    raw = at(
+        precipitation=1.0,
+        temperature=17.0,
+        wind_speed=2.0,
+        relative_humidity=70.0,
+        evapotranspiration=3.3,
+    )
     daily = derive_weather(raw, 100.0, OWN, "w.nc")
     assert float(daily["evapotranspiration"].squeeze()) == pytest.approx(3.3)
     assert {name: values.attrs["units"] for name, values in daily.data_vars.items()} == {
@@ -137,25 +178,43 @@ def test_the_sources_own_et_is_taken_on_request(at) -> None:
     ],
 )
 def test_what_is_missing_is_named(at, missing: str, said: str) -> None:
-    values = {"precipitation": 1.0, "temperature": 17.0, "wind_speed": 2.0, "relative_humidity": 70.0, "evapotranspiration": 3.0}
+    values = {
+        "precipitation": 1.0,
+        "temperature": 17.0,
+        "wind_speed": 2.0,
+        "relative_humidity": 70.0,
+        "evapotranspiration": 3.0,
+    }
     values.pop(missing)
     with pytest.raises(LoamError, match=f"w.nc: {said}"):
         derive_weather(at(**values), 100.0, OWN, "w.nc")
 
 
 def test_no_way_to_et_is_named(at) -> None:
-    plain = {"precipitation": 1.0, "temperature": 17.0, "wind_speed": 2.0, "relative_humidity": 70.0}
-    with pytest.raises(LoamError, match=r"no solar_radiation, and not both .* in sources.weather.variables$"):
+    plain = {
+        "precipitation": 1.0,
+        "temperature": 17.0,
+        "wind_speed": 2.0,
+        "relative_humidity": 70.0,
+    }
+    with pytest.raises(
+        LoamError, match=r"no solar_radiation, and not both .* in sources.weather.variables$"
+    ):
         derive_weather(at(**plain), 100.0, CFG, "w.nc")
     with pytest.raises(LoamError, match=r"or set covariates.weather.evapotranspiration to source"):
         derive_weather(at(**plain, evapotranspiration=3.0), 100.0, CFG, "w.nc")
-    with pytest.raises(LoamError, match=r"has no evapotranspiration, which covariates.weather.evapotranspiration = source asks for"):
+    with pytest.raises(
+        LoamError,
+        match=r"has no evapotranspiration, which covariates.weather.evapotranspiration = source asks for",
+    ):
         derive_weather(at(**plain), 100.0, OWN, "w.nc")
 
 
 def test_a_source_without_wind_may_assume_one_and_says_so(at) -> None:
     raw = at(precipitation=1.0, temperature_min=12.0, temperature_max=22.0, vapour_pressure=1.2)
-    calm = derive_weather(raw, 100.0, CFG.model_copy(update={"missing_wind_m_s": 2.0}), "w.nc")["wind"]
+    calm = derive_weather(raw, 100.0, CFG.model_copy(update={"missing_wind_m_s": 2.0}), "w.nc")[
+        "wind"
+    ]
     assert float(calm.squeeze()) == 2.0  # at 2 m already
     assert calm.attrs["method"] == "assumed, the source has none"
     with pytest.raises(LoamError, match=r"no wind_speed; .* covariates.weather.missing_wind_m_s"):

@@ -14,17 +14,22 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from threadpoolctl import threadpool_limits
 
-from loam.config import Boosting, LandCover, Legend, Samples
+from loam.config.evaluation import Boosting, Samples
+from loam.config.sources import LandCover, Legend
+from loam.core.features import WEATHER
+from loam.core.flags import Flag
+from loam.core.grid import empty_like_grid
+from loam.core.raster import write_zarr
 from loam.evaluation.samples import collect_samples
-from loam.features import WEATHER
-from loam.flags import Flag
-from loam.grid import empty_like_grid
-from loam.raster import write_zarr
 
 SHAPE = (48, 40)
 BLOCK_PX = 16
-BOOSTING = Boosting(samples=400, iterations=8, learning_rate=0.1, min_leaf=20, windows_days=(1, 3, 30))
-CLASSES = LandCover(path=None, legend="own", legends={"own": Legend(water=(80,), built_up=(50,), forest=(10,))})
+BOOSTING = Boosting(
+    samples=400, iterations=8, learning_rate=0.1, min_leaf=20, windows_days=(1, 3, 30)
+)
+CLASSES = LandCover(
+    path=None, legend="own", legends={"own": Legend(water=(80,), built_up=(50,), forest=(10,))}
+)
 TEST_BLOCKS = [[0, 0], [2, 1]]
 DAYS = 10
 
@@ -41,7 +46,11 @@ class Run:
         return self.folder / name
 
     def inputs(self) -> dict[str, Any]:
-        members = [self.path(f"learning/{name}/{member}.zarr") for name in ("sequence", "two_day") for member in (0, 1)]
+        members = [
+            self.path(f"learning/{name}/{member}.zarr")
+            for name in ("sequence", "two_day")
+            for member in (0, 1)
+        ]
         return {
             "predictions": members,
             "ssm": self.path("ssm.zarr"),
@@ -67,7 +76,13 @@ def attributes(name: str) -> dict[str, str]:
     return {"units": "1", "long_name": name}
 
 
-def write_fields(path: Path, box: GeoBox, time: np.ndarray, coords: dict[str, object] | None = None, **fields: np.ndarray) -> None:
+def write_fields(
+    path: Path,
+    box: GeoBox,
+    time: np.ndarray,
+    coords: dict[str, object] | None = None,
+    **fields: np.ndarray,
+) -> None:
     data = xr.Dataset(
         {name: (("time", "y", "x"), values, attributes(name)) for name, values in fields.items()},
         coords={**empty_like_grid(box), "time": time.astype("datetime64[ns]"), **(coords or {})},
@@ -86,7 +101,9 @@ def moisture(days: int) -> np.ndarray:
 
 def labels(truth: np.ndarray, day_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
-    ssm = np.clip(truth[day_index] + rng.normal(0, 0.05, (len(day_index), *SHAPE)), 0, 1).astype(np.float32)
+    ssm = np.clip(truth[day_index] + rng.normal(0, 0.05, (len(day_index), *SHAPE)), 0, 1).astype(
+        np.float32
+    )
     flags = np.zeros(ssm.shape, dtype=np.int32)
     flags[:, :4, 20:24] |= int(Flag.WATER)
     flags[3] |= int(Flag.FROZEN)
@@ -96,9 +113,18 @@ def labels(truth: np.ndarray, day_index: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def date_parts(times: np.ndarray) -> dict[str, list[str]]:
-    names = ["train"] * 30 + ["validate"] * 4 + ["calibrate"] * 3 + ["gap"] * 3 + ["test"] * (len(times) - 40)
+    names = (
+        ["train"] * 30
+        + ["validate"] * 4
+        + ["calibrate"] * 3
+        + ["gap"] * 3
+        + ["test"] * (len(times) - 40)
+    )
     texts = np.datetime_as_string(times.astype("datetime64[s]"))
-    return {part: [text for text, name in zip(texts, names, strict=True) if name == part] for part in sorted(set(names))}
+    return {
+        part: [text for text, name in zip(texts, names, strict=True) if name == part]
+        for part in sorted(set(names))
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +157,11 @@ def table(shared_run: Run) -> pd.DataFrame:
 
 
 def build(tmp_path: Path) -> Run:
-    box = GeoBox.from_bbox((330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]), "EPSG:32618", resolution=20)
+    box = GeoBox.from_bbox(
+        (330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]),
+        "EPSG:32618",
+        resolution=20,
+    )
     days = np.arange("2022-01-01", "2023-01-01", dtype="datetime64[D]")
     truth = moisture(len(days))
     # The two tracks meet on one day every now and then: hours differ, days do not.
@@ -143,19 +173,33 @@ def build(tmp_path: Path) -> Run:
     ssm, flags = labels(truth, index)
     uncertainty = np.full(ssm.shape, 0.05, dtype=np.float32)
     track = {"track": ("time", np.where(hours == 11, "4", "106"))}
-    write_fields(tmp_path / "ssm.zarr", box, times, track, ssm=ssm, ssm_uncertainty=uncertainty, flags=flags)
+    write_fields(
+        tmp_path / "ssm.zarr", box, times, track, ssm=ssm, ssm_uncertainty=uncertainty, flags=flags
+    )
     write_fields(tmp_path / "truth.zarr", box, days, ssm=truth)
     unique = np.unique(days[index])
     position = np.searchsorted(days, unique)
     for experiment, noise in (("sequence", 0.04), ("two_day", 0.15)):
         for member in (0, 1):
             rng = np.random.default_rng(member + 10)
-            mean = (truth[position] + rng.normal(0, noise, (len(unique), *SHAPE))).astype(np.float32)
+            mean = (truth[position] + rng.normal(0, noise, (len(unique), *SHAPE))).astype(
+                np.float32
+            )
             sigma = np.full(mean.shape, noise, dtype=np.float32)
-            write_fields(tmp_path / f"learning/{experiment}/{member}.zarr", box, unique, ssm=mean, ssm_uncertainty=sigma)
+            write_fields(
+                tmp_path / f"learning/{experiment}/{member}.zarr",
+                box,
+                unique,
+                ssm=mean,
+                ssm_uncertainty=sigma,
+            )
     _write_covariates(tmp_path, box)
     random = [[text, 1, 1] for text in date_parts(times)["train"][::4]]
-    splits = {"dates": date_parts(times), "blocks": {"px": BLOCK_PX, "rim_px": 2, "shape": [3, 3], "test": TEST_BLOCKS}, "random": random}
+    splits = {
+        "dates": date_parts(times),
+        "blocks": {"px": BLOCK_PX, "rim_px": 2, "shape": [3, 3], "test": TEST_BLOCKS},
+        "random": random,
+    }
     (tmp_path / "splits.json").write_text(json.dumps(splits))
     return Run(tmp_path, truth, times)
 
@@ -163,13 +207,26 @@ def build(tmp_path: Path) -> Run:
 def _write_covariates(folder: Path, box: GeoBox) -> None:
     rng = np.random.default_rng(2)
     static = xr.Dataset(
-        {"static": (("channel", "y", "x"), rng.normal(size=(2, *SHAPE)).astype(np.float32), attributes("static"))},
+        {
+            "static": (
+                ("channel", "y", "x"),
+                rng.normal(size=(2, *SHAPE)).astype(np.float32),
+                attributes("static"),
+            )
+        },
         coords={**empty_like_grid(box), "channel": ["elevation", "slope"]},
     )
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
     codes = np.where(np.arange(SHAPE[1]) < 20, 30, 40) * np.ones((SHAPE[0], 1))
-    cover = xr.DataArray(codes.astype(np.uint8), dims=("y", "x"), coords=empty_like_grid(box)).odc.assign_crs(box.crs)
+    cover = xr.DataArray(
+        codes.astype(np.uint8), dims=("y", "x"), coords=empty_like_grid(box)
+    ).odc.assign_crs(box.crs)
     cover.odc.write_cog(folder / "landcover.tif")
     days = pd.date_range("2021-12-01", "2023-01-05").values
     coarse = GeoBox.from_bbox((329000, 4289000, 332000, 4292000), "EPSG:32618", resolution=1000)
-    write_fields(folder / "weather.zarr", coarse, days, **{name: rng.gamma(1, 2, (len(days), 3, 3)).astype(np.float32) for name in WEATHER})
+    write_fields(
+        folder / "weather.zarr",
+        coarse,
+        days,
+        **{name: rng.gamma(1, 2, (len(days), 3, 3)).astype(np.float32) for name in WEATHER},
+    )

@@ -42,7 +42,10 @@ def test_pixel_and_season_finds_a_planted_cycle_in_a_year_it_has_not_seen() -> N
         phase = 2 * np.pi * date_features(day)[:, 1] / 365.25
         return 0.2 * np.sin(phase) + 0.1 * np.cos(2 * phase)
 
-    place, wanted = rng.uniform(0.3, 0.6, DAYS.size), np.datetime64("2025-01-01") + np.arange(0, 365, 9)
+    place, wanted = (
+        rng.uniform(0.3, 0.6, DAYS.size),
+        np.datetime64("2025-01-01") + np.arange(0, 365, 9),
+    )
     label = place + cycle(DAYS) + rng.normal(0, 0.01, DAYS.size)
     said = pixel_and_season(place, DAYS, label, np.full(wanted.size, 0.4), wanted)
     np.testing.assert_allclose(said, 0.4 + cycle(wanted), atol=0.01)
@@ -52,5 +55,8 @@ def test_pixel_and_season_finds_a_planted_cycle_in_a_year_it_has_not_seen() -> N
 def test_seasons_do_not_depend_on_the_order_of_the_samples() -> None:
     rng = np.random.default_rng(1)
     place, label, order = rng.random(DAYS.size), rng.random(DAYS.size), rng.permutation(DAYS.size)
-    both = [pixel_and_season(place[way], DAYS[way], label[way], place, DAYS) for way in (slice(None), order)]
+    both = [
+        pixel_and_season(place[way], DAYS[way], label[way], place, DAYS)
+        for way in (slice(None), order)
+    ]
     assert both[0] == pytest.approx(both[1], abs=1e-5)

@@ -58,7 +58,9 @@ def test_scores_agree_with_pytesmo() -> None:
 
 
 def test_error_splits_into_bias_and_the_rest() -> None:
-    total, part, rest = (score(TARGET, ESTIMATE) for score in (metrics.rmse, metrics.bias, metrics.ubrmse))
+    total, part, rest = (
+        score(TARGET, ESTIMATE) for score in (metrics.rmse, metrics.bias, metrics.ubrmse)
+    )
     assert total**2 == pytest.approx(part**2 + rest**2)
 
 
@@ -79,13 +81,17 @@ def test_anomalies_are_those_of_pytesmo() -> None:
 
     rng = np.random.default_rng(6)
     days = np.sort(rng.choice(400, 90, replace=False))
-    values = pd.Series(rng.normal(size=90), index=pd.Timestamp("2022-01-01") + pd.to_timedelta(days, "D"))
+    values = pd.Series(
+        rng.normal(size=90), index=pd.Timestamp("2022-01-01") + pd.to_timedelta(days, "D")
+    )
     ours = metrics.anomalies(values.to_numpy(), values.index.to_numpy())
     np.testing.assert_allclose(ours, calc_anomaly(values, window_size=35), atol=1e-12)
 
 
 def test_temporal_and_spatial_correlation_know_their_axis() -> None:
-    frame, pixel = (axis.ravel() for axis in np.meshgrid(np.arange(20), np.arange(30), indexing="ij"))
+    frame, pixel = (
+        axis.ravel() for axis in np.meshgrid(np.arange(20), np.arange(30), indexing="ij")
+    )
     rng = np.random.default_rng(3)
     season, place = rng.normal(size=20), rng.normal(size=30)
     target = season[frame] + place[pixel]

@@ -9,21 +9,26 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from loam.ensemble import ensemble
-from loam.errors import LoamError
+from loam.core.ensemble import ensemble
+from loam.core.errors import LoamError
+from loam.core.flags import UNUSABLE, Flag
+from loam.core.raster import open_dataset, write_zarr
+from loam.core.splits import PARTS, TESTS, pixel_parts, unit_parts
 from loam.evaluation.baselines import climatology, usable_windows
 from loam.evaluation.history import past_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
-from loam.flags import UNUSABLE, Flag
 from loam.learning.past import summarise
-from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
-from loam.raster import open_dataset, write_zarr
 
 COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth"]
 COLUMNS += ["land_cover", "slope", "season", "decile", "wet_threshold", *BASELINES, *PROBES]
-EXPERIMENTS = [f"{name}/{member}{sigma}" for name in ("sequence", "two_day") for member in (0, 1, "ensemble") for sigma in ("", "/sigma")]
+EXPERIMENTS = [
+    f"{name}/{member}{sigma}"
+    for name in ("sequence", "two_day")
+    for member in (0, 1, "ensemble")
+    for sigma in ("", "/sigma")
+]
 
 
 def collected(run: Any, **changes: Any) -> pd.DataFrame:
@@ -34,7 +39,9 @@ def collected(run: Any, **changes: Any) -> pd.DataFrame:
 
 def parts_of(run: Any) -> np.ndarray:
     splits = json.loads(run.path("splits.json").read_text())
-    return np.stack([pixel_parts(units, 16, (48, 40), 2) for units in unit_parts(splits, run.times)])
+    return np.stack(
+        [pixel_parts(units, 16, (48, 40), 2) for units in unit_parts(splits, run.times)]
+    )
 
 
 def rewrite(path: Path, change: Any) -> None:
@@ -56,7 +63,9 @@ def test_columns_labels_and_truth_are_exact(shared_run: Any, table: pd.DataFrame
     np.testing.assert_array_equal(table["track"], data["track"].values[index])
     assert ((data["flags"].values[where] & int(UNUSABLE)) == 0).all()
     assert [PARTS[part] for part in parts_of(shared_run)[where]] == table["split"].tolist()
-    day = (table["time"].to_numpy().astype("datetime64[D]") - np.datetime64("2022-01-01")).astype(int)
+    day = (table["time"].to_numpy().astype("datetime64[D]") - np.datetime64("2022-01-01")).astype(
+        int
+    )
     np.testing.assert_array_equal(table["truth"], shared_run.truth_values[day, where[1], where[2]])
 
 
@@ -66,18 +75,29 @@ def test_all_samples_are_taken_where_there_are_fewer_than_wanted(run: Any) -> No
     data = open_dataset(run.path("ssm.zarr")).load()
     usable = np.isfinite(usable_labels(data["ssm"].values, data["flags"].values))
     for part in TESTS:
-        assert (table["split"] == part).sum() == (usable & (parts_of(run) == PARTS.index(part))).sum()
+        assert (table["split"] == part).sum() == (
+            usable & (parts_of(run) == PARTS.index(part))
+        ).sum()
     assert table["truth"].isna().all()
 
 
-def test_predictions_are_those_of_the_day_and_the_ensemble_is_a_mixture(shared_run: Any, table: pd.DataFrame) -> None:
+def test_predictions_are_those_of_the_day_and_the_ensemble_is_a_mixture(
+    shared_run: Any, table: pd.DataFrame
+) -> None:
     data = open_dataset(shared_run.path("learning/two_day/1.zarr")).load()
-    index = np.searchsorted(data["time"].values.astype("datetime64[D]"), table["time"].to_numpy().astype("datetime64[D]"))
-    np.testing.assert_array_equal(table["two_day/1"], data["ssm"].values[index, table["row"], table["column"]])
+    index = np.searchsorted(
+        data["time"].values.astype("datetime64[D]"),
+        table["time"].to_numpy().astype("datetime64[D]"),
+    )
+    np.testing.assert_array_equal(
+        table["two_day/1"], data["ssm"].values[index, table["row"], table["column"]]
+    )
     mean = (table["two_day/0"] + table["two_day/1"]) / 2
     spread = ((table["two_day/0"] - table["two_day/1"]) / 2) ** 2
     np.testing.assert_allclose(table["two_day/ensemble"], mean, rtol=1e-5)
-    np.testing.assert_allclose(table["two_day/ensemble/sigma"], np.sqrt(0.15**2 + spread), rtol=1e-4)
+    np.testing.assert_allclose(
+        table["two_day/ensemble/sigma"], np.sqrt(0.15**2 + spread), rtol=1e-4
+    )
 
 
 def test_ensemble_variance_is_that_of_draws_from_its_members() -> None:
@@ -95,12 +115,25 @@ def test_changing_test_labels_changes_no_baseline_fit(run: Any, table: pd.DataFr
 
     def spoil(data: xr.Dataset) -> None:
         tested = np.isin(parts, [PARTS.index(part) for part in TESTS])
-        data["ssm"] = data["ssm"].where(~tested | data["ssm"].isnull(), 1 - data["ssm"]).assign_attrs(data["ssm"].attrs)
+        data["ssm"] = (
+            data["ssm"]
+            .where(~tested | data["ssm"].isnull(), 1 - data["ssm"])
+            .assign_attrs(data["ssm"].attrs)
+        )
 
     rewrite(run.path("ssm.zarr"), spoil)
     after = collected(run)
     assert not np.array_equal(table["label"], after["label"])
-    for name in ("time", "row", "column", "wet_threshold", "climatology", "antecedent", "boosting", *PROBES):
+    for name in (
+        "time",
+        "row",
+        "column",
+        "wet_threshold",
+        "climatology",
+        "antecedent",
+        "boosting",
+        *PROBES,
+    ):
         np.testing.assert_array_equal(table[name], after[name])
 
 
@@ -118,7 +151,10 @@ def test_changing_training_labels_does_change_the_baselines(run: Any, table: pd.
 def frames_of(days: list[str], values: list[float]) -> list[Frame]:
     part = np.zeros((1, 1), dtype=np.int8)
     grids = [np.full((1, 1), value, dtype=np.float32) for value in values]
-    return [Frame(np.datetime64(day, "s"), "4", grid, grid, part) for day, grid in zip(days, grids, strict=True)]
+    return [
+        Frame(np.datetime64(day, "s"), "4", grid, grid, part)
+        for day, grid in zip(days, grids, strict=True)
+    ]
 
 
 def test_persistence_never_sees_the_same_day_or_the_future() -> None:
@@ -132,15 +168,26 @@ def test_past_labels_are_those_of_the_days_before_weighted_by_their_certainty() 
     days = ["2022-01-01T05", "2022-01-05T05", "2022-01-05T17", "2022-01-09T05", "2022-01-20T05"]
     walk = with_history(frames_of(days, [0.1, 0.2, 0.3, np.nan, 0.5]), 8)
     none, one = (np.zeros(1, dtype=int), np.zeros(1, dtype=int))
-    seen = [[float(values[0]) for values in history.at(frame.day, none, one).values()] for frame, history in walk]
+    seen = [
+        [float(values[0]) for values in history.at(frame.day, none, one).values()]
+        for frame, history in walk
+    ]
     # The uncertainty of these frames is their label: 1 / u² weighs the dry more.
     weights = 1 / np.array([0.1, 0.2, 0.3]) ** 2
     mean = np.average([0.1, 0.2, 0.3], weights=weights)
-    expected = [[np.nan, 8, np.nan, 0], [0.1, 4, 0.1, 1], [0.1, 4, 0.1, 1], [0.3, 4, mean, 3], [np.nan, 8, np.nan, 0]]
+    expected = [
+        [np.nan, 8, np.nan, 0],
+        [0.1, 4, 0.1, 1],
+        [0.1, 4, 0.1, 1],
+        [0.3, 4, mean, 3],
+        [np.nan, 8, np.nan, 0],
+    ]
     np.testing.assert_allclose(seen, expected, rtol=1e-5)
 
 
-def test_persistence_of_the_table_is_the_last_usable_earlier_label(shared_run: Any, table: pd.DataFrame) -> None:
+def test_persistence_of_the_table_is_the_last_usable_earlier_label(
+    shared_run: Any, table: pd.DataFrame
+) -> None:
     data = open_dataset(shared_run.path("ssm.zarr")).load()
     label = usable_labels(data["ssm"].values, data["flags"].values)
     day = shared_run.times.astype("datetime64[D]")
@@ -150,7 +197,9 @@ def test_persistence_of_the_table_is_the_last_usable_earlier_label(shared_run: A
         assert sample.persistence == (seen[-1] if seen.size else sample.climatology)
 
 
-def test_climatology_is_the_mean_of_the_training_labels(shared_run: Any, table: pd.DataFrame) -> None:
+def test_climatology_is_the_mean_of_the_training_labels(
+    shared_run: Any, table: pd.DataFrame
+) -> None:
     data = open_dataset(shared_run.path("ssm.zarr")).load()
     label = usable_labels(data["ssm"].values, data["flags"].values)
     label[parts_of(shared_run) != PARTS.index("train")] = np.nan
@@ -177,7 +226,9 @@ def test_draws_are_fair_and_repeatable() -> None:
 
 
 def test_dates_without_weather_are_not_drawn(run: Any) -> None:
-    labels = open_labels(open_dataset(run.path("ssm.zarr")), json.loads(run.path("splits.json").read_text()))
+    labels = open_labels(
+        open_dataset(run.path("ssm.zarr")), json.loads(run.path("splits.json").read_text())
+    )
     allowed = run.times > np.datetime64("2022-10-15")
     table = draw_samples(labels, allowed, {"time": 50, "random": 50}, 0)
     assert set(table["split"]) == {"time"}
@@ -185,7 +236,12 @@ def test_dates_without_weather_are_not_drawn(run: Any) -> None:
 
 
 def test_an_empty_split_is_no_fault_but_no_sample_at_all_is(run: Any) -> None:
-    rewrite(run.path("ssm.zarr"), lambda data: data["flags"].values.__ior__(np.where(run.times[:, None, None] > run.times[30], 1, 0)))
+    rewrite(
+        run.path("ssm.zarr"),
+        lambda data: data["flags"].values.__ior__(
+            np.where(run.times[:, None, None] > run.times[30], 1, 0)
+        ),
+    )
     assert set(collected(run)["split"]) == {"random", "space"}
     rewrite(run.path("ssm.zarr"), lambda data: data["flags"].values.__ior__(int(Flag.FROZEN)))
     with pytest.raises(LoamError, match=r"ssm\.zarr: no test part .* usable label"):
@@ -205,12 +261,22 @@ def test_blocks_cover_every_date_once_whatever_the_chunks(monkeypatch: pytest.Mo
     data = xr.DataArray(np.zeros((10, 4, 5)), dims=("time", "y", "x")).chunk({"time": (4, 4, 2)})
     assert [(one.start, one.stop) for one in blocks(data)] == [(0, 4), (4, 8), (8, 10)]
     monkeypatch.setattr("loam.evaluation.labels.BLOCK_VALUES", 60)
-    assert [(one.start, one.stop) for one in blocks(data)] == [(0, 3), (3, 4), (4, 7), (7, 8), (8, 10)]
+    assert [(one.start, one.stop) for one in blocks(data)] == [
+        (0, 3),
+        (3, 4),
+        (4, 7),
+        (7, 8),
+        (8, 10),
+    ]
 
 
-def test_strata_and_threshold_are_those_of_place_and_training(shared_run: Any, table: pd.DataFrame) -> None:
+def test_strata_and_threshold_are_those_of_place_and_training(
+    shared_run: Any, table: pd.DataFrame
+) -> None:
     assert (table["land_cover"] == np.where(table["column"] < 20, "class 30", "class 40")).all()
-    slope = open_dataset(shared_run.path("static.zarr"))["static"].values[1, table["row"], table["column"]]
+    slope = open_dataset(shared_run.path("static.zarr"))["static"].values[
+        1, table["row"], table["column"]
+    ]
     assert set(table["slope"]) == {"0–2°", "2–5°"}  # noqa: RUF001
     assert ((slope >= 2) == (table["slope"] == "2–5°")).all()  # noqa: RUF001
     months = table["time"].dt.month
@@ -242,6 +308,10 @@ def test_past_labels_of_baselines_are_those_that_models_are_shown() -> None:
     values[:, :, 0, 0] = np.nan
     ages, whole = np.arange(70, 0, -10).astype(np.float32), np.zeros(3, dtype=int)
     shown = np.empty((4, 3, 4), dtype=np.float32)
-    summarise(values, ages, np.ones((7, 1, 1), dtype=bool), whole, np.zeros(4, dtype=int), 90.0, shown)
+    summarise(
+        values, ages, np.ones((7, 1, 1), dtype=bool), whole, np.zeros(4, dtype=int), 90.0, shown
+    )
     flat = values.reshape(7, 2, 12)
-    np.testing.assert_allclose(past_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4)
+    np.testing.assert_allclose(
+        past_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4
+    )

@@ -9,12 +9,12 @@ import xarray as xr
 from helpers import days
 from odc.geo.geobox import GeoBox
 
-from loam.config import Experiment, Network, Train
-from loam.features import WEATHER
-from loam.flags import Flag
+from loam.config.learning import Experiment, Network, Train
+from loam.core.features import WEATHER
+from loam.core.flags import Flag
+from loam.core.raster import write_zarr
 from loam.learning.labels import Labels, open_labels
 from loam.learning.training import train
-from loam.raster import write_zarr
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(
@@ -40,11 +40,20 @@ def make_site(folder: Path) -> Path:
     flags = np.zeros(ssm.shape, np.int32)
     flags[:, :4] = int(Flag.WATER)
     write_zarr(
-        georeferenced({name: (values[:, None, None], "1") for name, values in weather.items()}, coarse, times), folder / "weather.zarr"
+        georeferenced(
+            {name: (values[:, None, None], "1") for name, values in weather.items()}, coarse, times
+        ),
+        folder / "weather.zarr",
     )
-    labels = {"ssm": (ssm, "1"), "ssm_uncertainty": (np.full_like(ssm, 0.1), "1"), "flags": (flags, "1")}
+    labels = {
+        "ssm": (ssm, "1"),
+        "ssm_uncertainty": (np.full_like(ssm, 0.1), "1"),
+        "flags": (flags, "1"),
+    }
     write_zarr(georeferenced(labels, box, times + np.timedelta64(22, "h")), folder / "ssm.zarr")
-    static = georeferenced({"static": (np.stack([slope, slope * 0]), "1")}, box, ["slope", "flat"]).rename(time="channel")
+    static = georeferenced(
+        {"static": (np.stack([slope, slope * 0]), "1")}, box, ["slope", "flat"]
+    ).rename(time="channel")
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
     patches = [
         {"date": time, "row": row, "column": column, "pass": 1, "weight": 1.0, "split": "train" if day < 150 else "validate"}
@@ -54,7 +63,11 @@ def make_site(folder: Path) -> Path:
     pd.DataFrame(patches).to_parquet(folder / "patches.parquet")
     texts = [str(time)[:19] for time in times + np.timedelta64(22, "h")]
     dates = {"train": texts[:150], "validate": texts[150:], "calibrate": [], "test": [], "gap": []}
-    splits = {"dates": dates, "blocks": {"px": 16, "shape": [2, 2], "test": [], "rim_px": 0}, "random": []}
+    splits = {
+        "dates": dates,
+        "blocks": {"px": 16, "shape": [2, 2], "test": [], "rim_px": 0},
+        "random": [],
+    }
     (folder / "splits.json").write_text(json.dumps(splits))
     return folder
 
@@ -63,15 +76,27 @@ def georeferenced(layers: dict, box: GeoBox, times) -> xr.Dataset:
     from helpers import odc_coords
 
     coords = odc_coords(box) | {"time": times}
-    data = {name: (("time", "y", "x"), values, {"units": units, "long_name": name}) for name, (values, units) in layers.items()}
+    data = {
+        name: (("time", "y", "x"), values, {"units": units, "long_name": name})
+        for name, (values, units) in layers.items()
+    }
     return xr.Dataset(data, coords=coords).odc.assign_crs(box.crs)
 
 
 def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
-    return open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts)
+    return open_labels(
+        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts
+    )
 
 
-def learn(folder, out, cfg: Train = TRAIN, member: int = 0, model: Network = MODEL, experiment: Experiment = EXPERIMENT) -> pd.DataFrame:
+def learn(
+    folder,
+    out,
+    cfg: Train = TRAIN,
+    member: int = 0,
+    model: Network = MODEL,
+    experiment: Experiment = EXPERIMENT,
+) -> pd.DataFrame:
     train(
         folder / "ssm.zarr", folder / "patches.parquet", folder / "splits.json", folder / "static.zarr", folder / "weather.zarr", None,
         out / f"{member}.ckpt", out / f"{member}.csv", cfg, model, experiment, SIZE, 30, member, 2,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from loam.features import WEATHER
+from loam.core.features import WEATHER
 from loam.learning.convlstm import ConvLSTM
 from loam.learning.dataset import compressed
 from loam.learning.prediction import tiles
@@ -18,25 +18,43 @@ STATISTICS = {
 def model(request: pytest.FixtureRequest) -> ConvLSTM:
     """Static maps convolved with the rest on every step, or once for all."""
     torch.manual_seed(0)
-    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=1, statistics=STATISTICS).eval()
+    model = ConvLSTM(
+        dynamic_channels=5,
+        static_channels=3,
+        hidden_channels=[6],
+        kernel_size=3,
+        stride=1,
+        statistics=STATISTICS,
+    ).eval()
     model.cells[0].hoists = request.param
     return model
 
 
 def inputs(steps: int = 4, size: int = 12, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    return torch.rand(batch, steps, len(WEATHER), size, size, generator=generator), torch.rand(batch, 3, size, size, generator=generator)
+    return torch.rand(batch, steps, len(WEATHER), size, size, generator=generator), torch.rand(
+        batch, 3, size, size, generator=generator
+    )
 
 
-def plain(model: ConvLSTM, dynamic: torch.Tensor, static: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def plain(
+    model: ConvLSTM, dynamic: torch.Tensor, static: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The textbook recurrence: all channels joined on every step, one convolution of input and state, zero start."""
     cell_of = model.cells[0]
-    joined = torch.cat([cell_of.of_input.weight, cell_of.of_static.weight, cell_of.of_state.weight], dim=1)
+    joined = torch.cat(
+        [cell_of.of_input.weight, cell_of.of_static.weight, cell_of.of_state.weight], dim=1
+    )
     dynamic = (compressed(dynamic) - model.dynamic_mean) / model.dynamic_deviation
     static = (static - model.static_mean) / model.static_deviation
     hidden = cell = torch.zeros(len(static), 6, *static.shape[-2:])
     for step in range(dynamic.shape[1]):
-        gates = torch.nn.functional.conv2d(torch.cat([dynamic[:, step], static, hidden], 1), joined, cell_of.of_input.bias, padding=1)
+        gates = torch.nn.functional.conv2d(
+            torch.cat([dynamic[:, step], static, hidden], 1),
+            joined,
+            cell_of.of_input.bias,
+            padding=1,
+        )
         i, f, o, g = gates.chunk(4, 1)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         hidden = torch.sigmoid(o) * torch.tanh(cell)
@@ -53,7 +71,12 @@ def test_it_is_the_textbook_convlstm(model: ConvLSTM) -> None:
 def test_gradients_are_those_of_the_textbook(model: ConvLSTM) -> None:
     dynamic, static = inputs()
     cell = model.cells[0]
-    parameters = [cell.of_state.weight, cell.of_static.weight, cell.of_input.weight, cell.of_input.bias]
+    parameters = [
+        cell.of_state.weight,
+        cell.of_static.weight,
+        cell.of_input.weight,
+        cell.of_input.bias,
+    ]
     ours = torch.autograd.grad(model(dynamic, static)[0].sum(), parameters)
     theirs = torch.autograd.grad(plain(model, dynamic, static)[0].sum(), parameters)
     for got, expected in zip(ours, theirs, strict=True):
@@ -80,7 +103,14 @@ def test_nothing_beyond_the_receptive_radius_matters(model: ConvLSTM) -> None:
 
 
 def test_two_layers_run_and_see_farther() -> None:
-    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[4, 6], kernel_size=3, stride=1, statistics=STATISTICS)
+    model = ConvLSTM(
+        dynamic_channels=5,
+        static_channels=3,
+        hidden_channels=[4, 6],
+        kernel_size=3,
+        stride=1,
+        statistics=STATISTICS,
+    )
     mean, log_variance = model(*inputs())
     assert mean.shape == log_variance.shape == (2, 12, 12)
     assert ((mean > 0) & (mean < 1)).all()
@@ -90,7 +120,14 @@ def test_two_layers_run_and_see_farther() -> None:
 @pytest.mark.parametrize("size", [31, 32])
 def test_a_stride_keeps_the_size_and_its_radius(size: int) -> None:
     torch.manual_seed(0)
-    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=4, statistics=STATISTICS).eval()
+    model = ConvLSTM(
+        dynamic_channels=5,
+        static_channels=3,
+        hidden_channels=[6],
+        kernel_size=3,
+        stride=4,
+        statistics=STATISTICS,
+    ).eval()
     dynamic, static = inputs(steps=1, size=size)
     dynamic = dynamic[..., ::4, ::4].contiguous()
     before = model(dynamic, static)[0]
@@ -105,11 +142,21 @@ def test_a_stride_keeps_the_size_and_its_radius(size: int) -> None:
 
 def test_fine_static_maps_reach_their_own_pixel_at_any_stride() -> None:
     torch.manual_seed(0)
-    model = ConvLSTM(dynamic_channels=5, static_channels=3, hidden_channels=[6], kernel_size=3, stride=4, statistics=STATISTICS).eval()
+    model = ConvLSTM(
+        dynamic_channels=5,
+        static_channels=3,
+        hidden_channels=[6],
+        kernel_size=3,
+        stride=4,
+        statistics=STATISTICS,
+    ).eval()
     dynamic, static = inputs(size=16)
     dynamic = dynamic[..., ::4, ::4]
     changed = static.clone()
-    changed[:, 0, 5, 6], changed[:, 0, 5, 7] = static[:, 0, 5, 7], static[:, 0, 5, 6]  # two pixels of one cell swapped
+    changed[:, 0, 5, 6], changed[:, 0, 5, 7] = (
+        static[:, 0, 5, 7],
+        static[:, 0, 5, 6],
+    )  # two pixels of one cell swapped
     moved = (model(dynamic, changed)[0] != model(dynamic, static)[0])[0]
     assert moved[5, 6]
     assert moved[5, 7]

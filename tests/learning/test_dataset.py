@@ -11,14 +11,14 @@ import xarray as xr
 from helpers import days, odc_coords
 from odc.geo.geobox import GeoBox
 
-from loam.errors import LoamError
-from loam.features import WEATHER, open_covariates
-from loam.flags import Flag, usable_labels
+from loam.core.antecedent_labels import PAST, summarise
+from loam.core.errors import LoamError
+from loam.core.features import WEATHER, open_covariates
+from loam.core.flags import Flag, usable_labels
+from loam.core.raster import open_dataset, write_zarr
+from loam.core.splits import PARTS, pixel_parts, unit_parts
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.labels import open_labels
-from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.past import PAST, summarise
-from loam.raster import open_dataset, write_zarr
 
 SHAPE, BLOCK, SIZE = (32, 48), 16, 8
 TIMES = days("2022-01-01T05:00", 24, 6)
@@ -26,7 +26,10 @@ DAY = np.timedelta64(1, "D")
 
 
 def fields(layers: dict[str, np.ndarray], box: GeoBox, times: np.ndarray) -> xr.Dataset:
-    data = {name: (("time", "y", "x"), values, {"units": "1", "long_name": name}) for name, values in layers.items()}
+    data = {
+        name: (("time", "y", "x"), values, {"units": "1", "long_name": name})
+        for name, values in layers.items()
+    }
     return xr.Dataset(data, coords=odc_coords(box) | {"time": times}).odc.assign_crs(box.crs)
 
 
@@ -34,20 +37,43 @@ def fields(layers: dict[str, np.ndarray], box: GeoBox, times: np.ndarray) -> xr.
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 acquisitions of 2 x 3 blocks: two thirds train, one block tests, some units are held out."""
     folder, rng = tmp_path_factory.mktemp("site"), np.random.default_rng(0)
-    box = GeoBox.from_bbox((330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]), "EPSG:32618", resolution=20)
+    box = GeoBox.from_bbox(
+        (330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]),
+        "EPSG:32618",
+        resolution=20,
+    )
     shape = (len(TIMES), *SHAPE)
     flags = np.where(rng.random(shape) < 0.2, int(Flag.FROZEN), 0).astype(np.int32)
-    labels = {"ssm": rng.random(shape).astype(np.float32), "ssm_uncertainty": rng.uniform(0.02, 0.2, shape).astype(np.float32)}
-    write_zarr(fields(labels | {"flags": flags}, box, TIMES), folder / "ssm.zarr", {"time": 5, "y": 10, "x": 20})
+    labels = {
+        "ssm": rng.random(shape).astype(np.float32),
+        "ssm_uncertainty": rng.uniform(0.02, 0.2, shape).astype(np.float32),
+    }
+    write_zarr(
+        fields(labels | {"flags": flags}, box, TIMES),
+        folder / "ssm.zarr",
+        {"time": 5, "y": 10, "x": 20},
+    )
     coarse, daily = box.zoom_out(16), days("2021-12-01", 220)
     weather = {name: rng.random((220, *coarse.shape)).astype(np.float32) for name in WEATHER}
     write_zarr(fields(weather, coarse, daily), folder / "weather.zarr")
-    static = fields({"static": rng.random((3, *SHAPE)).astype(np.float32)}, box, np.array(["a", "b", "c"])).rename(time="channel")
+    static = fields(
+        {"static": rng.random((3, *SHAPE)).astype(np.float32)}, box, np.array(["a", "b", "c"])
+    ).rename(time="channel")
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
     texts = [str(time)[:19] for time in TIMES]
-    dates = {"train": texts[:16], "validate": texts[16:19], "calibrate": texts[19:20], "test": texts[21:], "gap": texts[20:21]}
+    dates = {
+        "train": texts[:16],
+        "validate": texts[16:19],
+        "calibrate": texts[19:20],
+        "test": texts[21:],
+        "gap": texts[20:21],
+    }
     random = [[texts[3], 0, 1], [texts[5], 1, 0], [texts[6], 1, 0], [texts[9], 0, 1]]
-    splits = {"dates": dates, "blocks": {"px": BLOCK, "shape": [2, 3], "test": [[0, 2]], "rim_px": 3}, "random": random}
+    splits = {
+        "dates": dates,
+        "blocks": {"px": BLOCK, "shape": [2, 3], "test": [[0, 2]], "rim_px": 3},
+        "random": random,
+    }
     (folder / "splits.json").write_text(json.dumps(splits))
     return folder
 
@@ -63,13 +89,30 @@ def index_of(split: str, site: Path) -> pd.DataFrame:
 
 
 def dataset(site: Path, folder: Path, split: str = "train", past_days: int = 40) -> PatchDataset:
-    labels = open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, ("train", "validate"))
+    labels = open_labels(
+        site / "ssm.zarr",
+        json.loads((site / "splits.json").read_text()),
+        folder,
+        ("train", "validate"),
+    )
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
-    return PatchDataset(index_of(split, site), labels, covariates, size=SIZE, days=4, form="sequence", stride=4, past_days=past_days)
+    return PatchDataset(
+        index_of(split, site),
+        labels,
+        covariates,
+        size=SIZE,
+        days=4,
+        form="sequence",
+        stride=4,
+        past_days=past_days,
+    )
 
 
 def contents(data: PatchDataset) -> list[dict[str, bytes]]:
-    return [{name: value.numpy().tobytes() for name, value in data[item].items()} for item in range(len(data))]
+    return [
+        {name: value.numpy().tobytes() for name, value in data[item].items()}
+        for item in range(len(data))
+    ]
 
 
 def rewritten(site: Path, folder: Path, where: np.ndarray) -> Path:
@@ -86,30 +129,45 @@ def rewritten(site: Path, folder: Path, where: np.ndarray) -> Path:
     return folder / "changed"
 
 
-def test_the_file_holds_every_usable_label_whatever_the_chunks(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_holds_every_usable_label_whatever_the_chunks(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from loam.learning import labels as module
 
     monkeypatch.setattr(module, "BLOCK_VALUES", 500)
-    labels = open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path)
+    labels = open_labels(
+        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path
+    )
     data = open_dataset(site / "ssm.zarr").load()
     for layer, name in enumerate(("ssm", "ssm_uncertainty")):
-        np.testing.assert_array_equal(labels.values[:, layer], usable_labels(data[name].values, data["flags"].values))
-    few = open_labels(site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path, ("validate",))
+        np.testing.assert_array_equal(
+            labels.values[:, layer], usable_labels(data[name].values, data["flags"].values)
+        )
+    few = open_labels(
+        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path, ("validate",)
+    )
     np.testing.assert_array_equal(few.times, TIMES[16:19])
-    np.testing.assert_array_equal(few.values[:, 0], usable_labels(data["ssm"].values, data["flags"].values)[16:19])
+    np.testing.assert_array_equal(
+        few.values[:, 0], usable_labels(data["ssm"].values, data["flags"].values)[16:19]
+    )
 
 
 def test_a_sample_has_its_labels_weight_and_names(site: Path, tmp_path: Path) -> None:
     data = dataset(site, tmp_path)
     assert data.static_names == ("a", "b", "c", *PAST)
     patch, sample = index_of("train", site).iloc[37], data[37]
-    assert sample["weight"].shape == () and float(sample["weight"]) == pytest.approx(patch["weight"])
+    assert sample["weight"].shape == () and float(sample["weight"]) == pytest.approx(
+        patch["weight"]
+    )
     assert {name: tuple(value.shape) for name, value in sample.items()} == {
         "dynamic": (4, 5, 2, 2), "static": (7, 8, 8), "ssm": (8, 8), "uncertainty": (8, 8), "weight": (),
     }  # fmt: skip
     here = open_dataset(site / "ssm.zarr").sel(time=patch["date"]).load()
     window = (slice(patch["row"], patch["row"] + 8), slice(patch["column"], patch["column"] + 8))
-    np.testing.assert_array_equal(sample["uncertainty"], usable_labels(here["ssm_uncertainty"].values, here["flags"].values)[window])
+    np.testing.assert_array_equal(
+        sample["uncertainty"],
+        usable_labels(here["ssm_uncertainty"].values, here["flags"].values)[window],
+    )
 
 
 def test_workers_get_the_file_not_its_content(site: Path, tmp_path: Path) -> None:
@@ -124,28 +182,58 @@ def test_workers_get_the_file_not_its_content(site: Path, tmp_path: Path) -> Non
 def test_past_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Path) -> None:
     data = dataset(site, tmp_path)
     labels = open_dataset(site / "ssm.zarr").load()
-    usable = [usable_labels(labels[name].values, labels["flags"].values) for name in ("ssm", "ssm_uncertainty")]
+    usable = [
+        usable_labels(labels[name].values, labels["flags"].values)
+        for name in ("ssm", "ssm_uncertainty")
+    ]
     splits = json.loads((site / "splits.json").read_text())
     parts = np.stack([pixel_parts(each, BLOCK, SHAPE, 3) for each in unit_parts(splits, TIMES)])
     for item in (0, 50, 90, len(data) - 1):
         patch, static = index_of("train", site).iloc[item], data[item]["static"].numpy()[3:]
         for row, column in ((0, 0), (3, 5), (7, 7)):
-            y, x, last, age, values, errors = patch["row"] + row, patch["column"] + column, np.nan, 40.0, [], []
+            y, x, last, age, values, errors = (
+                patch["row"] + row,
+                patch["column"] + column,
+                np.nan,
+                40.0,
+                [],
+                [],
+            )
             for t, time in enumerate(TIMES):
-                gone = (patch["date"].to_datetime64().astype("datetime64[D]") - time.astype("datetime64[D]")) / DAY
-                if 0 < gone <= 40 and parts[t, y, x] == PARTS.index("train") and np.isfinite(usable[0][t, y, x]):
+                gone = (
+                    patch["date"].to_datetime64().astype("datetime64[D]")
+                    - time.astype("datetime64[D]")
+                ) / DAY
+                if (
+                    0 < gone <= 40
+                    and parts[t, y, x] == PARTS.index("train")
+                    and np.isfinite(usable[0][t, y, x])
+                ):
                     last, age = usable[0][t, y, x], gone
                     values.append(usable[0][t, y, x])
                     errors.append(usable[1][t, y, x])
             mean = np.average(values, weights=1 / np.square(errors)) if values else np.nan
-            np.testing.assert_allclose(static[:, row, column], [last, age, mean, len(values)], rtol=1e-5)
+            np.testing.assert_allclose(
+                static[:, row, column], [last, age, mean, len(values)], rtol=1e-5
+            )
 
 
 def test_without_labels_the_age_is_the_longest_and_the_count_none() -> None:
     block = np.zeros(1, dtype=np.int64)
     for labels in (np.full((2, 2, 1, 1), np.nan), np.ones((2, 2, 1, 1)), np.ones((0, 2, 1, 1))):
-        out, ages = np.zeros((4, 1, 1), dtype=np.float32), np.array([9, 3], dtype=np.float32)[: len(labels)]
-        summarise(labels.astype(np.float32), ages, np.zeros((len(labels), 1, 1), dtype=bool), block, block, 40.0, out)
+        out, ages = (
+            np.zeros((4, 1, 1), dtype=np.float32),
+            np.array([9, 3], dtype=np.float32)[: len(labels)],
+        )
+        summarise(
+            labels.astype(np.float32),
+            ages,
+            np.zeros((len(labels), 1, 1), dtype=bool),
+            block,
+            block,
+            40.0,
+            out,
+        )
         np.testing.assert_array_equal(out.ravel(), [np.nan, 40, np.nan, 0])
 
 
@@ -164,7 +252,9 @@ def test_validation_sees_no_test_label_either(site: Path, tmp_path: Path) -> Non
     before = contents(dataset(site, tmp_path, "validate"))
     splits = json.loads((site / "splits.json").read_text())
     parts = np.stack([pixel_parts(each, BLOCK, SHAPE, 0) for each in unit_parts(splits, TIMES)])
-    changed = rewritten(site, tmp_path, ~np.isin(parts, [PARTS.index("train"), PARTS.index("validate")]))
+    changed = rewritten(
+        site, tmp_path, ~np.isin(parts, [PARTS.index("train"), PARTS.index("validate")])
+    )
     assert contents(dataset(changed, tmp_path, "validate")) == before
 
 
@@ -173,8 +263,14 @@ def test_no_label_of_the_day_or_after_is_an_input(site: Path, tmp_path: Path) ->
     where = np.zeros((len(TIMES), *SHAPE), dtype=bool)
     where[place:] = True
     chosen = np.flatnonzero(index_of("train", site)["date"] <= TIMES[place])
-    before = [sample for item, sample in enumerate(contents(dataset(site, tmp_path))) if item in chosen]
-    after = [sample for item, sample in enumerate(contents(dataset(rewritten(site, tmp_path, where), tmp_path))) if item in chosen]
+    before = [
+        sample for item, sample in enumerate(contents(dataset(site, tmp_path))) if item in chosen
+    ]
+    after = [
+        sample
+        for item, sample in enumerate(contents(dataset(rewritten(site, tmp_path, where), tmp_path)))
+        if item in chosen
+    ]
     for name in ("static", "dynamic"):
         assert [sample[name] for sample in before] == [sample[name] for sample in after]
 

@@ -11,7 +11,9 @@ def test_the_gaussian_is_that_of_scipy() -> None:
     from scipy import stats
 
     got = gaussian(torch.tensor([0.2, 0.7]), torch.tensor([-3.0, 0.5]), torch.tensor([0.5, 0.6]))
-    expected = -stats.norm.logpdf([0.5, 0.6], [0.2, 0.7], np.exp([-1.5, 0.25])) - 0.5 * np.log(2 * np.pi)
+    expected = -stats.norm.logpdf([0.5, 0.6], [0.2, 0.7], np.exp([-1.5, 0.25])) - 0.5 * np.log(
+        2 * np.pi
+    )
     np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
@@ -20,14 +22,21 @@ def test_the_tempered_loss_moves_the_mean_as_hard_whatever_the_variance() -> Non
     pulls = []
     for beta, log_variance in ((1.0, -5.0), (1.0, 0.0), (0.0, -5.0)):
         mean = torch.tensor([[0.3]], requires_grad=True)
-        gaussian(mean, torch.full((1, 1), log_variance), torch.tensor([[0.5]]), beta).sum().backward()
+        gaussian(
+            mean, torch.full((1, 1), log_variance), torch.tensor([[0.5]]), beta
+        ).sum().backward()
         pulls.append(float(mean.grad))
     assert pulls == pytest.approx([-0.2, -0.2, -0.2 * np.exp(5)], rel=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "pull"), [("mse", 2 * 0.4), ("huber", HUBER_DELTA)])
-def test_with_a_point_loss_the_variance_learns_and_moves_nothing_else(kind: str, pull: float) -> None:
-    mean, log_variance = torch.tensor([0.9], requires_grad=True), torch.tensor([-1.0], requires_grad=True)
+def test_with_a_point_loss_the_variance_learns_and_moves_nothing_else(
+    kind: str, pull: float
+) -> None:
+    mean, log_variance = (
+        torch.tensor([0.9], requires_grad=True),
+        torch.tensor([-1.0], requires_grad=True),
+    )
     minimised, ranking = pixel_losses(kind, mean, log_variance, torch.tensor([0.5]))
     minimised.sum().backward()
     assert float(mean.grad) == pytest.approx(pull, rel=1e-5)

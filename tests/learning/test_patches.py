@@ -8,12 +8,19 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config import Patches, Splits
-from loam.errors import LoamError
-from loam.flags import Flag
-from loam.learning.patches import COLUMNS, build_index, check_disjoint, natural_wet_share, window_share, with_weights
+from loam.config.samples import Patches, Splits
+from loam.core.errors import LoamError
+from loam.core.flags import Flag
+from loam.core.splits import PARTS, pixel_parts, unit_parts
+from loam.learning.patches import (
+    COLUMNS,
+    build_index,
+    check_disjoint,
+    natural_wet_share,
+    window_share,
+    with_weights,
+)
 from loam.learning.splits import build_splits
-from loam.parts import PARTS, pixel_parts, unit_parts
 
 SHAPE = (48, 64)
 SPLITS = Splits(
@@ -31,7 +38,11 @@ def labels() -> xr.Dataset:
     """Smooth moisture, wet on every fifth date, a quarter of the pixels flagged water."""
     times = days("2022-01-01", 60, 6)
     rng = np.random.default_rng(0)
-    ssm = np.clip(0.4 + 0.45 * (np.arange(60) % 5 == 0)[:, None, None] + 0.1 * rng.normal(size=(60, *SHAPE)), 0, 1).astype(np.float32)
+    ssm = np.clip(
+        0.4 + 0.45 * (np.arange(60) % 5 == 0)[:, None, None] + 0.1 * rng.normal(size=(60, *SHAPE)),
+        0,
+        1,
+    ).astype(np.float32)
     flags = np.zeros(ssm.shape, np.int32)
     flags[:, :24, :32] = int(Flag.WATER)
     dims = ("time", "y", "x")
@@ -66,8 +77,17 @@ def test_pass_two_is_wet_and_only_trains(index: pd.DataFrame, labels: xr.Dataset
     assert len(second) > 50
     assert set(second["split"]) == {"train"}
     for patch in second.sample(100, random_state=0).itertuples():
-        ssm = labels["ssm"].sel(time=patch.date).values[patch.row : patch.row + 8, patch.column : patch.column + 8]
-        usable = labels["flags"].sel(time=patch.date).values[patch.row : patch.row + 8, patch.column : patch.column + 8] == 0
+        ssm = (
+            labels["ssm"]
+            .sel(time=patch.date)
+            .values[patch.row : patch.row + 8, patch.column : patch.column + 8]
+        )
+        usable = (
+            labels["flags"]
+            .sel(time=patch.date)
+            .values[patch.row : patch.row + 8, patch.column : patch.column + 8]
+            == 0
+        )
         assert (ssm[usable] > 0.7).mean() >= PATCHES.min_high_share
 
 
@@ -83,7 +103,9 @@ def test_weights_restore_the_share_of_wet_patches(index: pd.DataFrame) -> None:
     wet = train["date"].isin(set(pd.DatetimeIndex(train[train["pass"] == 2]["date"])))
     natural = wet[train["pass"] == 1].mean()
     assert wet.mean() > natural + 0.1
-    assert train.loc[wet, "weight"].sum() / train["weight"].sum() == pytest.approx(natural, abs=1e-9)
+    assert train.loc[wet, "weight"].sum() / train["weight"].sum() == pytest.approx(
+        natural, abs=1e-9
+    )
     assert train["weight"].mean() == pytest.approx(1, abs=1e-9)
     assert (index[index["split"] != "train"]["weight"] == 1).all()
 
@@ -94,9 +116,13 @@ def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
 
     times, rng = days("2022-01-01", 60, 6), np.random.default_rng(4)
     fields = np.stack([gaussian_filter(rng.normal(size=SHAPE), 4) for _ in times])
-    ssm = np.clip(0.5 + 0.2 * fields / fields.std() + 0.1 * rng.normal(size=(60, 1, 1)), 0, 1).astype(np.float32)
+    ssm = np.clip(
+        0.5 + 0.2 * fields / fields.std() + 0.1 * rng.normal(size=(60, 1, 1)), 0, 1
+    ).astype(np.float32)
     dims = ("time", "y", "x")
-    labels = xr.Dataset({"ssm": (dims, ssm), "flags": (dims, np.zeros(ssm.shape, np.int32))}, coords={"time": times})
+    labels = xr.Dataset(
+        {"ssm": (dims, ssm), "flags": (dims, np.zeros(ssm.shape, np.int32))}, coords={"time": times}
+    )
     cfg = PATCHES.model_copy(update={"max_patches": 500, "max_wet_patches": 200})
     units = unit_parts(splits, times)
     trains = np.stack([pixel_parts(each, 16, SHAPE, 0) == PARTS.index("train") for each in units])
@@ -105,17 +131,31 @@ def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
     for weighted in (True, False):
         sums = []
         for seed in range(4 if weighted else 1):
-            index = build_index(labels, splits, cfg.model_copy(update={"seed": seed, "prior_correction": float(weighted)}))
+            index = build_index(
+                labels,
+                splits,
+                cfg.model_copy(update={"seed": seed, "prior_correction": float(weighted)}),
+            )
             train = index[index["split"] == "train"]
             assert train.groupby("pass").size().tolist() == [500, 200]
             at = np.searchsorted(times, train["date"].to_numpy())
-            patches = [ssm[t, r : r + 8, c : c + 8] for t, r, c in zip(at, train["row"], train["column"], strict=True)]
-            sums.append(sum(w * np.histogram(p, 10, (0, 1))[0] for w, p in zip(train["weight"], patches, strict=True)))
+            patches = [
+                ssm[t, r : r + 8, c : c + 8]
+                for t, r, c in zip(at, train["row"], train["column"], strict=True)
+            ]
+            sums.append(
+                sum(
+                    w * np.histogram(p, 10, (0, 1))[0]
+                    for w, p in zip(train["weight"], patches, strict=True)
+                )
+            )
         shares = np.array([each / each.sum() for each in sums])
         seen[weighted] = np.abs(shares.mean(axis=0) - natural).sum()
         if weighted:
             # Every bin within 4 standard errors of the draws, which overlap and so err a little more together.
-            assert (np.abs(shares.mean(axis=0) - natural) < 4 * shares.std(axis=0) / np.sqrt(4) + 0.004).all()
+            assert (
+                np.abs(shares.mean(axis=0) - natural) < 4 * shares.std(axis=0) / np.sqrt(4) + 0.004
+            ).all()
     assert seen[True] < 0.2 * seen[False]
 
 
@@ -125,20 +165,36 @@ def test_without_correction_all_patches_weigh_alike(labels: xr.Dataset, splits: 
 
 
 def test_wet_patches_that_pass_one_missed_still_weigh_by_their_density() -> None:
-    index = pd.DataFrame({"pass": [1] * 100 + [2] * 8, "split": "train", "high_share": [0.0] * 100 + [1.0] * 8})
+    index = pd.DataFrame(
+        {"pass": [1] * 100 + [2] * 8, "split": "train", "high_share": [0.0] * 100 + [1.0] * 8}
+    )
     cfg = PATCHES.model_copy(update={"stride_px": 8, "wet_stride_px": 4})
-    assert natural_wet_share(index, cfg) == pytest.approx(2 / 102)  # pass 2 looks at four times the places
+    assert natural_wet_share(index, cfg) == pytest.approx(
+        2 / 102
+    )  # pass 2 looks at four times the places
     weighted = with_weights(index, natural_wet_share(index, cfg), cfg)
-    assert weighted["weight"][index["pass"] == 2].sum() / weighted["weight"].sum() == pytest.approx(2 / 102)
+    assert weighted["weight"][index["pass"] == 2].sum() / weighted["weight"].sum() == pytest.approx(
+        2 / 102
+    )
 
 
-def test_each_pass_has_its_own_cap_and_tests_stay_whole(labels: xr.Dataset, splits: dict, index: pd.DataFrame) -> None:
-    thin = {most: build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "max_wet_patches": most})) for most in (10, 20)}
+def test_each_pass_has_its_own_cap_and_tests_stay_whole(
+    labels: xr.Dataset, splits: dict, index: pd.DataFrame
+) -> None:
+    thin = {
+        most: build_index(
+            labels, splits, PATCHES.model_copy(update={"max_patches": 30, "max_wet_patches": most})
+        )
+        for most in (10, 20)
+    }
     for most, table in thin.items():
         counts = table.groupby(["split", "pass"]).size()
         assert (counts[("train", 1)], counts[("train", 2)]) == (30, most)
         assert counts[("both", 1)] == len(index[index["split"] == "both"])
-    firsts = [table[(table["split"] == "train") & (table["pass"] == 1)][["date", "row", "column"]] for table in thin.values()]
+    firsts = [
+        table[(table["split"] == "train") & (table["pass"] == 1)][["date", "row", "column"]]
+        for table in thin.values()
+    ]
     pd.testing.assert_frame_equal(*(first.reset_index(drop=True) for first in firsts))
 
 
@@ -152,13 +208,18 @@ def test_each_pass_has_its_own_cap_and_tests_stay_whole(labels: xr.Dataset, spli
         ({"min_valid_share": 1.0}, 2),
     ],
 )
-def test_every_setting_thins_its_pass(labels: xr.Dataset, splits: dict, index: pd.DataFrame, change: dict, fewer: int) -> None:
+def test_every_setting_thins_its_pass(
+    labels: xr.Dataset, splits: dict, index: pd.DataFrame, change: dict, fewer: int
+) -> None:
     other = build_index(labels, splits, PATCHES.model_copy(update=change))
     assert (other["pass"] == fewer).sum() < (index["pass"] == fewer).sum()
 
 
 def test_the_seed_draws(labels: xr.Dataset, splits: dict) -> None:
-    tables = [build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "seed": seed})) for seed in (1, 1, 2)]
+    tables = [
+        build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "seed": seed}))
+        for seed in (1, 1, 2)
+    ]
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not tables[0][["date", "row", "column"]].equals(tables[2][["date", "row", "column"]])
 
@@ -171,22 +232,30 @@ def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: dict) ->
     leaked = index.copy()
     where = leaked.index[leaked["split"] == "both"][0]
     leaked.loc[where, "split"] = "train"
-    with pytest.raises(LoamError, match=rf"patch of {leaked.loc[where, 'date']} .* is of split 'train' and covers pixels of \['both'\]"):
+    with pytest.raises(
+        LoamError,
+        match=rf"patch of {leaked.loc[where, 'date']} .* is of split 'train' and covers pixels of \['both'\]",
+    ):
         check_disjoint(leaked, splits, 8, SHAPE)
 
 
 def test_nothing_to_train_on_is_named_with_the_reason(labels: xr.Dataset, splits: dict) -> None:
     dry = labels.assign(flags=xr.full_like(labels["flags"], int(Flag.FROZEN)))
     with pytest.raises(
-        LoamError, match=r"no patch of split 'train': .* 8 x 8 pixels with 50% labelled; the commonest flags are frozen 100%"
+        LoamError,
+        match=r"no patch of split 'train': .* 8 x 8 pixels with 50% labelled; the commonest flags are frozen 100%",
     ):
         build_index(dry, splits, PATCHES)
 
 
-def test_an_empty_test_is_a_warning(labels: xr.Dataset, splits: dict, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_empty_test_is_a_warning(
+    labels: xr.Dataset, splits: dict, caplog: pytest.LogCaptureFixture
+) -> None:
     late = set(splits["dates"]["test"])
     gone = np.array([str(time.astype("datetime64[s]")) in late for time in labels["time"].values])
-    flags = labels["flags"].where(~xr.DataArray(gone, dims="time"), int(Flag.FROZEN)).astype(np.int32)
+    flags = (
+        labels["flags"].where(~xr.DataArray(gone, dims="time"), int(Flag.FROZEN)).astype(np.int32)
+    )
     with caplog.at_level(logging.WARNING):
         build_index(labels.assign(flags=flags), splits, PATCHES)
     assert "no patch of split 'time'" in caplog.text

@@ -10,13 +10,13 @@ import xarray as xr
 from helpers import days, odc_coords
 from odc.geo.geobox import GeoBox
 
-from loam.errors import LoamError
-from loam.features import WEATHER, Covariates, open_covariates
-from loam.flags import Flag
+from loam.core.errors import LoamError
+from loam.core.features import WEATHER, Covariates, open_covariates
+from loam.core.flags import Flag
+from loam.core.raster import open_dataset, write_zarr
 from loam.learning.convlstm import ConvLSTM
 from loam.learning.labels import open_labels
 from loam.learning.prediction import Inputs, predict_day, predict_window, write_days
-from loam.raster import open_dataset, write_zarr
 
 SHAPE = (53, 67)  # odd, so that tiles, cells and the grid end apart
 DAY = np.datetime64("2022-02-15")
@@ -44,24 +44,61 @@ def model_of(stride: int, static: int, layers: tuple[int, ...] = (6,), kernel: i
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, rng = tmp_path_factory.mktemp("site"), np.random.default_rng(0)
-    box = GeoBox.from_bbox((330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]), "EPSG:32618", resolution=20)
+    box = GeoBox.from_bbox(
+        (330000, 4290000, 330000 + 20 * SHAPE[1], 4290000 + 20 * SHAPE[0]),
+        "EPSG:32618",
+        resolution=20,
+    )
 
     def write(name: str, on: GeoBox, times: np.ndarray, **layers: np.ndarray) -> None:
-        data = {key: (("time", "y", "x"), values, {"units": "1", "long_name": key}) for key, values in layers.items()}
-        write_zarr(xr.Dataset(data, coords=odc_coords(on) | {"time": times}).odc.assign_crs(on.crs), folder / name)
+        data = {
+            key: (("time", "y", "x"), values, {"units": "1", "long_name": key})
+            for key, values in layers.items()
+        }
+        write_zarr(
+            xr.Dataset(data, coords=odc_coords(on) | {"time": times}).odc.assign_crs(on.crs),
+            folder / name,
+        )
 
     coarse = box.zoom_out(9)
-    write("weather.zarr", coarse, days("2022-01-01", 60), **{name: rng.random((60, *coarse.shape)).astype(np.float32) for name in WEATHER})
-    write("static.zarr", box, np.array(["a", "b"]), static=rng.normal(size=(2, *SHAPE)).astype(np.float32))
+    write(
+        "weather.zarr",
+        coarse,
+        days("2022-01-01", 60),
+        **{name: rng.random((60, *coarse.shape)).astype(np.float32) for name in WEATHER},
+    )
+    write(
+        "static.zarr",
+        box,
+        np.array(["a", "b"]),
+        static=rng.normal(size=(2, *SHAPE)).astype(np.float32),
+    )
     static = open_dataset(folder / "static.zarr").load().rename(time="channel")
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
     times = days("2022-01-10T17:00", 9, 5)
     shape = (len(times), *SHAPE)
     flags = np.where(rng.random(shape) < 0.3, int(Flag.FROZEN), 0).astype(np.int32)
-    write("ssm.zarr", box, times, ssm=rng.random(shape).astype(np.float32), ssm_uncertainty=np.full(shape, 0.1, np.float32), flags=flags)
+    write(
+        "ssm.zarr",
+        box,
+        times,
+        ssm=rng.random(shape).astype(np.float32),
+        ssm_uncertainty=np.full(shape, 0.1, np.float32),
+        flags=flags,
+    )
     texts = [str(time)[:19] for time in times]
-    dates = {"train": texts[:4], "validate": texts[4:5], "calibrate": [], "test": texts[5:], "gap": []}
-    splits = {"dates": dates, "blocks": {"px": 16, "shape": [4, 5], "test": [[0, 0]], "rim_px": 0}, "random": []}
+    dates = {
+        "train": texts[:4],
+        "validate": texts[4:5],
+        "calibrate": [],
+        "test": texts[5:],
+        "gap": [],
+    }
+    splits = {
+        "dates": dates,
+        "blocks": {"px": 16, "shape": [4, 5], "test": [[0, 0]], "rim_px": 0},
+        "random": [],
+    }
     (folder / "splits.json").write_text(json.dumps(splits))
     return folder
 
@@ -72,9 +109,20 @@ def covariates(site: Path) -> Covariates:
 
 
 @pytest.mark.parametrize(
-    ("stride", "layers", "kernel"), [(1, (6,), 3), (2, (6,), 3), (4, (6,), 3), (8, (6,), 3), (1, (4, 4), 3), (2, (4, 4), 3), (1, (4,), 5)]
+    ("stride", "layers", "kernel"),
+    [
+        (1, (6,), 3),
+        (2, (6,), 3),
+        (4, (6,), 3),
+        (8, (6,), 3),
+        (1, (4, 4), 3),
+        (2, (4, 4), 3),
+        (1, (4,), 5),
+    ],
 )
-def test_tiles_and_one_frame_agree(covariates: Covariates, stride: int, layers: tuple[int, ...], kernel: int) -> None:
+def test_tiles_and_one_frame_agree(
+    covariates: Covariates, stride: int, layers: tuple[int, ...], kernel: int
+) -> None:
     inputs = Inputs(covariates, 4, "sequence", None, 0)
     model = model_of(stride, 2, layers, kernel)
     whole = predict_window(model, inputs, DAY, (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
@@ -84,12 +132,16 @@ def test_tiles_and_one_frame_agree(covariates: Covariates, stride: int, layers: 
 
 
 @pytest.mark.parametrize("stride", [1, 4])
-def test_the_halo_is_no_larger_than_needed(covariates: Covariates, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_halo_is_no_larger_than_needed(
+    covariates: Covariates, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One step of the recurrence's grid less, and tiles differ from the frame: the radius is exact, not merely enough."""
     inputs, model = Inputs(covariates, 4, "sequence", None, 0), model_of(stride, 2)
     whole = predict_window(model, inputs, DAY, (slice(0, SHAPE[0]), slice(0, SHAPE[1])))[0]
     exact = model.receptive_radius(inputs.steps)
-    monkeypatch.setattr(ConvLSTM, "receptive_radius", lambda self, steps: exact - (2 * stride if stride > 1 else 1))
+    monkeypatch.setattr(
+        ConvLSTM, "receptive_radius", lambda self, steps: exact - (2 * stride if stride > 1 else 1)
+    )
     assert np.abs(predict_day(model, inputs, DAY, 8)[0] - whole).max() > 0
 
 
@@ -101,7 +153,9 @@ def test_an_aggregate_takes_one_step(covariates: Covariates) -> None:
     np.testing.assert_allclose(predict_day(model, inputs, DAY, 16)[0], whole, atol=1e-5)
 
 
-def test_past_labels_of_all_parts_before_the_day_are_shown(site: Path, covariates: Covariates, tmp_path: Path) -> None:
+def test_past_labels_of_all_parts_before_the_day_are_shown(
+    site: Path, covariates: Covariates, tmp_path: Path
+) -> None:
     splits = json.loads((site / "splits.json").read_text())
     labels = open_labels(site / "ssm.zarr", splits, tmp_path)
     inputs, model = Inputs(covariates, 4, "sequence", labels, 20), model_of(4, 6)
@@ -114,7 +168,9 @@ def test_past_labels_of_all_parts_before_the_day_are_shown(site: Path, covariate
     seen = usable[(times < DAY) & (times >= DAY - 20)]
     assert len(seen) == 4 and times[-1] > DAY
     np.testing.assert_array_equal(static[5], np.isfinite(seen).sum(axis=0))
-    np.testing.assert_allclose(static[4], np.nanmean(np.where(np.isfinite(seen), seen, np.nan), axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        static[4], np.nanmean(np.where(np.isfinite(seen), seen, np.nan), axis=0), rtol=1e-5
+    )
     whole = predict_window(model, inputs, DAY, window)[0]
     np.testing.assert_allclose(predict_day(model, inputs, DAY, 16)[0], whole, atol=1e-5)
 
@@ -136,7 +192,9 @@ def test_days_are_written_one_by_one(covariates: Covariates, tmp_path: Path) -> 
     assert maps["ssm_uncertainty"].attrs["units"] == "1"
 
 
-def test_days_without_a_single_value_are_refused_and_the_earlier_predictions_stay(covariates: Covariates, tmp_path: Path) -> None:
+def test_days_without_a_single_value_are_refused_and_the_earlier_predictions_stay(
+    covariates: Covariates, tmp_path: Path
+) -> None:
     inputs, model = Inputs(covariates, 4, "sequence", None, 0), model_of(4, 2)
     out, day = tmp_path / "out.zarr", np.array(["2022-02-03"], dtype="datetime64[D]")
     write_days(model, inputs, day, out, 16)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning.task import TRAIN, learn
 
-from loam.config import Probes
-from loam.features import WEATHER
+from loam.config.evaluation import Probes
+from loam.core.features import WEATHER
 from loam.learning.probes import (
     Patches,
     another_date,
@@ -38,9 +38,15 @@ class Known(torch.nn.Module):
         super().__init__()
         self.floods = floods
 
-    def forward(self, dynamic: torch.Tensor, static: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, dynamic: torch.Tensor, static: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         rain = dynamic[:, -1, WEATHER.index("precipitation")]
-        wet = torch.where(rain > 8, 0.16 - 0.02 * (rain - 8), 0.02 * rain) if self.floods else 0.02 * rain
+        wet = (
+            torch.where(rain > 8, 0.16 - 0.02 * (rain - 8), 0.02 * rain)
+            if self.floods
+            else 0.02 * rain
+        )
         mean = wet + 0.3 * static[:, CHANNELS.index("slope")]
         return mean, torch.zeros_like(mean)
 
@@ -48,11 +54,15 @@ class Known(torch.nn.Module):
 def patches(count: int = 60, dates: int = 12) -> Patches:
     rng = np.random.default_rng(0)
     number = np.arange(count) % dates
-    dynamic = torch.from_numpy(rng.gamma(0.5, 8, (dates, 4, len(WEATHER), 1, 1)).astype(np.float32))[number].repeat(1, 1, 1, 8, 8)
+    dynamic = torch.from_numpy(
+        rng.gamma(0.5, 8, (dates, 4, len(WEATHER), 1, 1)).astype(np.float32)
+    )[number].repeat(1, 1, 1, 8, 8)
     static = torch.from_numpy(rng.random((count, len(CHANNELS), 8, 8)).astype(np.float32))
     ssm = Known()(dynamic, static)[0].numpy()
     ssm[:, 0] = np.nan
-    return Patches(np.datetime64("2022-01-01T05", "ns") + number * np.timedelta64(6, "D"), dynamic, static, ssm)
+    return Patches(
+        np.datetime64("2022-01-01T05", "ns") + number * np.timedelta64(6, "D"), dynamic, static, ssm
+    )
 
 
 def asked(model: torch.nn.Module | None = None) -> pd.DataFrame:
@@ -83,15 +93,20 @@ def test_sums_are_those_of_the_labelled_pixels_of_each_date() -> None:
         row = table.loc[date]
         assert (row["count"], row["pixels"]) == (known.size, labels.size)
         assert row["squared_error"] == pytest.approx(((0.2 - known) ** 2).sum(), rel=1e-5)
-        assert (row["label"], row["label_squared"]) == pytest.approx((known.sum(), (known**2).sum()), rel=1e-5)
+        assert (row["label"], row["label_squared"]) == pytest.approx(
+            (known.sum(), (known**2).sum()), rel=1e-5
+        )
 
 
 def test_more_rain_is_caught_where_it_dries() -> None:
-    honest, wrong = (asked(model).query("case == 'more_rain'") for model in (Known(), Known(floods=True)))
+    honest, wrong = (
+        asked(model).query("case == 'more_rain'") for model in (Known(), Known(floods=True))
+    )
     assert (honest["not_drier"] == honest["pixels"]).all()
     shown = patches()
     drier = (
-        answer(Known(floods=True), more_rain(shown.dynamic, 1.5, 5), shown.static) < answer(Known(True), shown.dynamic, shown.static) - 1e-3
+        answer(Known(floods=True), more_rain(shown.dynamic, 1.5, 5), shown.static)
+        < answer(Known(True), shown.dynamic, shown.static) - 1e-3
     )
     assert 0 < drier.mean() < 1
     assert wrong["pixels"].sum() - wrong["not_drier"].sum() == drier.sum()
@@ -125,9 +140,20 @@ def test_exchanges_keep_what_is_there_and_leave_the_other_channels() -> None:
     shown = patches()
     for case, dynamic, static in questions(shown, CHANNELS, np.random.default_rng(2)):
         for before, after in ((shown.dynamic, dynamic), (shown.static, static)):
-            torch.testing.assert_close(after.flatten().sort().values, before.flatten().sort().values)
-        moved = {CHANNELS[channel] for channel in range(len(CHANNELS)) if not torch.equal(static[:, channel], shown.static[:, channel])}
-        expected = {"terrain": {"elevation", "slope"}, "soil": {"sand"}, "vegetation": {"ndvi", "ndvi_age"}, "past_labels": {"last_ssm"}}
+            torch.testing.assert_close(
+                after.flatten().sort().values, before.flatten().sort().values
+            )
+        moved = {
+            CHANNELS[channel]
+            for channel in range(len(CHANNELS))
+            if not torch.equal(static[:, channel], shown.static[:, channel])
+        }
+        expected = {
+            "terrain": {"elevation", "slope"},
+            "soil": {"sand"},
+            "vegetation": {"ndvi", "ndvi_age"},
+            "past_labels": {"last_ssm"},
+        }
         assert moved == (set(CHANNELS) if case == "static" else expected.get(case, set()))
     assert torch.equal(
         exchanged(
@@ -141,7 +167,9 @@ def test_exchanges_keep_what_is_there_and_leave_the_other_channels() -> None:
 
 def test_groups_hold_every_channel_once() -> None:
     groups = static_groups(CHANNELS)
-    assert sorted(place for places in groups.values() for place in places) == list(range(len(CHANNELS)))
+    assert sorted(place for places in groups.values() for place in places) == list(
+        range(len(CHANNELS))
+    )
     assert groups["soil"] == [2]
 
 
@@ -152,7 +180,9 @@ def test_draws_are_capped_and_keep_their_order() -> None:
     assert len(draw(index, 99, np.random.default_rng(0))) == 30
 
 
-def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(site: Path, tmp_path: Path) -> None:
+def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(
+    site: Path, tmp_path: Path
+) -> None:
     learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
     index = pd.read_parquet(site / "patches.parquet")
     index["split"] = np.where(index["split"] == "validate", "both", index["split"])

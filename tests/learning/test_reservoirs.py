@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from loam.features import WEATHER
+from loam.core.features import WEATHER
 from loam.learning.network import Network
 from loam.learning.reservoirs import RAIN_SCALE_MM, RESIDENCE_DAYS, Reservoirs
 from loam.learning.unet import UNet
@@ -16,23 +16,39 @@ STATISTICS = {
 def reservoirs(stride: int = 1, kernel_size: int = 3, stores: int = 6) -> Reservoirs:
     torch.manual_seed(0)
     return Reservoirs(
-        dynamic_channels=5, static_channels=3, stores=stores, kernel_size=kernel_size, stride=stride, statistics=STATISTICS
+        dynamic_channels=5,
+        static_channels=3,
+        stores=stores,
+        kernel_size=kernel_size,
+        stride=stride,
+        statistics=STATISTICS,
     ).eval()
 
 
 def unet(levels: int = 2) -> UNet:
     torch.manual_seed(0)
-    return UNet(steps=4, dynamic_channels=5, static_channels=3, channels=4, levels=levels, statistics=STATISTICS).eval()
+    return UNet(
+        steps=4,
+        dynamic_channels=5,
+        static_channels=3,
+        channels=4,
+        levels=levels,
+        statistics=STATISTICS,
+    ).eval()
 
 
-def inputs(steps: int = 4, size: int = 12, batch: int = 2, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def inputs(
+    steps: int = 4, size: int = 12, batch: int = 2, stride: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     coarse = -(-size // stride)
     dynamic = 20 * torch.rand(batch, steps, len(WEATHER), coarse, coarse, generator=generator)
     return dynamic, torch.rand(batch, 3, size, size, generator=generator)
 
 
-def plain(model: Reservoirs, dynamic: torch.Tensor, static: torch.Tensor, row: int, column: int) -> torch.Tensor:
+def plain(
+    model: Reservoirs, dynamic: torch.Tensor, static: torch.Tensor, row: int, column: int
+) -> torch.Tensor:
     """Stores of one pixel by the balance as it is written, store by store, day by day."""
     landscape = model.landscape(static)[0, :, row, column]
     store = torch.nn.functional.softplus(model.at_start.weight @ landscape + model.at_start.bias)
@@ -44,7 +60,12 @@ def plain(model: Reservoirs, dynamic: torch.Tensor, static: torch.Tensor, row: i
         )  # fmt: skip
         entry, loss = torch.sigmoid(gates[: len(store)]), torch.sigmoid(gates[len(store) :])
         rain = dynamic[0, day, 0, row, column] / RAIN_SCALE_MM
-        store = torch.stack([held - held * lost + share * rain for held, lost, share in zip(store, loss, entry, strict=True)])
+        store = torch.stack(
+            [
+                held - held * lost + share * rain
+                for held, lost, share in zip(store, loss, entry, strict=True)
+            ]
+        )
     return torch.tanh(store)
 
 
@@ -54,7 +75,12 @@ def test_it_is_the_balance_it_says_in_every_pixel() -> None:
     normalised = (static - model.static_mean) / model.static_deviation
     encoded = model.encode(dynamic, normalised)
     for row, column in ((0, 0), (5, 7), (11, 3)):
-        torch.testing.assert_close(encoded[0, :, row, column], plain(model, dynamic, normalised, row, column), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            encoded[0, :, row, column],
+            plain(model, dynamic, normalised, row, column),
+            rtol=1e-5,
+            atol=1e-6,
+        )
 
 
 def test_without_rain_the_stores_only_fall() -> None:
@@ -70,7 +96,9 @@ def test_without_rain_the_stores_only_fall() -> None:
 
 def test_stores_start_with_residence_times_from_days_to_months() -> None:
     loss = torch.sigmoid(reservoirs(stores=6).from_landscape.bias[6:])
-    torch.testing.assert_close(1 / loss[[0, -1]], torch.tensor(RESIDENCE_DAYS), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        1 / loss[[0, -1]], torch.tensor(RESIDENCE_DAYS), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_yesterdays_rain_counts_and_the_last_day_too() -> None:
@@ -94,8 +122,13 @@ def test_missing_static_values_count_as_the_mean_and_noise_is_felt() -> None:
 
 
 @pytest.mark.parametrize("size", [61, 64])
-@pytest.mark.parametrize(("model", "steps"), [(reservoirs(1), 4), (reservoirs(4), 4), (reservoirs(2, 5), 30), (unet(1), 4), (unet(2), 4)])
-def test_a_tile_with_its_halo_gives_what_the_frame_gives(model: Network, steps: int, size: int) -> None:
+@pytest.mark.parametrize(
+    ("model", "steps"),
+    [(reservoirs(1), 4), (reservoirs(4), 4), (reservoirs(2, 5), 30), (unet(1), 4), (unet(2), 4)],
+)
+def test_a_tile_with_its_halo_gives_what_the_frame_gives(
+    model: Network, steps: int, size: int
+) -> None:
     dynamic, static = inputs(steps, size, 1, model.stride)
     radius = model.receptive_radius(steps)
     whole = model(dynamic, static)[0]
@@ -103,7 +136,12 @@ def test_a_tile_with_its_halo_gives_what_the_frame_gives(model: Network, steps: 
     assert first % model.stride == 0
     cells = slice(first // model.stride, -(-last // model.stride))
     part = model(dynamic[..., cells, cells], static[..., first:last, first:last])[0]
-    torch.testing.assert_close(part[:, 24 - first : 40 - first, 24 - first : 40 - first], whole[:, 24:40, 24:40], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        part[:, 24 - first : 40 - first, 24 - first : 40 - first],
+        whole[:, 24:40, 24:40],
+        rtol=1e-5,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("model", [reservoirs(4), unet(2)])

@@ -13,7 +13,7 @@ import pytest
 import torch
 from learning.task import EXPERIMENT, MODEL, SIZE, TRAIN, learn
 
-from loam.config import Train
+from loam.config.learning import Train
 from loam.learning import training
 
 REMOVE = shutil.rmtree
@@ -61,7 +61,10 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_in(2, patch)
         learn(site, tmp_path, cfg)
-    assert sorted(path.name for path in (tmp_path / "0.resume").iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in (tmp_path / "0.resume").iterdir()) == [
+        "best.ckpt",
+        "last.ckpt",
+    ]
     assert not (tmp_path / "0.ckpt").exists()
     with caplog.at_level("INFO", logger="loam"):
         history = learn(site, tmp_path, cfg)
@@ -73,17 +76,24 @@ def test_a_killed_training_goes_on_to_the_same_weights(
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"epochs": 3}, {"batch_size": 32}])
-def test_a_checkpoint_of_other_settings_is_not_gone_on_with(site, tmp_path, monkeypatch, caplog, change) -> None:
+def test_a_checkpoint_of_other_settings_is_not_gone_on_with(
+    site, tmp_path, monkeypatch, caplog, change
+) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_in(1, patch)
         learn(site, tmp_path, SHORT.model_copy(update=change))
     with caplog.at_level("INFO", logger="loam"):
         history = learn(site, tmp_path, SHORT)
-    assert any("of other settings or data; training starts anew" in record.getMessage() for record in caplog.records)
+    assert any(
+        "of other settings or data; training starts anew" in record.getMessage()
+        for record in caplog.records
+    )
     assert history["epoch"].tolist() == [0, 1, 2, 3]
 
 
-def test_a_torn_checkpoint_is_told_and_training_starts_anew(site, undisturbed, tmp_path, monkeypatch, caplog) -> None:
+def test_a_torn_checkpoint_is_told_and_training_starts_anew(
+    site, undisturbed, tmp_path, monkeypatch, caplog
+) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_in(1, patch)
         learn(site, tmp_path, SHORT)
@@ -95,7 +105,9 @@ def test_a_torn_checkpoint_is_told_and_training_starts_anew(site, undisturbed, t
     pd.testing.assert_frame_equal(history, undisturbed[1])
 
 
-def test_a_run_killed_after_early_stopping_trains_no_epoch_more(site, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_after_early_stopping_trains_no_epoch_more(
+    site, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hasty = TRAIN.model_copy(update={"epochs": 8, "patience": 1, "learning_rate": 0.2})
     (tmp_path / "whole").mkdir()
     expected = learn(site, tmp_path / "whole", hasty)
@@ -106,7 +118,9 @@ def test_a_run_killed_after_early_stopping_trains_no_epoch_more(site, tmp_path, 
     pd.testing.assert_frame_equal(learn(site, tmp_path, hasty), expected)
 
 
-def test_a_kill_in_the_last_moment_does_not_block_the_member(site, undisturbed, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_in_the_last_moment_does_not_block_the_member(
+    site, undisturbed, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(training.shutil, "rmtree", killed_at_the_folder)
         learn(site, tmp_path, SHORT)
@@ -122,7 +136,9 @@ def test_several_processes_take_as_many_steps_as_one(count: int) -> None:
     steps = []
     for world in (1, 2, 4, 8):
         parts = training.Parts({"train": list(range(count))}, cfg, 0)
-        first = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0)))
+        first = SimpleNamespace(
+            epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0))
+        )
         parts.trainer = SimpleNamespace(world_size=world, global_rank=world - 1, fit_loop=first)
         steps += [len(parts.train_dataloader()), parts.steps_per_epoch]
     assert steps == [count // 32] * 8
@@ -132,19 +148,49 @@ def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:
     """By the command, since each process starts it again; gloo on the CPU."""
     cfg = Train.model_validate(SHORT.model_dump() | {"devices": 2, "strategy": "ddp"})
     sections = {"cfg": cfg, "model": MODEL, "experiment": EXPERIMENT}
-    params = {name: section.model_dump(mode="json") for name, section in sections.items()} | {"size_px": SIZE, "past_days": 30}
-    files = {"ssm": "ssm.zarr", "patches": "patches.parquet", "splits": "splits.json", "static": "static.zarr", "weather": "weather.zarr"}
-    command = [sys.executable, "-m", "loam", "train", "--member", "0", "--threads", "1", "--params", json.dumps(params)]
+    params = {name: section.model_dump(mode="json") for name, section in sections.items()} | {
+        "size_px": SIZE,
+        "past_days": 30,
+    }
+    files = {
+        "ssm": "ssm.zarr",
+        "patches": "patches.parquet",
+        "splits": "splits.json",
+        "static": "static.zarr",
+        "weather": "weather.zarr",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "loam",
+        "train",
+        "--member",
+        "0",
+        "--threads",
+        "1",
+        "--params",
+        json.dumps(params),
+    ]
     for name, file in files.items():
         command += [f"--{name}", str(site / file)]
     command += ["--ndvi", "--out", str(tmp_path / "0.ckpt"), "--history", str(tmp_path / "0.csv")]
     source = Path(training.__file__).parents[2]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=1200)
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.ckpt", "0.csv"]
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "0.csv"), undisturbed[1], atol=1e-4, rtol=1e-4)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "0.csv"), undisturbed[1], atol=1e-4, rtol=1e-4
+    )
 
 
 def test_a_batch_that_processes_cannot_share_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch_size 16 cannot be shared by 3 processes; make it a multiple"):
+    with pytest.raises(
+        ValueError, match="batch_size 16 cannot be shared by 3 processes; make it a multiple"
+    ):
         Train.model_validate(SHORT.model_dump() | {"devices": 3, "strategy": "ddp"})

@@ -6,10 +6,10 @@ from helpers import days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loam.config import Splits
-from loam.errors import LoamError
+from loam.config.samples import Splits
+from loam.core.errors import LoamError
+from loam.core.splits import PARTS, TESTS, pixel_parts, unit_parts
 from loam.learning.splits import build_splits
-from loam.parts import PARTS, TESTS, pixel_parts, unit_parts
 
 BASE = {
     "train_share": 0.55, "validate_share": 0.1, "calibrate_share": 0.05, "test_share": 0.3, "gap_days": 30,
@@ -17,7 +17,9 @@ BASE = {
 }  # fmt: skip
 
 
-def split(count: int = 150, step: int = 6, shape: tuple[int, int] = (70, 64), **changes: float) -> tuple[dict, np.ndarray]:
+def split(
+    count: int = 150, step: int = 6, shape: tuple[int, int] = (70, 64), **changes: float
+) -> tuple[dict, np.ndarray]:
     times = days("2022-01-03T22:50", count, step)
     return build_splits(times, shape, Splits(**BASE | changes), 5), times
 
@@ -34,8 +36,16 @@ def test_dates_are_in_order_with_gaps() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.integers(100, 200), st.integers(20, 90), st.integers(5, 40), st.integers(0, 10))
-def test_every_unit_is_in_one_part_and_the_four_tests_are_what_they_say(seed: int, count: int, size: int, block: int, gap: int) -> None:
+@given(
+    st.integers(0, 10**6),
+    st.integers(100, 200),
+    st.integers(20, 90),
+    st.integers(5, 40),
+    st.integers(0, 10),
+)
+def test_every_unit_is_in_one_part_and_the_four_tests_are_what_they_say(
+    seed: int, count: int, size: int, block: int, gap: int
+) -> None:
     splits, times = split(count, 6, (size, size + 7), seed=seed, block_px=block, gap_days=gap)
     units = unit_parts(splits, times)
     name_of = dict(enumerate(PARTS))
@@ -66,7 +76,8 @@ def test_a_site_of_one_block_still_trains() -> None:
 
 def test_no_date_left_for_a_part_is_named_with_the_remedy() -> None:
     with pytest.raises(
-        LoamError, match=r"no date is left for 'validate' of 20 acquisitions \(gap_days = 60\); lower gap_days, raise validate_share"
+        LoamError,
+        match=r"no date is left for 'validate' of 20 acquisitions \(gap_days = 60\); lower gap_days, raise validate_share",
     ):
         split(20, gap_days=60)
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from learning.task import EXPERIMENT, SIZE, TRAIN, labels_of, learn
 
-from loam.config import Predict
-from loam.errors import LoamError
-from loam.features import open_covariates
+from loam.config.learning import Predict
+from loam.core.errors import LoamError
+from loam.core.features import open_covariates
+from loam.core.raster import open_dataset, write_zarr
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
 from loam.learning.labels import scratch_folder
 from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_date, predict_day
-from loam.raster import open_dataset, write_zarr
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,24 @@ def trained(site, tmp_path_factory: pytest.TempPathFactory):
 
 def test_it_learns_what_can_be_learnt(trained) -> None:
     _, history = trained
-    assert list(history.columns) == ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
+    assert list(history.columns) == [
+        "epoch",
+        "train_loss",
+        "validation_loss",
+        "validation_rmse",
+        "validation_r2",
+    ]
     assert history["validation_r2"].max() > 0.8
 
 
 def test_the_checkpoint_holds_plain_values_and_only_the_best_is_kept(trained) -> None:
     out, _ = trained
     content = torch.load(out / "0.ckpt", weights_only=True)
-    assert content["hyper_parameters"]["window"] == {"days": 3, "form": "sequence", "channels": ["slope", "flat"]} | {
+    assert content["hyper_parameters"]["window"] == {
+        "days": 3,
+        "form": "sequence",
+        "channels": ["slope", "flat"],
+    } | {
         "past_labels": False,
         "past_days": 0,
     }
@@ -57,7 +67,12 @@ def test_mse_is_a_choice(site, tmp_path) -> None:
     model, window = load_checkpoint(tmp_path / "0.ckpt")
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     inputs = Inputs(covariates, window["days"], window["form"], None, 0)
-    sigma = np.stack([predict_day(model, inputs, np.datetime64(day), 256)[1] for day in ("2022-07-01", "2022-07-10")])
+    sigma = np.stack(
+        [
+            predict_day(model, inputs, np.datetime64(day), 256)[1]
+            for day in ("2022-07-01", "2022-07-10")
+        ]
+    )
     # The variance learns too, else a map's uncertainty would be noise.
     assert float(sigma.mean()) == pytest.approx(history["validation_rmse"].iloc[-1], rel=0.6)
 
@@ -66,7 +81,15 @@ def test_normalisation_comes_from_the_training_patches_and_travels(site, trained
     labels = labels_of(site, tmp_path, ("train",))
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
     index = pd.read_parquet(site / "patches.parquet")
-    dataset = PatchDataset(index[index["split"] == "train"], labels, covariates, size=SIZE, days=3, form="sequence", stride=4)
+    dataset = PatchDataset(
+        index[index["split"] == "train"],
+        labels,
+        covariates,
+        size=SIZE,
+        days=3,
+        form="sequence",
+        stride=4,
+    )
     expected = channel_statistics(dataset, TRAIN.seed)
     model, _ = load_checkpoint(trained[0] / "0.ckpt")
     np.testing.assert_allclose(model.dynamic_mean.ravel(), expected["dynamic_mean"], rtol=1e-6)
@@ -76,15 +99,25 @@ def test_normalisation_comes_from_the_training_patches_and_travels(site, trained
 def test_a_patch_is_what_lies_at_its_place_and_day(site, tmp_path) -> None:
     labels = labels_of(site, tmp_path)
     covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
-    index = pd.DataFrame({"date": [labels.times[7]], "row": [16], "column": [0], "weight": [0.7], "split": ["train"]})
-    sample = PatchDataset(index, labels, covariates, size=SIZE, days=3, form="sequence", stride=1)[0]
-    np.testing.assert_array_equal(sample["ssm"], open_dataset(site / "ssm.zarr")["ssm"].values[7, 16:32, 0:16])
-    np.testing.assert_array_equal(sample["static"], open_dataset(site / "static.zarr")["static"].values[:, 16:32, 0:16])
+    index = pd.DataFrame(
+        {"date": [labels.times[7]], "row": [16], "column": [0], "weight": [0.7], "split": ["train"]}
+    )
+    sample = PatchDataset(index, labels, covariates, size=SIZE, days=3, form="sequence", stride=1)[
+        0
+    ]
+    np.testing.assert_array_equal(
+        sample["ssm"], open_dataset(site / "ssm.zarr")["ssm"].values[7, 16:32, 0:16]
+    )
+    np.testing.assert_array_equal(
+        sample["static"], open_dataset(site / "static.zarr")["static"].values[:, 16:32, 0:16]
+    )
     rain = open_dataset(site / "weather.zarr")["precipitation"].values[5:8, 0, 0]
     np.testing.assert_allclose(sample["dynamic"][:, 0, 3, 3], rain, rtol=1e-6)
 
 
-def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own(site, trained, tmp_path) -> None:
+def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own(
+    site, trained, tmp_path
+) -> None:
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
     predict(
@@ -92,7 +125,11 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
         tmp_path / "out.zarr", Predict(tile_px=16), "cpu", 2,
     )  # fmt: skip
     maps = open_dataset(tmp_path / "out.zarr")
-    assert [str(time)[:10] for time in maps["time"].values] == ["2022-01-06", "2022-01-07", "2022-01-08"]
+    assert [str(time)[:10] for time in maps["time"].values] == [
+        "2022-01-06",
+        "2022-01-07",
+        "2022-01-08",
+    ]
     (tmp_path / "2022-01-07").mkdir()
     both = [tmp_path / f"2022-01-07/{member}.zarr" for member in (0, 1)]
     predict_date(
@@ -107,7 +144,12 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
 
 
 def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
-    learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}), experiment=EXPERIMENT.model_copy(update={"past_labels": True}))
+    learn(
+        site,
+        tmp_path,
+        TRAIN.model_copy(update={"epochs": 1}),
+        experiment=EXPERIMENT.model_copy(update={"past_labels": True}),
+    )
     model, window = load_checkpoint(tmp_path / "0.ckpt")
     assert window["past_labels"] and window["channels"] == ["slope", "flat"]
     assert model.static_mean.numel() == 6
@@ -116,7 +158,13 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
     answers = []
     for shift in (0.0, 0.3):
         # Other labels on the days before change what is predicted for the last; those of the day itself do not.
-        changed = few.assign(ssm=few["ssm"].copy(data=np.concatenate([few["ssm"].values[:3] - shift, few["ssm"].values[3:] * (1 - shift)])))
+        changed = few.assign(
+            ssm=few["ssm"].copy(
+                data=np.concatenate(
+                    [few["ssm"].values[:3] - shift, few["ssm"].values[3:] * (1 - shift)]
+                )
+            )
+        )
         write_zarr(changed.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
         predict(
             tmp_path / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
@@ -130,27 +178,37 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
 def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device_of("auto").type == device_of("cpu").type == "cpu"
-    with pytest.raises(LoamError, match=r"learning.train.accelerator = 'gpu': PyTorch finds no GPU"):
+    with pytest.raises(
+        LoamError, match=r"learning.train.accelerator = 'gpu': PyTorch finds no GPU"
+    ):
         device_of("gpu")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(trained, tmp_path, value: float) -> None:
     content = torch.load(trained[0] / "0.ckpt", weights_only=True)
-    name = next(name for name, weights in content["state_dict"].items() if weights.is_floating_point())
+    name = next(
+        name for name, weights in content["state_dict"].items() if weights.is_floating_point()
+    )
     content["state_dict"][name].view(-1)[0] = value
     torch.save(content, tmp_path / "0.ckpt")
-    with pytest.raises(LoamError, match=rf"0.ckpt: weights '{name}' are not all finite numbers; remove it"):
+    with pytest.raises(
+        LoamError, match=rf"0.ckpt: weights '{name}' are not all finite numbers; remove it"
+    ):
         load_checkpoint(tmp_path / "0.ckpt")
 
 
 def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_path) -> None:
     (tmp_path / "0.ckpt").write_bytes((trained[0] / "0.ckpt").read_bytes()[:1000])
-    with pytest.raises(LoamError, match=r"0.ckpt: cannot be read as a checkpoint .*; remove it and run again"):
+    with pytest.raises(
+        LoamError, match=r"0.ckpt: cannot be read as a checkpoint .*; remove it and run again"
+    ):
         load_checkpoint(tmp_path / "0.ckpt")
     other = open_dataset(site / "static.zarr").isel(channel=[0])
     write_zarr(other.odc.assign_crs("EPSG:32618"), tmp_path / "static.zarr")
-    with pytest.raises(LoamError, match=r"was trained on \['slope', 'flat'\], but the covariates are \['slope'\]"):
+    with pytest.raises(
+        LoamError, match=r"was trained on \['slope', 'flat'\], but the covariates are \['slope'\]"
+    ):
         predict(
             trained[0] / "0.ckpt", site / "ssm.zarr", site / "splits.json", tmp_path / "static.zarr", site / "weather.zarr", None,
             tmp_path / "o.zarr", Predict(tile_px=16), "cpu", 1,
@@ -160,7 +218,9 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
 def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="loam"):
         learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
-    assert any(record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records)
+    assert any(
+        record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records
+    )
 
 
 def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_path: Path) -> None:
@@ -176,7 +236,9 @@ def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_pat
     assert set(tmp_path.iterdir()) == {others}
 
 
-def test_processes_that_train_together_leave_each_other_s_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_train_together_leave_each_other_s_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with scratch_folder(tmp_path / "0.ckpt") as first:
         for name in ("LOCAL_RANK", "SLURM_PROCID"):
             with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from helpers import days
 from odc.geo.geobox import GeoBox
 from radar_scene import Seen, Site, see
 
-from loam.raster import write_zarr
+from loam.core.raster import write_zarr
 
 
 @pytest.fixture(scope="session")
@@ -31,16 +31,35 @@ def site(tmp_path: Path, load: Callable, layer: Callable) -> Callable[..., Site]
         platforms: np.ndarray | None = None, extra: dict[str, Path] | None = None, **settings: Any,
     ) -> Site:  # fmt: skip
         units = {"vv": "1", "vh": "1", "incidence": "degree", "mask": "1"}
-        layers = {name: layer(values, times, on=box, units=units[name], long_name=name) for name, values in bands.items()}
+        layers = {
+            name: layer(values, times, on=box, units=units[name], long_name=name)
+            for name, values in bands.items()
+        }
         satellites = ["S1A"] * len(times) if platforms is None else platforms
-        stack = xr.Dataset(layers).assign_coords(track=("time", tracks), platform=("time", satellites))
+        stack = xr.Dataset(layers).assign_coords(
+            track=("time", tracks), platform=("time", satellites)
+        )
         daily = days(str(times[0])[:10], int((times[-1] - times[0]) / np.timedelta64(1, "D")) + 1)
         coarse = box.zoom_out(max(box.shape) / 2)
-        series = {"temperature": np.full(len(daily), 12.0) if temperature is None else temperature, "precipitation": np.zeros(len(daily))}
-        cells = {name: np.broadcast_to(values[:, None, None], (len(daily), *coarse.shape)) for name, values in series.items()}
-        weather = xr.Dataset({name: layer(v.astype(np.float32), daily, on=coarse, units="1", long_name=name) for name, v in cells.items()})
+        series = {
+            "temperature": np.full(len(daily), 12.0) if temperature is None else temperature,
+            "precipitation": np.zeros(len(daily)),
+        }
+        cells = {
+            name: np.broadcast_to(values[:, None, None], (len(daily), *coarse.shape))
+            for name, values in series.items()
+        }
+        weather = xr.Dataset(
+            {
+                name: layer(v.astype(np.float32), daily, on=coarse, units="1", long_name=name)
+                for name, v in cells.items()
+            }
+        )
         write_zarr(weather.odc.assign_crs(box.crs), tmp_path / "weather.zarr")
-        parts = {"train": [str(time)[:19] for time in times[:train]], "test": [str(time)[:19] for time in times[train:]]}
+        parts = {
+            "train": [str(time)[:19] for time in times[:train]],
+            "test": [str(time)[:19] for time in times[train:]],
+        }
         (tmp_path / "splits.json").write_text(json.dumps({"dates": parts}))
         made = Site(tmp_path, load(**settings), stack, extra or {})
         made.write(stack)

@@ -9,10 +9,16 @@ import xarray as xr
 from helpers import days
 from pytesmo.time_series.filters import exp_filter
 
-from loam.errors import LoamError
-from loam.flags import Flag
-from loam.moisture.derived import contents_of_texture, exponential_filter, soil_water_index, volumetric_moisture, water_contents
-from loam.raster import open_dataset, write_zarr
+from loam.core.errors import LoamError
+from loam.core.flags import Flag
+from loam.core.raster import open_dataset, write_zarr
+from loam.moisture.derived import (
+    contents_of_texture,
+    exponential_filter,
+    soil_water_index,
+    volumetric_moisture,
+    water_contents,
+)
 from loam.twin.landscape import hydraulic_soil
 
 
@@ -46,12 +52,16 @@ def test_texture_gives_the_published_contents() -> None:
         assert 200 * dry == pytest.approx(wilting, abs=1)
         assert 100 * wet == pytest.approx(saturated, abs=1)
     soil = hydraulic_soil(np.array([40.0]), np.array([20.0]))
-    np.testing.assert_allclose(contents_of_texture(np.array([40.0]), np.array([20.0])), [soil.theta_r, soil.theta_s])
+    np.testing.assert_allclose(
+        contents_of_texture(np.array([40.0]), np.array([20.0])), [soil.theta_r, soil.theta_s]
+    )
 
 
 def test_contents_of_the_source_come_first_and_none_is_one_clear_line() -> None:
     one, two = np.array([[0.05]]), np.array([[0.45]])
-    assert water_contents({"theta_r": one, "theta_s": two, "sand": one, "clay": one}, Path("s")) == (one, two)
+    assert water_contents(
+        {"theta_r": one, "theta_s": two, "sand": one, "clay": one}, Path("s")
+    ) == (one, two)
     with pytest.raises(LoamError, match="neither theta_r and theta_s nor sand and clay"):
         water_contents({"elevation": one}, Path("s"))
 
@@ -71,20 +81,30 @@ def labels(tmp_path: Path, layer: Callable, box) -> Path:
 
 def test_files_of_both_products(labels: Path, layer: Callable, box, cfg, load: Callable) -> None:
     contents = np.stack([np.full(box.shape, 0.06), np.full(box.shape, 0.46)]).astype(np.float32)
-    both = layer(contents[0], units="1", long_name="static").expand_dims(channel=["theta_r", "theta_s"]).copy(data=contents)
+    both = (
+        layer(contents[0], units="1", long_name="static")
+        .expand_dims(channel=["theta_r", "theta_s"])
+        .copy(data=contents)
+    )
     static = xr.Dataset({"static": both})
     write_zarr(static.odc.assign_crs(box.crs), labels.with_name("static.zarr"))
     source = open_dataset(labels).load()
     usable = np.where(source["flags"] == 0, source["ssm"], np.nan)
-    volumetric_moisture(labels, labels.with_name("static.zarr"), labels.with_name("v.zarr"), cfg.moisture.compute, 2)
+    volumetric_moisture(
+        labels, labels.with_name("static.zarr"), labels.with_name("v.zarr"), cfg.moisture.compute, 2
+    )
     moist = open_dataset(labels.with_name("v.zarr")).load()
     np.testing.assert_allclose(moist["volumetric"], 0.06 + 0.4 * usable, atol=1e-6)
-    np.testing.assert_allclose(moist["volumetric_uncertainty"].values[np.isfinite(usable)], 0.04, atol=1e-6)
+    np.testing.assert_allclose(
+        moist["volumetric_uncertainty"].values[np.isfinite(usable)], 0.04, atol=1e-6
+    )
     assert moist["volumetric"].attrs["units"] == "m3 m-3"
     derived = load(moisture={"derived": {"soil_water_index_days": [5, 12.5]}}).moisture.derived
     soil_water_index(labels, labels.with_name("swi.zarr"), derived, cfg.moisture.compute, 2)
     index = open_dataset(labels.with_name("swi.zarr")).load()
     when = np.arange(40) * 6.0
     for name, length in (("swi_5", 5), ("swi_12.5", 12.5)):
-        np.testing.assert_allclose(index[name], exponential_filter(usable, when, length)[0], atol=1e-5)
+        np.testing.assert_allclose(
+            index[name], exponential_filter(usable, when, length)[0], atol=1e-5
+        )
         assert index[name].attrs["effective_resolution"] == "100 m"

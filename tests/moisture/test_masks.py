@@ -6,14 +6,20 @@ import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from loam.config import LandCover
-from loam.flags import Flag
-from loam.grid import land_cover_codes
+from loam.config.sources import LandCover
+from loam.core.flags import Flag
+from loam.core.grid import land_cover_codes
 from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags
 
 
 def write(path: Path, codes: np.ndarray, box: GeoBox) -> Path:
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "width": box.shape.x, "height": box.shape.y}
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 1,
+        "width": box.shape.x,
+        "height": box.shape.y,
+    }
     with rasterio.open(path, "w", **profile, crs=str(box.crs), transform=box.transform) as file:
         file.write(codes.astype(np.uint8), 1)
     return path
@@ -24,8 +30,14 @@ def test_land_cover_is_the_commonest_class_of_a_pixel(tmp_path: Path, box: GeoBo
     codes = np.full(fine.shape, 40)
     codes[:2, :2] = [[80, 80], [80, 40]]
     codes[2:4, :2] = 50
-    classes = LandCover(path="x", legend="own", legends={"own": {"water": (80,), "built_up": (50,), "forest": (10,)}})
-    flags = land_cover_flags(land_cover_codes(write(tmp_path / "codes.tif", codes, fine), box), classes)
+    classes = LandCover(
+        path="x",
+        legend="own",
+        legends={"own": {"water": (80,), "built_up": (50,), "forest": (10,)}},
+    )
+    flags = land_cover_flags(
+        land_cover_codes(write(tmp_path / "codes.tif", codes, fine), box), classes
+    )
     assert flags[0, 0] == Flag.WATER
     assert flags[1, 0] == Flag.BUILT_UP
     assert (flags[2:, :] == 0).all()
@@ -33,8 +45,14 @@ def test_land_cover_is_the_commonest_class_of_a_pixel(tmp_path: Path, box: GeoBo
 
 def test_a_window_of_the_map_is_the_maps_own(tmp_path: Path, box: GeoBox) -> None:
     """In another projection and finer: what a block reads is what the whole area would."""
-    wide = GeoBox.from_bbox(box.pad(20).extent.to_crs("EPSG:4326").boundingbox, "EPSG:4326", resolution=0.0001)
-    path = write(tmp_path / "codes.tif", np.random.default_rng(0).choice([10, 30, 40, 80], tuple(wide.shape)), wide)
+    wide = GeoBox.from_bbox(
+        box.pad(20).extent.to_crs("EPSG:4326").boundingbox, "EPSG:4326", resolution=0.0001
+    )
+    path = write(
+        tmp_path / "codes.tif",
+        np.random.default_rng(0).choice([10, 30, 40, 80], tuple(wide.shape)),
+        wide,
+    )
     whole = land_cover_codes(path, box)
     for window in ((slice(0, 5), slice(0, 7)), (slice(4, 12), slice(9, 16))):
         np.testing.assert_array_equal(land_cover_codes(path, box[window]), whole[window])

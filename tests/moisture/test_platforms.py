@@ -17,7 +17,13 @@ def series(seed: int, offset: float, noise: float = 0.2) -> tuple[np.ndarray, ..
     tracks = np.array(["A", "D"])[np.arange(150) % 2]
     platforms = np.where(np.arange(150) < 80, "S1A", "S1C")
     year = 2 * np.pi * np.arange(150) * 6 / 365.25
-    level = 0.8 * np.cos(year) + 0.02 * rain + 0.5 * (tracks == "D") + offset * (platforms == "S1C") + rng.normal(0, noise, 150)
+    level = (
+        0.8 * np.cos(year)
+        + 0.02 * rain
+        + 0.5 * (tracks == "D")
+        + offset * (platforms == "S1C")
+        + rng.normal(0, noise, 150)
+    )
     return level, platforms, tracks, times, rain
 
 
@@ -29,17 +35,26 @@ def test_an_offset_comes_back_with_an_honest_error() -> None:
 
 def test_only_a_significant_offset_is_removed(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        assert significant(platform_offsets(*series(1, 0.4)), 3)["S1C"][0] == pytest.approx(0.4, abs=0.15)
-        assert significant({"S1A": (0.0, 0.0), "S1C": (0.05, 0.04)}, 3) == {"S1A": (0.0, 0.0), "S1C": (0.0, 0.04)}
+        assert significant(platform_offsets(*series(1, 0.4)), 3)["S1C"][0] == pytest.approx(
+            0.4, abs=0.15
+        )
+        assert significant({"S1A": (0.0, 0.0), "S1C": (0.05, 0.04)}, 3) == {
+            "S1A": (0.0, 0.0),
+            "S1C": (0.0, 0.04),
+        }
     assert "removed" in caplog.records[0].getMessage()
     assert "not significant" in caplog.records[-1].getMessage()
-    false = [significant(platform_offsets(*series(seed, 0.0)), 3)["S1C"][0] != 0 for seed in range(200)]
+    false = [
+        significant(platform_offsets(*series(seed, 0.0)), 3)["S1C"][0] != 0 for seed in range(200)
+    ]
     assert np.mean(false) < 0.04
 
 
 def test_a_satellite_that_flies_one_track_alone_cannot_be_told_from_it() -> None:
     level, _, tracks, times, rain = series(2, 0.0)
-    offset, error = platform_offsets(level, np.where(tracks == "A", "S1A", "S1B"), tracks, times, rain)["S1B"]
+    offset, error = platform_offsets(
+        level, np.where(tracks == "A", "S1A", "S1B"), tracks, times, rain
+    )["S1B"]
     assert offset == 0
     assert np.isnan(error)
     assert significant({"S1B": (offset, error)}, 3)["S1B"][0] == 0
@@ -58,4 +73,6 @@ def test_the_series_is_that_of_stable_ground() -> None:
 
 
 def test_rain_is_forgotten_by_a_share_a_day() -> None:
-    np.testing.assert_allclose(antecedent_rain(np.array([10.0, 0.0, np.nan, 2.0])), [10, 8.5, 7.225, 8.14125])
+    np.testing.assert_allclose(
+        antecedent_rain(np.array([10.0, 0.0, np.nan, 2.0])), [10, 8.5, 7.225, 8.14125]
+    )

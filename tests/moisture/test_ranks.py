@@ -55,4 +55,6 @@ def test_expected_places_are_those_of_evenly_spread_values() -> None:
 def test_sampling_errors_of_both_percentiles_go_together_as_the_table_says() -> None:
     rng = np.random.default_rng(4)
     low, high = np.percentile(rng.uniform(0, 1, (100, 50_000)), [10, 90], axis=0)
-    assert rank_table(100, 0.1, 0.9).correlation[100] == pytest.approx(np.corrcoef(low, high)[0, 1], abs=0.02)
+    assert rank_table(100, 0.1, 0.9).correlation[100] == pytest.approx(
+        np.corrcoef(low, high)[0, 1], abs=0.02
+    )

@@ -12,14 +12,24 @@ from helpers import days
 from odc.geo.geobox import GeoBox
 from radar_scene import TRACKS, VV, Site, see
 
-from loam.errors import LoamError
-from loam.flags import Flag
+from loam.core.errors import LoamError
+from loam.core.flags import Flag
 from loam.moisture import blocks, change
 from loam.moisture.cluster import slurm_cluster
 
 COUNT, TRAIN = 120, 90
 TIMES = days("2021-01-01T06:00", COUNT, step=6)
-LAYERS = ("dry", "wet", "sensitivity", "dry_error", "wet_error", "sensitivity_error", "beta", "dates", "vh_reference")
+LAYERS = (
+    "dry",
+    "wet",
+    "sensitivity",
+    "dry_error",
+    "wet_error",
+    "sensitivity_error",
+    "beta",
+    "dates",
+    "vh_reference",
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +43,9 @@ def scene(wide: GeoBox):
     """A field of known moisture, in linear power of 4.4 looks a pixel of 20 m."""
     rng = np.random.default_rng(30)
     common = rng.uniform(0, 1, (COUNT, 1, 1))
-    moisture = np.clip(common + rng.normal(0, 0.02, (COUNT, 1, wide.shape.x)), 0, 1) * np.ones((1, wide.shape.y, 1))
+    moisture = np.clip(common + rng.normal(0, 0.02, (COUNT, 1, wide.shape.x)), 0, 1) * np.ones(
+        (1, wide.shape.y, 1)
+    )
     return see(moisture.astype(np.float32), rng, looks=4.4)
 
 
@@ -43,7 +55,9 @@ def bands(scene) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def here(site: Callable, scene, wide: GeoBox) -> Site:
-    return site(bands(scene), scene.tracks, wide, TIMES, TRAIN, moisture={"references": {"min_dates": 30}})
+    return site(
+        bands(scene), scene.tracks, wide, TIMES, TRAIN, moisture={"references": {"min_dates": 30}}
+    )
 
 
 def same(one: xr.Dataset, other: xr.Dataset, names: tuple[str, ...]) -> None:
@@ -56,13 +70,19 @@ def test_files_carry_what_products_need(here: Site, wide: GeoBox) -> None:
     assert references["track"].values.tolist() == list(TRACKS)
     assert ssm["ssm"].attrs["effective_resolution"] == "100 m"
     assert ssm.odc.geobox == references.odc.geobox == wide
-    assert all({"units", "long_name"} <= set(data[name].attrs) for data in (references, ssm) for name in data.data_vars)
+    assert all(
+        {"units", "long_name"} <= set(data[name].attrs)
+        for data in (references, ssm)
+        for name in data.data_vars
+    )
     np.testing.assert_array_equal(ssm["time"], TIMES)
     ok = (ssm["flags"].values & int(Flag.LOW_SENSITIVITY | Flag.TOO_FEW_DATES)) == 0
     assert ok.mean() > 0.9
     label, noise = ssm["ssm"].values[ok], ssm["ssm_uncertainty"].values[ok]
     # The attribute counts usable labels, which leave out a few more for snow and water.
-    assert ssm.attrs["label_noise_ceiling_r2"] == pytest.approx(1 - np.mean(noise**2.0) / np.var(label), abs=0.02)
+    assert ssm.attrs["label_noise_ceiling_r2"] == pytest.approx(
+        1 - np.mean(noise**2.0) / np.var(label), abs=0.02
+    )
 
 
 def test_blocks_and_threads_change_nothing(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,25 +100,43 @@ def test_a_distributed_cluster_gives_the_same(here: Site) -> None:
     from distributed import LocalCluster
 
     references, ssm = here.fit(), here.detect()
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
-        compute = here.cfg.moisture.compute.model_copy(update={"scheduler": "distributed", "address": cluster.scheduler_address})
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        compute = here.cfg.moisture.compute.model_copy(
+            update={"scheduler": "distributed", "address": cluster.scheduler_address}
+        )
         same(references, here.fit("references_of_cluster.zarr", compute), LAYERS)
         same(ssm, here.detect("ssm_of_cluster.zarr", compute), ("ssm", "ssm_uncertainty", "flags"))
 
 
-def test_a_cluster_that_is_not_there_is_one_clear_line(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_is_not_there_is_one_clear_line(
+    here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("loam.moisture.cluster.PATIENCE_S", 1)
-    compute = here.cfg.moisture.compute.model_copy(update={"scheduler": "distributed", "address": "tcp://127.0.0.1:9"})
-    with pytest.raises(LoamError, match=r"moisture.compute.address = 'tcp://127.0.0.1:9': no dask scheduler answers"):
+    compute = here.cfg.moisture.compute.model_copy(
+        update={"scheduler": "distributed", "address": "tcp://127.0.0.1:9"}
+    )
+    with pytest.raises(
+        LoamError,
+        match=r"moisture.compute.address = 'tcp://127.0.0.1:9': no dask scheduler answers",
+    ):
         here.fit(compute=compute)
     assert not (here.folder / "references.zarr").exists()
 
 
 def test_slurm_workers_ask_for_what_the_section_says(cfg) -> None:
-    compute = cfg.moisture.compute.model_copy(update={"workers": 0, "memory_mb": 3000, "partition": "short", "walltime": "0:30:00"})
+    compute = cfg.moisture.compute.model_copy(
+        update={"workers": 0, "memory_mb": 3000, "partition": "short", "walltime": "0:30:00"}
+    )
     with slurm_cluster(compute) as cluster:
         script = cluster.job_script()
-    for line in ("#SBATCH -p short", "#SBATCH -t 0:30:00", "#SBATCH --cpus-per-task=1", "#SBATCH --mem=3G"):
+    for line in (
+        "#SBATCH -p short",
+        "#SBATCH -t 0:30:00",
+        "#SBATCH --cpus-per-task=1",
+        "#SBATCH --mem=3G",
+    ):
         assert line in script
 
 
@@ -126,13 +164,17 @@ def test_a_new_acquisition_needs_no_old_one(here: Site) -> None:
     new = here.detect(f"{last}.zarr", step="detect_acquisition")
     assert new.sizes["time"] == 1
     same(whole.isel(time=[-1]), new, ("ssm", "ssm_uncertainty", "flags", "time"))
-    with pytest.raises(LoamError, match=r"stack.zarr: has no acquisition at 20300101T000000; its last one is 2022"):
+    with pytest.raises(
+        LoamError, match=r"stack.zarr: has no acquisition at 20300101T000000; its last one is 2022"
+    ):
         here.detect("20300101T000000.zarr", step="detect_acquisition")
 
 
 def test_a_track_never_seen_in_training_is_flagged_not_guessed(here: Site) -> None:
     late, tracks = np.arange(COUNT) >= TRAIN, here.stack["track"].values
-    here.write(here.stack.assign_coords(track=("time", np.where(late & (tracks == "D106"), "D33", tracks))))
+    here.write(
+        here.stack.assign_coords(track=("time", np.where(late & (tracks == "D106"), "D33", tracks)))
+    )
     here.fit()
     ssm = here.detect()
     new = ssm["track"].values == "D33"
@@ -141,7 +183,9 @@ def test_a_track_never_seen_in_training_is_flagged_not_guessed(here: Site) -> No
     assert np.isfinite(ssm["ssm"].values[~new]).mean() > 0.99
 
 
-def test_a_track_with_too_few_dates_is_warned_of_with_counts(here: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_track_with_too_few_dates_is_warned_of_with_counts(
+    here: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     few = np.where((np.arange(COUNT) % 10 == 0), "D33", "A004")
     here.write(here.stack.assign_coords(track=("time", few)))
     with caplog.at_level("WARNING"):
@@ -154,12 +198,24 @@ def test_a_track_with_too_few_dates_is_warned_of_with_counts(here: Site, caplog:
 
 
 def test_dates_too_cold_for_any_fit_stop_the_step(site: Callable, scene, wide: GeoBox) -> None:
-    cold = site(bands(scene), scene.tracks, wide, TIMES, TRAIN, temperature=np.full(6 * (COUNT - 1) + 1, -5.0))
-    with pytest.raises(LoamError, match=r"moisture.signal.frozen_below_degc = 0: all 90 training dates are colder; lower it"):
+    cold = site(
+        bands(scene),
+        scene.tracks,
+        wide,
+        TIMES,
+        TRAIN,
+        temperature=np.full(6 * (COUNT - 1) + 1, -5.0),
+    )
+    with pytest.raises(
+        LoamError,
+        match=r"moisture.signal.frozen_below_degc = 0: all 90 training dates are colder; lower it",
+    ):
         cold.fit()
 
 
-def test_a_satellites_offset_is_removed_and_one_unknown_is_flagged(site: Callable, scene, wide: GeoBox) -> None:
+def test_a_satellites_offset_is_removed_and_one_unknown_is_flagged(
+    site: Callable, scene, wide: GeoBox
+) -> None:
     """A strip of steady ground shows the offset of 0.8 dB that moist ground hides."""
     platforms, rng = np.array(["S1A", "S1C"])[np.arange(COUNT) // 2 % 2], np.random.default_rng(5)
     raw = bands(scene)
@@ -183,7 +239,10 @@ def test_memory_sets_the_blocks_and_too_little_is_one_clear_line(here: Site) -> 
     assert blocks.block_edge(2000, 2, 100 * 30, (8192, 8192), 128) == 384
     assert blocks.block_edge(8000, 2, 100 * 30, (8192, 8192), 128) > 1000
     compute = here.cfg.moisture.compute.model_copy(update={"memory_mb": 500})
-    with pytest.raises(LoamError, match=r"moisture.compute.memory_mb = 500: too little for 2 blocks of 128 pixels; set at least \d+"):
+    with pytest.raises(
+        LoamError,
+        match=r"moisture.compute.memory_mb = 500: too little for 2 blocks of 128 pixels; set at least \d+",
+    ):
         here.fit(compute=compute)
 
 
@@ -200,7 +259,12 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
 
     daily = pd.date_range("2021-01-01", periods=6 * (COUNT - 1) + 1, unit="ns")
     weather = simulate_weather(
-        daily, np.array([4292000.0, 4290000.0]), np.array([330000.0, 333000.0]), 38.8, MARYLAND, np.random.default_rng(2)
+        daily,
+        np.array([4292000.0, 4290000.0]),
+        np.array([330000.0, 333000.0]),
+        38.8,
+        MARYLAND,
+        np.random.default_rng(2),
     )
     temperature = weather["temperature"].values.mean(axis=(1, 2)) - 273.15
     at = temperature[::6][:COUNT]
@@ -211,14 +275,29 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
     snow = (recent & (at > 2) & (rng.random(COUNT) < 0.3))[:, None, None] & (rows < 60)
     flood = (rng.random(COUNT) < 0.04)[:, None, None] & (rows > 110) & ~frozen & ~snow
     flat = (columns > 120) & np.ones((COUNT, 1, 1), bool)
-    still = 10 ** ((np.float32(VV.water) + 10 * np.log10(rng.gamma(4.4, 1 / 4.4, raw["vv"].shape))) / 10)
+    still = 10 ** (
+        (np.float32(VV.water) + 10 * np.log10(rng.gamma(4.4, 1 / 4.4, raw["vv"].shape))) / 10
+    )
     steady = 10 ** ((-8.5 + 10 * np.log10(rng.gamma(4.4, 1 / 4.4, raw["vv"].shape))) / 10)
     vv = np.where(flat, steady, raw["vv"] * 10 ** (-0.3 * frozen) * 10 ** (-0.3 * snow))
-    raw |= {"vv": np.where(flood, still, vv), "vh": raw["vh"] * 10 ** (-0.3 * frozen) * 10 ** (-0.45 * snow)}
-    mask = np.where((columns < 10) & (np.arange(COUNT) % 2 == 0)[:, None, None], 4, 0).astype(np.uint8)
+    raw |= {
+        "vv": np.where(flood, still, vv),
+        "vh": raw["vh"] * 10 ** (-0.3 * frozen) * 10 ** (-0.45 * snow),
+    }
+    mask = np.where((columns < 10) & (np.arange(COUNT) % 2 == 0)[:, None, None], 4, 0).astype(
+        np.uint8
+    )
     water = (columns > 60) & (columns < 75)
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "width": wide.shape.x, "height": wide.shape.y}
-    with rasterio.open(tmp_path / "landcover.tif", "w", **profile, crs=str(wide.crs), transform=wide.transform) as file:
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 1,
+        "width": wide.shape.x,
+        "height": wide.shape.y,
+    }
+    with rasterio.open(
+        tmp_path / "landcover.tif", "w", **profile, crs=str(wide.crs), transform=wide.transform
+    ) as file:
         file.write(np.where(water, 80, 40).astype(np.uint8), 1)
     here = site(
         raw | {"mask": mask}, scene.tracks, wide, TIMES, TRAIN, temperature=temperature, extra={"landcover": tmp_path / "landcover.tif"},
@@ -234,8 +313,12 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
     soil = inside & ~water & (columns < 117)
     results = {
         Flag.FROZEN: found_and_false(flags[:, inside], Flag.FROZEN, frozen[:, inside]),
-        Flag.WATER: found_and_false(flags[:, inside], Flag.WATER, np.broadcast_to(water, flags.shape)[:, inside]),
-        Flag.LOW_SENSITIVITY: found_and_false(flags[:, inside], Flag.LOW_SENSITIVITY, flat[:, inside]),
+        Flag.WATER: found_and_false(
+            flags[:, inside], Flag.WATER, np.broadcast_to(water, flags.shape)[:, inside]
+        ),
+        Flag.LOW_SENSITIVITY: found_and_false(
+            flags[:, inside], Flag.LOW_SENSITIVITY, flat[:, inside]
+        ),
         Flag.WET_SNOW: found_and_false(flags[:, soil], Flag.WET_SNOW, snow[:, soil]),
         Flag.STANDING_WATER: found_and_false(flags[:, soil], Flag.STANDING_WATER, flood[:, soil]),
         Flag.LAYOVER_SHADOW: found_and_false(flags, Flag.LAYOVER_SHADOW, mask > 0),

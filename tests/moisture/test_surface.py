@@ -31,7 +31,9 @@ def ploughed(scene, size_db: float):
     """Columns of fields, 4 pixels wide, each with another brightness every half year; the left half is left alone."""
     rng = np.random.default_rng(51)
     change = rng.normal(0, size_db, (COUNT // 30, 1, SHAPE[1] // 4))
-    change = np.repeat(np.repeat(change, 30, axis=0), 4, axis=2) * (np.arange(SHAPE[1]) >= SHAPE[1] // 2)
+    change = np.repeat(np.repeat(change, 30, axis=0), 4, axis=2) * (
+        np.arange(SHAPE[1]) >= SHAPE[1] // 2
+    )
     return replace(scene, level=(scene.level + change).astype(np.float32))
 
 
@@ -60,7 +62,9 @@ def test_intervals_cover_the_truth_of_ploughed_fields(wetting) -> None:
     truth = np.clip((scene.moisture - low + 0.1 * (high - low) / 0.8) / ((high - low) / 0.8), 0, 1)
     covered = {}
     for name, variance in (("noise", scene.variance), ("surface", scene.variance + error**2)):
-        got = relative_moisture(scene.level, variance, None, pixels, place, season, np.zeros((1, 1, 1), np.int32), 3.0)
+        got = relative_moisture(
+            scene.level, variance, None, pixels, place, season, np.zeros((1, 1, 1), np.int32), 3.0
+        )
         away = np.abs(got.ssm - truth)[:, :, tilled] / got.uncertainty[:, :, tilled]
         covered[name] = (away < 1).mean(), (away < 1.96).mean()
     print(covered)
@@ -76,10 +80,19 @@ def test_gaps_and_dates_without_a_series_do_not_matter(wetting) -> None:
     np.testing.assert_allclose(surface_of(holey).mean(), surface_of(scene).mean(), rtol=0.1)
     series = shared_series(scene.level.reshape(COUNT, -1), scene.tracks)
     series[::7] = np.nan
-    whole = surface_error(np.where(np.isfinite(series)[:, None, None], scene.level, np.nan), np.nan_to_num(series), scene.tracks, TIMES)
-    np.testing.assert_array_equal(surface_error(scene.level, series, scene.tracks, TIMES, threads=3), whole)
+    whole = surface_error(
+        np.where(np.isfinite(series)[:, None, None], scene.level, np.nan),
+        np.nan_to_num(series),
+        scene.tracks,
+        TIMES,
+    )
+    np.testing.assert_array_equal(
+        surface_error(scene.level, series, scene.tracks, TIMES, threads=3), whole
+    )
 
 
 def test_pairs_are_near_and_counted_once() -> None:
     assert near_pairs(TIMES[:4]).tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
-    assert surface_error(np.ones((3, 2, 2)), np.zeros(3), np.array(["A"] * 3), TIMES[:9:4]).tolist() == [[0, 0], [0, 0]]
+    assert surface_error(
+        np.ones((3, 2, 2)), np.zeros(3), np.array(["A"] * 3), TIMES[:9:4]
+    ).tolist() == [[0, 0], [0, 0]]

@@ -10,14 +10,14 @@ import yaml
 from odc.geo.geobox import GeoBox
 
 from loam import __version__
-from loam.config import Signal
-from loam.ensemble import ensemble
-from loam.errors import LoamError
-from loam.flags import Flag
-from loam.grid import empty_like_grid
+from loam.config.moisture import Signal
+from loam.core.ensemble import ensemble
+from loam.core.errors import LoamError
+from loam.core.flags import Flag
+from loam.core.grid import empty_like_grid
+from loam.core.raster import open_dataset, write_cog, write_zarr
 from loam.products.drawing import SSM_STOPS
 from loam.products.maps import map_of, write_maps
-from loam.raster import open_dataset, write_cog, write_zarr
 
 DEFAULT = Path(__file__).parents[2] / "config" / "default.yaml"
 
@@ -28,10 +28,20 @@ def signal() -> Signal:
 
 
 @pytest.fixture(scope="module")
-def maps(folder: Path, style: Path, signal: Signal, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def maps(
+    folder: Path, style: Path, signal: Signal, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
     out = [tmp_path_factory.mktemp("maps") / f"{day}.tif" for day in ("2022-01-09", "2022-01-21")]
     members = [folder / f"learning/sequence/{member}.zarr" for member in (0, 1)]
-    write_maps(members, folder / "calibration.json", folder / "ssm.zarr", folder / "weather.zarr", style, out, signal)
+    write_maps(
+        members,
+        folder / "calibration.json",
+        folder / "ssm.zarr",
+        folder / "weather.zarr",
+        style,
+        out,
+        signal,
+    )
     return out
 
 
@@ -59,7 +69,9 @@ def test_the_file_is_a_cog_with_units_crs_nodata_and_tags(maps: list[Path], sign
 
 def test_large_maps_have_overviews_down_to_one_block(tmp_path: Path) -> None:
     box = GeoBox.from_bbox((0, 0, 20 * 1100, 20 * 600), "EPSG:32618", resolution=20)
-    fields = map_of(np.full((600, 1100), 0.5), np.full((600, 1100), 0.1), np.full((600, 1100), 1024))
+    fields = map_of(
+        np.full((600, 1100), 0.5), np.full((600, 1100), 0.1), np.full((600, 1100), 1024)
+    )
     import xarray as xr
 
     data = xr.Dataset(fields, coords=empty_like_grid(box)).odc.assign_crs(box.crs)
@@ -82,9 +94,17 @@ def test_only_water_is_missing(maps: list[Path]) -> None:
 
 def test_the_map_is_the_ensemble_of_its_day(maps: list[Path], folder: Path) -> None:
     ssm, uncertainty, _ = bands(maps[1])
-    frames = [open_dataset(folder / f"learning/sequence/{member}.zarr").sel(time="2022-01-21").squeeze().load() for member in (0, 1)]
+    frames = [
+        open_dataset(folder / f"learning/sequence/{member}.zarr")
+        .sel(time="2022-01-21")
+        .squeeze()
+        .load()
+        for member in (0, 1)
+    ]
     first, second = (frame["ssm"].values for frame in frames)
-    variance = (frames[0]["ssm_uncertainty"].values ** 2 + frames[1]["ssm_uncertainty"].values ** 2) / 2 + ((first - second) / 2) ** 2
+    variance = (
+        frames[0]["ssm_uncertainty"].values ** 2 + frames[1]["ssm_uncertainty"].values ** 2
+    ) / 2 + ((first - second) / 2) ** 2
     np.testing.assert_allclose(ssm[4:], np.clip((first + second) / 2, 0, 1)[4:], rtol=1e-5)
     np.testing.assert_allclose(uncertainty[4:], 1.25 * np.sqrt(variance)[4:], rtol=1e-5)
 
@@ -111,17 +131,25 @@ def test_frost_is_that_of_the_day_and_place(maps: list[Path]) -> None:
     assert not frozen[:, :12].any() and frozen[:, 13:].all()
 
 
-def test_the_style_goes_beside_the_map_and_has_the_figures_colours(maps: list[Path], style: Path) -> None:
+def test_the_style_goes_beside_the_map_and_has_the_figures_colours(
+    maps: list[Path], style: Path
+) -> None:
     beside = maps[0].with_suffix(".qml")
     assert beside.read_bytes() == style.read_bytes()
     renderer = ElementTree.parse(beside).getroot().find("pipe/rasterrenderer")
-    assert renderer is not None and renderer.get("type") == "singlebandpseudocolor" and renderer.get("band") == "1"
+    assert (
+        renderer is not None
+        and renderer.get("type") == "singlebandpseudocolor"
+        and renderer.get("band") == "1"
+    )
     items = renderer.findall(".//item")
     assert [item.get("color", "").upper() for item in items] == list(SSM_STOPS)
     assert [float(item.get("value", "")) for item in items] == [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
-def test_a_day_that_was_not_predicted_is_one_clear_line(folder: Path, style: Path, signal: Signal, tmp_path: Path) -> None:
+def test_a_day_that_was_not_predicted_is_one_clear_line(
+    folder: Path, style: Path, signal: Signal, tmp_path: Path
+) -> None:
     member = folder / "learning/sequence/0.zarr"
     with pytest.raises(LoamError, match=r"0\.zarr: has no prediction for 2022-01-10"):
         write_maps(
@@ -143,8 +171,16 @@ def test_a_map_without_a_single_value_is_refused_and_the_earlier_one_stays(
     write_zarr(member.odc.assign_crs(member.odc.crs), tmp_path / "0.zarr")
     earlier = tmp_path / "2022-01-09.tif"
     earlier.write_text("earlier")
-    with pytest.raises(LoamError, match=r"0\.zarr: no pixel has a prediction on 2022-01-09; remove it"):
+    with pytest.raises(
+        LoamError, match=r"0\.zarr: no pixel has a prediction on 2022-01-09; remove it"
+    ):
         write_maps(
-            [tmp_path / "0.zarr"], folder / "calibration.json", folder / "ssm.zarr", folder / "weather.zarr", style, [earlier], signal
+            [tmp_path / "0.zarr"],
+            folder / "calibration.json",
+            folder / "ssm.zarr",
+            folder / "weather.zarr",
+            style,
+            [earlier],
+            signal,
         )
     assert earlier.read_text() == "earlier"

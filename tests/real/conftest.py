@@ -11,5 +11,7 @@ from helpers import REPOSITORY
 def real_data() -> Path:
     folder = Path(os.environ.get("LOAM_REAL_DATA") or REPOSITORY.parent / "shared/data")
     if not (folder / "flanders_west/backscatter.nc").exists():
-        pytest.skip(f"no real observations in {folder}; set LOAM_REAL_DATA to a folder that has them")
+        pytest.skip(
+            f"no real observations in {folder}; set LOAM_REAL_DATA to a folder that has them"
+        )
     return folder.resolve()

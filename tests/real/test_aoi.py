@@ -5,8 +5,8 @@ from pathlib import Path
 import geopandas
 import pytest
 
-from loam.config import Grid
-from loam.grid import target_grid
+from loam.config.base import Grid
+from loam.core.grid import target_grid
 
 
 def test_the_grid_fits_around_the_county(real_data: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from loam.config import Period
-from loam.errors import LoamError
+from loam.config.base import Period
+from loam.core.errors import LoamError
 from loam.sources.cube import linear_power, open_cube
 
 PERIOD = Period(start="2023-04-01", end="2023-04-30")
@@ -26,7 +26,9 @@ def test_openeo_without_tracks_is_refused_with_what_it_lacks(openeo: Path) -> No
         open_cube(openeo, PERIOD, "dn")
 
 
-def test_openeos_digital_numbers_are_backscatter_and_its_fill_is_none(openeo: Path, tmp_path: Path) -> None:
+def test_openeos_digital_numbers_are_backscatter_and_its_fill_is_none(
+    openeo: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "with_track.nc"
     raw = xr.open_dataset(openeo).load().drop_encoding()
     raw.assign_coords(track=("t", [str(day)[:10] for day in raw["t"].values])).to_netcdf(path)
@@ -37,5 +39,8 @@ def test_openeos_digital_numbers_are_backscatter_and_its_fill_is_none(openeo: Pa
         assert (np.isnan(decibel) == ((digits == 65534) | (digits == 0))).all()
         assert np.isnan(decibel).any()
         assert abs(np.nanmedian(decibel) - usual_db) < 4
-    with pytest.raises(LoamError, match=r"vv reaches from .* with units '1'; correct its units, or declare its nodata value"):
+    with pytest.raises(
+        LoamError,
+        match=r"vv reaches from .* with units '1'; correct its units, or declare its nodata value",
+    ):
         linear_power(open_cube(path, PERIOD)["vv"], path)

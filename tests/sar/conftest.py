@@ -29,10 +29,18 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Path]]
     """Write the products of one pass over some ground."""
 
     def make(
-        ground: Ground, gamma0: dict[str, np.ndarray], options: Options = CLEAN, when: datetime = WHEN, platform: str = "S1A"
+        ground: Ground,
+        gamma0: dict[str, np.ndarray],
+        options: Options = CLEAN,
+        when: datetime = WHEN,
+        platform: str = "S1A",
     ) -> list[Path]:
         folder = tmp_path_factory.mktemp("scenes")
-        return list(write_pass(folder, ground.view, gamma0, when, platform, options, np.random.default_rng(5)))
+        return list(
+            write_pass(
+                folder, ground.view, gamma0, when, platform, options, np.random.default_rng(5)
+            )
+        )
 
     return make
 

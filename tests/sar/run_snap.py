@@ -15,13 +15,20 @@ def mend_old_gdal() -> None:
         gdal_array.UseExceptions = lambda: None
     if not hasattr(ogr.Geometry, "IsClockwise"):
         ogr.Geometry.IsClockwise = is_clockwise
-    if not issubclass(ogr.DataSource, gdal.Dataset):  # one type in later versions; pyroSAR hands the first where the second belongs
-        ogr.Driver.CreateDataSource = lambda driver, name: gdal.GetDriverByName(driver.GetName()).Create(name, 0, 0, 0, gdal.GDT_Unknown)
+    if not issubclass(
+        ogr.DataSource, gdal.Dataset
+    ):  # one type in later versions; pyroSAR hands the first where the second belongs
+        ogr.Driver.CreateDataSource = lambda driver, name: gdal.GetDriverByName(
+            driver.GetName()
+        ).Create(name, 0, 0, 0, gdal.GDT_Unknown)
 
 
 def is_clockwise(ring: Any) -> bool:
     points = ring.GetPoints()
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:] + points[:1], strict=True)) < 0
+    return (
+        sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:] + points[:1], strict=True))
+        < 0
+    )
 
 
 def identify(product: str) -> dict[str, Any]:
@@ -29,7 +36,18 @@ def identify(product: str) -> dict[str, Any]:
     import pyroSAR
 
     scene = pyroSAR.identify(product)
-    names = ["sensor", "acquisition_mode", "product", "orbit", "start", "stop", "polarizations", "spacing", "samples", "lines"]
+    names = [
+        "sensor",
+        "acquisition_mode",
+        "product",
+        "orbit",
+        "start",
+        "stop",
+        "polarizations",
+        "spacing",
+        "samples",
+        "lines",
+    ]
     with scene.bbox() as box:
         extent = box.extent
     return {name: getattr(scene, name) for name in names} | {
@@ -40,7 +58,13 @@ def identify(product: str) -> dict[str, Any]:
 
 
 def flatten(
-    out: str, products: list[str], box: dict[str, Any], cfg: dict[str, Any], dem: str, scratch: str, **others: Any
+    out: str,
+    products: list[str],
+    box: dict[str, Any],
+    cfg: dict[str, Any],
+    dem: str,
+    scratch: str,
+    **others: Any,
 ) -> dict[str, Any]:
     """The backend itself; the dataset goes into an npz."""
     import numpy as np
@@ -51,15 +75,26 @@ def flatten(
 
     grid = GeoBox(tuple(box["shape"]), Affine(*box["transform"]), box["crs"])
     settings = SnapSettings(**cfg)
-    data = flatten_with_snap([Path(path) for path in products], grid, Path(dem), cfg=settings, scratch=Path(scratch), **others)
+    data = flatten_with_snap(
+        [Path(path) for path in products],
+        grid,
+        Path(dem),
+        cfg=settings,
+        scratch=Path(scratch),
+        **others,
+    )
     np.savez(out, **{str(name): values.values for name, values in data.data_vars.items()})
     attributes = {str(name): values.attrs for name, values in data.data_vars.items()}
-    return {"attributes": attributes, "orbit": data.attrs["orbit"], "on_grid": data.odc.geobox == grid}
+    return {
+        "attributes": attributes,
+        "orbit": data.attrs["orbit"],
+        "on_grid": data.odc.geobox == grid,
+    }
 
 
 def answer(do: str, stub: dict[str, str] | None = None, **request: Any) -> dict[str, Any]:
     """Do as asked; the stub of SNAP gets its orders through the environment."""
-    from loam.errors import LoamError
+    from loam.core.errors import LoamError
 
     before = dict(os.environ)
     os.environ.update(stub or {})

@@ -19,12 +19,22 @@ SETTINGS = SnapSettings(
     dem_resampling="BILINEAR_INTERPOLATION", image_resampling="BILINEAR_INTERPOLATION",
 )  # fmt: skip
 # Its pixels lie on no round numbers, so that they coincide with SNAP's only when SNAP is told.
-BOX = GeoBox.from_bbox((330007, 4290003, 330327, 4290243), "EPSG:32618", resolution=20, anchor="floating")
+BOX = GeoBox.from_bbox(
+    (330007, 4290003, 330327, 4290243), "EPSG:32618", resolution=20, anchor="floating"
+)
 
 
 def write(path: Path, values: np.ndarray, on: GeoBox, nodata: float) -> None:
-    profile = {"driver": "GTiff", "count": 1, "height": values.shape[0], "width": values.shape[1], "dtype": values.dtype}
-    with rasterio.open(path, "w", **profile, crs=on.crs.to_wkt(), transform=on.transform, nodata=nodata) as band:
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "dtype": values.dtype,
+    }
+    with rasterio.open(
+        path, "w", **profile, crs=on.crs.to_wkt(), transform=on.transform, nodata=nodata
+    ) as band:
         band.write(values, 1)
 
 
@@ -38,7 +48,11 @@ class Backend:
         (folder / "home").mkdir()
         # Whatever asks for the network is to fail at once.
         nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
-        place = {"HOME": str(folder / "home"), "PYTHONPATH": str(REPOSITORY / "src"), "STUB_CALLS": str(self.calls)}
+        place = {
+            "HOME": str(folder / "home"),
+            "PYTHONPATH": str(REPOSITORY / "src"),
+            "STUB_CALLS": str(self.calls),
+        }
         self.process = subprocess.Popen(
             [self.python, str(Path(__file__).with_name("run_snap.py"))], env=os.environ | nowhere | place, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / "stderr.txt").open("w"),
@@ -56,8 +70,14 @@ class Backend:
     def seed_orbit(self, scene: dict[str, Any], kind: str = "POE") -> Path:
         """Put an orbit file where pyroSAR looks before it asks the network."""
         day = scene["start"][:8]
-        folder = self.folder / f"snap/auxdata/Orbits/Sentinel-1/{kind}ORB/{scene['sensor']}/{day[:4]}/{day[4:6]}"
+        folder = (
+            self.folder
+            / f"snap/auxdata/Orbits/Sentinel-1/{kind}ORB/{scene['sensor']}/{day[:4]}/{day[4:6]}"
+        )
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{scene['sensor']}_OPER_AUX_{kind}ORB_OPOD_20990101T000000_V{day}T000000_{day}T235959.EOF.zip"
+        path = (
+            folder
+            / f"{scene['sensor']}_OPER_AUX_{kind}ORB_OPOD_20990101T000000_V{day}T000000_{day}T235959.EOF.zip"
+        )
         path.touch()
         return path

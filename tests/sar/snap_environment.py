@@ -67,12 +67,19 @@ def locked(names: list[str]) -> list[str]:
 def _require_bindings() -> None:
     if not Path(SYSTEM_PYTHON).exists():
         raise CannotBeMade(f"there is no {SYSTEM_PYTHON}")
-    _run("its sqlite3 loads no extensions", SYSTEM_PYTHON, "-c", "import sqlite3; sqlite3.connect(':memory:').enable_load_extension(True)")
+    _run(
+        "its sqlite3 loads no extensions",
+        SYSTEM_PYTHON,
+        "-c",
+        "import sqlite3; sqlite3.connect(':memory:').enable_load_extension(True)",
+    )
     if _runs(SYSTEM_PYTHON, "-c", "import osgeo"):
         return
     # The system is a person's own; only on a machine for tests may tests install something there.
     if os.getuid() != 0 or not shutil.which("apt-get") or not os.environ.get("CI"):
-        raise CannotBeMade(f"{SYSTEM_PYTHON} has no osgeo (GDAL's bindings); on Debian: apt-get install {BINDINGS}")
+        raise CannotBeMade(
+            f"{SYSTEM_PYTHON} has no osgeo (GDAL's bindings); on Debian: apt-get install {BINDINGS}"
+        )
     install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", BINDINGS]
     if not _runs(*install):
         _run("apt-get update failed", "apt-get", "update", "--quiet")
@@ -81,7 +88,15 @@ def _require_bindings() -> None:
 
 def _install(venv: Path, packages: list[str]) -> None:
     shutil.rmtree(venv, ignore_errors=True)
-    _run("no environment could be made", SYSTEM_PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", str(venv))
+    _run(
+        "no environment could be made",
+        SYSTEM_PYTHON,
+        "-m",
+        "venv",
+        "--without-pip",
+        "--system-site-packages",
+        str(venv),
+    )
     pip = [
         sys.executable,
         "-m",

@@ -32,11 +32,24 @@ DEM = {
     "demResamplingMethod": "BILINEAR_INTERPOLATION",
     "nodataValueAtSea": "true",
 }
-SAVED = ["DEM", "LatLon", "IncidenceAngleFromEllipsoid", "LocalIncidenceAngle", "ProjectedLocalIncidenceAngle", "LayoverShadowMask"]
+SAVED = [
+    "DEM",
+    "LatLon",
+    "IncidenceAngleFromEllipsoid",
+    "LocalIncidenceAngle",
+    "ProjectedLocalIncidenceAngle",
+    "LayoverShadowMask",
+]
 
 # Operators with their parameters and default values, from the operators' declarations in SNAP 13.
 OPERATORS: dict[str, dict[str, str | None]] = {
-    "Read": {"useAdvancedOptions": "false", "file": None, "formatName": None, "bandNames": None, "copyMetadata": "true"},
+    "Read": {
+        "useAdvancedOptions": "false",
+        "file": None,
+        "formatName": None,
+        "bandNames": None,
+        "copyMetadata": "true",
+    },
     "Write": {
         "file": None,
         "formatName": "BEAM-DIMAP",
@@ -44,7 +57,11 @@ OPERATORS: dict[str, dict[str, str | None]] = {
         "writeEntireTileRows": "false",
         "clearCacheAfterRowWrite": "false",
     },
-    "Remove-GRD-Border-Noise": {"selectedPolarisations": None, "borderLimit": "500", "trimThreshold": "0.5"},
+    "Remove-GRD-Border-Noise": {
+        "selectedPolarisations": None,
+        "borderLimit": "500",
+        "trimThreshold": "0.5",
+    },
     "Calibration": {
         "sourceBands": None,
         "auxFile": "Latest Auxiliary File",
@@ -65,7 +82,11 @@ OPERATORS: dict[str, dict[str, str | None]] = {
         "reIntroduceThermalNoise": "false",
     },
     "SliceAssembly": {"selectedPolarisations": None},
-    "Apply-Orbit-File": {"orbitType": "Sentinel Precise (Auto Download)", "polyDegree": "3", "continueOnFail": "false"},
+    "Apply-Orbit-File": {
+        "orbitType": "Sentinel Precise (Auto Download)",
+        "polyDegree": "3",
+        "continueOnFail": "false",
+    },
     "Subset": {
         "sourceBands": None,
         "region": None,
@@ -77,7 +98,13 @@ OPERATORS: dict[str, dict[str, str | None]] = {
         "tiePointGridNames": None,
         "copyMetadata": "false",
     },
-    "Multilook": {"sourceBands": None, "nRgLooks": "1", "nAzLooks": "1", "outputIntensity": "false", "grSquarePixel": "true"},
+    "Multilook": {
+        "sourceBands": None,
+        "nRgLooks": "1",
+        "nAzLooks": "1",
+        "outputIntensity": "false",
+        "grSquarePixel": "true",
+    },
     "Terrain-Flattening": {
         "sourceBands": None,
         **DEM,
@@ -112,7 +139,9 @@ def install(root: Path, python: str) -> Path:
     for name in ("snap.clusters", "snap.conf", "snap.properties"):
         (root / "etc" / name).touch()
     (root / "etc/snap.auxdata.properties").write_text(f"AuxDataPath = {root / 'auxdata'}\n")
-    (root / "auxdata/dem/egm96/ww15mgh_b.zip").touch()  # pyroSAR fetches it whether heights need it or not
+    (
+        root / "auxdata/dem/egm96/ww15mgh_b.zip"
+    ).touch()  # pyroSAR fetches it whether heights need it or not
     for name in ("snap", "gpt"):
         program = root / "bin" / name
         program.write_text(f'#!/bin/sh\nexec "{python}" "{Path(__file__).resolve()}" {name} "$@"\n')
@@ -130,8 +159,16 @@ def describe(operator: str) -> None:
         for name, value in OPERATORS[operator].items()
     ]
     parameters = "\n".join(f"<{name}>string</{name}>" for name in OPERATORS[operator])
-    print(f"Usage:\n  gpt {operator} [options]\n\nParameter Options:", *options, "", "Graph XML Format:", sep="\n")
-    print(f'<graph id="someGraphId">\n<version>1.0</version>\n<node id="someNodeId">\n<operator>{operator}</operator>')
+    print(
+        f"Usage:\n  gpt {operator} [options]\n\nParameter Options:",
+        *options,
+        "",
+        "Graph XML Format:",
+        sep="\n",
+    )
+    print(
+        f'<graph id="someGraphId">\n<version>1.0</version>\n<node id="someNodeId">\n<operator>{operator}</operator>'
+    )
     print(source, "<parameters>", parameters, "</parameters>", "</node>", "</graph>", sep="\n")
 
 
@@ -140,7 +177,10 @@ def run(workflow: Path) -> int:
     nodes = ET.parse(workflow).getroot().findall("node")
     done: list[dict] = []
     for node in nodes:
-        operator, parameters = node.findtext("operator"), {child.tag: child.text for child in node.find("parameters")}
+        operator, parameters = (
+            node.findtext("operator"),
+            {child.tag: child.text for child in node.find("parameters")},
+        )
         if operator == os.environ.get("STUB_FAILS_IN"):
             print(os.environ.get("STUB_MESSAGE", "").replace("\\n", "\n"), file=sys.stderr)
             status = int(os.environ.get("STUB_STATUS", "1"))
@@ -153,7 +193,9 @@ def run(workflow: Path) -> int:
         if operator == "Write" and parameters["formatName"] == "BEAM-DIMAP":
             Path(parameters["file"]).write_text(json.dumps(done))
         elif operator == "Write":
-            write_images(Path(parameters["file"]), {step["operator"]: step["parameters"] for step in done})
+            write_images(
+                Path(parameters["file"]), {step["operator"]: step["parameters"] for step in done}
+            )
     return 0
 
 
@@ -174,7 +216,11 @@ def write_images(folder: Path, steps: dict[str, dict]) -> None:
     bands += [name[0].lower() + name[1:] for name in SAVED if correction[f"save{name}"] == "true"]
     for band in [name for name in bands if name != os.environ.get("STUB_FORGETS")]:
         kind = "B" if band == "layoverShadowMask" else "f"
-        values = [value_at(band, math.floor(east / pixel) + x, math.floor(north / pixel) - y) for y in range(rows) for x in range(columns)]
+        values = [
+            value_at(band, math.floor(east / pixel) + x, math.floor(north / pixel) - y)
+            for y in range(rows)
+            for x in range(columns)
+        ]
         (folder / f"{band}.img").write_bytes(struct.pack(f">{len(values)}{kind}", *values))
         (folder / f"{band}.hdr").write_text(header.format({"B": 1, "f": 4}[kind]))
 
@@ -185,7 +231,11 @@ def value_at(band: str, column: int, row: int) -> float:
         return (column + row) % 4
     if (column - row) % 16 == 0:
         return 0.0
-    return {"Gamma0_VV": 0.1 + column % 32 / 100, "Gamma0_VH": 0.01 + row % 32 / 1000, "localIncidenceAngle": 30 + row % 16}[band]
+    return {
+        "Gamma0_VV": 0.1 + column % 32 / 100,
+        "Gamma0_VH": 0.01 + row % 32 / 1000,
+        "localIncidenceAngle": 30 + row % 16,
+    }[band]
 
 
 def snap_grid(correction: dict[str, str], region: str) -> tuple[float, float, int, int, float]:
@@ -199,10 +249,19 @@ def snap_grid(correction: dict[str, str], region: str) -> tuple[float, float, in
     project = osr.CoordinateTransformation(geographic, projected)
     corners = [tuple(map(float, pair)) for pair in re.findall(r"(-?[\d.]+) (-?[\d.]+)", region)]
     xs, ys, _ = zip(*(project.TransformPoint(*corner) for corner in corners), strict=True)
-    pixel, origin_x, origin_y = (float(correction[name]) for name in ("pixelSpacingInMeter", "standardGridOriginX", "standardGridOriginY"))
+    pixel, origin_x, origin_y = (
+        float(correction[name])
+        for name in ("pixelSpacingInMeter", "standardGridOriginX", "standardGridOriginY")
+    )
     east = math.floor((min(xs) - origin_x) / pixel) * pixel + origin_x
     north = math.ceil((max(ys) - origin_y) / pixel) * pixel + origin_y
-    return east, north, math.ceil((max(xs) - east) / pixel), math.ceil((north - min(ys)) / pixel), pixel
+    return (
+        east,
+        north,
+        math.ceil((max(xs) - east) / pixel),
+        math.ceil((north - min(ys)) / pixel),
+        pixel,
+    )
 
 
 def wkt(projection: str) -> str:

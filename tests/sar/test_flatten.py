@@ -15,9 +15,12 @@ import xarray as xr
 from sar.ground import CLEAN, FLATTEN, Ground, decibel, mean_of, places, relief_of, write_orbit_file
 from scipy.ndimage import center_of_mass
 
-from loam.config import Config, Dem, Flatten, Grid, Heights
-from loam.errors import LoamError
-from loam.grid import target_grid
+from loam.config import Config
+from loam.config.base import Grid
+from loam.config.sar import Flatten, Heights
+from loam.config.sources import Dem
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
 from loam.sar.annotation import read_annotation
 from loam.sar.flatten import digest, flatten_pass, flatten_scenes
 from loam.sar.heights import Terrain, prepare_heights, read_terrain
@@ -34,7 +37,11 @@ PRECISE = "S1A_OPER_AUX_POEORB_OPOD_20220121T081604_V20211231T225942_20220102T00
 
 
 def flattened(
-    paths: list[Path], terrain: Terrain, cfg: Flatten = FLATTEN, polarisations: tuple[str, ...] = ("vv",), threads: int = 1
+    paths: list[Path],
+    terrain: Terrain,
+    cfg: Flatten = FLATTEN,
+    polarisations: tuple[str, ...] = ("vv",),
+    threads: int = 1,
 ) -> xr.Dataset:
     (slices,) = passes([read_product(path) for path in paths])
     return flatten_pass(slices, polarisations, None, terrain, cfg, threads)
@@ -62,7 +69,9 @@ def test_flat_gamma0_comes_out_flat(scene: xr.Dataset, product: Path, hills: Gro
     vv, raw = scene["vv"].values, ellipsoid_corrected(product, hills)["vv"].values
     found = trend(decibel(vv / 0.1), truth), decibel(mean_of(vv, 5) / 0.1).std()
     without = trend(decibel(raw / 0.1), truth), decibel(mean_of(raw, 5) / 0.1).std()
-    print(f"\nflat: trend {found[0]:.4f} dB/degree, 5 x 5 means {found[1]:.4f} dB; not flattened {without[0]:.3f}, {without[1]:.2f}")
+    print(
+        f"\nflat: trend {found[0]:.4f} dB/degree, 5 x 5 means {found[1]:.4f} dB; not flattened {without[0]:.3f}, {without[1]:.2f}"
+    )
     assert abs(found[0]) <= 0.02
     assert found[1] <= 0.3
     assert abs(without[0]) > 5 * abs(found[0])
@@ -74,7 +83,9 @@ def test_flat_gamma0_comes_out_flat(scene: xr.Dataset, product: Path, hills: Gro
 def test_the_local_incidence_angle_is_the_analytic_one(scene: xr.Dataset, hills: Ground) -> None:
     truth = look_around(hills.view.relief, hills.view.frame.orbit, hills.box).incidence_deg
     error = scene["incidence"].values - truth
-    print(f"\nlocal incidence: RMSE {np.sqrt((error**2).mean()):.4f} degree over {truth.min():.0f} to {truth.max():.0f}")
+    print(
+        f"\nlocal incidence: RMSE {np.sqrt((error**2).mean()):.4f} degree over {truth.min():.0f} to {truth.max():.0f}"
+    )
     assert np.sqrt((error**2).mean()) <= 0.1
 
 
@@ -109,7 +120,9 @@ def test_point_targets_lie_where_they_are(hills: Ground, write: Write) -> None:
         found = center_of_mass(patch - np.median(vv))
         errors.append((i - 2 + found[0] + 0.5 - row, j - 2 + found[1] + 0.5 - column))
     distance = np.hypot(*np.array(errors).T)
-    print(f"\npoint targets: RMSE {np.sqrt((distance**2).mean()):.3f} pixel, max {distance.max():.3f}")
+    print(
+        f"\npoint targets: RMSE {np.sqrt((distance**2).mean()):.3f} pixel, max {distance.max():.3f}"
+    )
     assert np.sqrt((distance**2).mean()) <= 0.25
     assert distance.max() <= 0.5
 
@@ -126,57 +139,105 @@ def test_noise_is_taken_away_whole(hills: Ground, write: Write, ipf: str) -> Non
         biases[remove] = float(decibel(power.mean() / vh))
         if remove:
             spread = decibel(mean_of(power, 10) / vh)  # 100 pixels of some 5 looks: 500 looks
-    print(f"\nVH at -24 dB, IPF {ipf}: bias {biases[True]:.3f} dB, with noise {biases[False]:.2f} dB; of 10 x 10 means {spread.mean():.3f}")
+    print(
+        f"\nVH at -24 dB, IPF {ipf}: bias {biases[True]:.3f} dB, with noise {biases[False]:.2f} dB; of 10 x 10 means {spread.mean():.3f}"
+    )
     assert abs(biases[True]) <= 0.1
     assert abs(spread.mean()) <= 0.1
     assert biases[False] >= 0.5
 
 
-def test_blocks_threads_and_cropping_change_nothing(product: Path, hills: Ground, scene: xr.Dataset) -> None:
+def test_blocks_threads_and_cropping_change_nothing(
+    product: Path, hills: Ground, scene: xr.Dataset
+) -> None:
     for size, threads in ((64, 2), (100, 1)):
-        other = flattened([product], hills.terrain, Flatten(thermal_noise=False, border_noise=True, block_px=size), ("vv", "vh"), threads)
+        other = flattened(
+            [product],
+            hills.terrain,
+            Flatten(thermal_noise=False, border_noise=True, block_px=size),
+            ("vv", "vh"),
+            threads,
+        )
         for name in ("vv", "vh", "incidence"):
             np.testing.assert_allclose(other[name].values, scene[name].values, rtol=1e-5)
         np.testing.assert_array_equal(other["mask"].values, scene["mask"].values)
     part, terrain = hills.box[32:96, 40:80], hills.terrain
     n, margin = terrain.per_pixel, terrain.margin_px
-    heights = terrain.heights_m[32 * n : (96 + 2 * margin) * n + 1, 40 * n : (80 + 2 * margin) * n + 1]
+    heights = terrain.heights_m[
+        32 * n : (96 + 2 * margin) * n + 1, 40 * n : (80 + 2 * margin) * n + 1
+    ]
     cropped = flattened([product], Terrain(part, n, margin, heights))
     np.testing.assert_allclose(cropped["vv"].values, scene["vv"].values[32:96, 40:80], rtol=1e-5)
 
 
 @pytest.mark.parametrize("resolution_m", [5, 10, 30, 60, 100])
-def test_the_grid_may_be_finer_or_coarser_than_the_image(product: Path, hills: Ground, tmp_path: Path, resolution_m: float) -> None:
+def test_the_grid_may_be_finer_or_coarser_than_the_image(
+    product: Path, hills: Ground, tmp_path: Path, resolution_m: float
+) -> None:
     """Flat gamma nought stays flat, whatever the pixel, and blocks join."""
     edge = 600 if resolution_m < 20 else 2400
-    grid = Grid(aoi=(330000, 4290000, 330000 + edge, 4290000 + edge), crs="EPSG:32618", resolution_m=resolution_m)
+    grid = Grid(
+        aoi=(330000, 4290000, 330000 + edge, 4290000 + edge),
+        crs="EPSG:32618",
+        resolution_m=resolution_m,
+    )
     source, heights = Dem(path="dem.tif", geoid="ellipsoid"), Heights(facet_m=10, margin_m=1000)
     prepare_heights(hills.dem, None, tmp_path / "heights.tif", source, grid, heights)
     terrain = read_terrain(tmp_path / "heights.tif", target_grid(grid, None))
     vv = flattened([product], terrain)["vv"].values
     assert abs(decibel(vv.mean() / 0.1)) < 0.05
     assert decibel(vv / 0.1).std() < 0.1
-    parts = flattened([product], terrain, FLATTEN.model_copy(update={"block_px": 64 if resolution_m < 20 else 16}))
+    parts = flattened(
+        [product], terrain, FLATTEN.model_copy(update={"block_px": 64 if resolution_m < 20 else 16})
+    )
     np.testing.assert_allclose(parts["vv"].values, vv, rtol=1e-5)
 
 
-def test_damage_deep_in_an_image_leaves_out_its_pass_alone(product: Path, hills: Ground, write: Write, cfg: Config, tmp_path: Path) -> None:
+def test_damage_deep_in_an_image_leaves_out_its_pass_alone(
+    product: Path, hills: Ground, write: Write, cfg: Config, tmp_path: Path
+) -> None:
     """Nothing shows it before the image is read; the others of the quarter are not held up."""
     (other,) = write(hills, hills.constant(vv=0.1), when=datetime(2022, 1, 13, 22, 50))
     bad = Path(shutil.copytree(other, tmp_path / other.name))
     (image,) = bad.glob("measurement/*.tiff")
     content = bytearray(image.read_bytes())
-    content[len(content) // 3 : 2 * len(content) // 3] = bytes(2 * len(content) // 3 - len(content) // 3)
+    content[len(content) // 3 : 2 * len(content) // 3] = bytes(
+        2 * len(content) // 3 - len(content) // 3
+    )
     image.write_bytes(content)
     heights = hills.dem.with_name("heights.tif")
-    flatten_scenes([product, bad], [], heights, tmp_path / "out", ("vv",), hills.grid, FLATTEN, "loam", cfg.sar.snap, 1)
+    flatten_scenes(
+        [product, bad],
+        [],
+        heights,
+        tmp_path / "out",
+        ("vv",),
+        hills.grid,
+        FLATTEN,
+        "loam",
+        cfg.sar.snap,
+        1,
+    )
     assert len(list((tmp_path / "out").glob("*.tif"))) == 1
     assert "the vv image cannot be read" in (tmp_path / "out/rejected.csv").read_text()
     with pytest.raises(LoamError, match="the vv image cannot be read"):
-        flatten_scenes([bad], [], heights, tmp_path / "none", ("vv",), hills.grid, FLATTEN, "loam", cfg.sar.snap, 1)
+        flatten_scenes(
+            [bad],
+            [],
+            heights,
+            tmp_path / "none",
+            ("vv",),
+            hills.grid,
+            FLATTEN,
+            "loam",
+            cfg.sar.snap,
+            1,
+        )
 
 
-def test_two_slices_of_a_pass_join_without_a_seam(hills: Ground, write: Write, scene: xr.Dataset) -> None:
+def test_two_slices_of_a_pass_join_without_a_seam(
+    hills: Ground, write: Write, scene: xr.Dataset
+) -> None:
     paths = write(hills, hills.constant(vv=0.1), replace(CLEAN, slices=2))
     assert len(paths) == 2
     joined = flattened(paths, hills.terrain)
@@ -188,23 +249,39 @@ def test_two_slices_of_a_pass_join_without_a_seam(hills: Ground, write: Write, s
 
 def test_border_noise_is_left_out(hills: Ground, write: Write) -> None:
     paths = write(hills, hills.constant(vv=0.1), Options(ipf="002.72", border_px=200))
-    kept = flattened(paths, hills.terrain, Flatten(thermal_noise=True, border_noise=False, block_px=512))["vv"].values
-    left_out = flattened(paths, hills.terrain, Flatten(thermal_noise=True, border_noise=True, block_px=512))["vv"].values
-    assert (decibel(np.maximum(kept, 1e-6)) < -16).mean() > 0.02  # the border does reach into the area
+    kept = flattened(
+        paths, hills.terrain, Flatten(thermal_noise=True, border_noise=False, block_px=512)
+    )["vv"].values
+    left_out = flattened(
+        paths, hills.terrain, Flatten(thermal_noise=True, border_noise=True, block_px=512)
+    )["vv"].values
+    assert (
+        decibel(np.maximum(kept, 1e-6)) < -16
+    ).mean() > 0.02  # the border does reach into the area
     assert np.isnan(left_out).mean() > 0.02
     inner = left_out[np.isfinite(left_out)]
     assert (inner < 0.02).mean() < 0.002
     assert np.isfinite(left_out).mean() > 0.5
 
 
-def test_border_noise_goes_even_where_the_noise_table_is_no_use(hills: Ground, write: Write) -> None:
+def test_border_noise_goes_even_where_the_noise_table_is_no_use(
+    hills: Ground, write: Write
+) -> None:
     (product,) = write(hills, hills.constant(vv=0.1), Options(ipf="002.72", border_px=200))
     (path,) = product.glob("annotation/calibration/noise-*.xml")
     path.write_text(
-        re.sub(r"(<noiseLut[^>]*>)[^<]*", lambda match: match[1] + re.sub(r"\S+", "1e-4", match[0][len(match[1]) :]), path.read_text())
+        re.sub(
+            r"(<noiseLut[^>]*>)[^<]*",
+            lambda match: match[1] + re.sub(r"\S+", "1e-4", match[0][len(match[1]) :]),
+            path.read_text(),
+        )
     )
     kept, left_out = (
-        flattened([product], hills.terrain, Flatten(thermal_noise=False, border_noise=border, block_px=512))["vv"].values
+        flattened(
+            [product],
+            hills.terrain,
+            Flatten(thermal_noise=False, border_noise=border, block_px=512),
+        )["vv"].values
         for border in (False, True)
     )
     assert (kept < 0.01).mean() > 0.01
@@ -212,7 +289,9 @@ def test_border_noise_goes_even_where_the_noise_table_is_no_use(hills: Ground, w
     assert np.isfinite(left_out).mean() > 0.5
 
 
-def test_a_zip_gives_what_its_folder_gives(product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path) -> None:
+def test_a_zip_gives_what_its_folder_gives(
+    product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path
+) -> None:
     path = tmp_path / "product.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(product.rglob("*")):
@@ -220,18 +299,29 @@ def test_a_zip_gives_what_its_folder_gives(product: Path, hills: Ground, scene: 
     xr.testing.assert_identical(flattened([path], hills.terrain, polarisations=("vv", "vh")), scene)
 
 
-def test_an_orbit_file_moves_the_image(product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path) -> None:
+def test_an_orbit_file_moves_the_image(
+    product: Path, hills: Ground, scene: xr.Dataset, tmp_path: Path
+) -> None:
     """The annotation's own vectors as an orbit file change nothing; 50 m along track they do; another satellite's are refused."""
     (slices,) = passes([read_product(product)])
     vectors = read_annotation(Safe(product), "vv").orbit
     for shift, same in ((0.0, True), (50.0, False)):
         ahead = vectors.velocity_ms / np.linalg.norm(vectors.velocity_ms, axis=1, keepdims=True)
-        path = write_orbit_file(tmp_path / PRECISE, replace(vectors, position_m=vectors.position_m + shift * ahead))
+        path = write_orbit_file(
+            tmp_path / PRECISE, replace(vectors, position_m=vectors.position_m + shift * ahead)
+        )
         found = flatten_pass(slices, ("vv",), path, hills.terrain, FLATTEN, 1)
         assert found.attrs["orbit"] == "precise"
         assert np.allclose(found["vv"], scene["vv"], rtol=1e-4) == same
     with pytest.raises(LoamError, match="is an orbit of Sentinel-1B, the scene is of S1A"):
-        flatten_pass(slices, ("vv",), write_orbit_file(tmp_path / PRECISE, vectors, "Sentinel-1B"), hills.terrain, FLATTEN, 1)
+        flatten_pass(
+            slices,
+            ("vv",),
+            write_orbit_file(tmp_path / PRECISE, vectors, "Sentinel-1B"),
+            hills.terrain,
+            FLATTEN,
+            1,
+        )
 
 
 def test_without_snap_its_backend_says_what_to_do(
@@ -240,7 +330,18 @@ def test_without_snap_its_backend_says_what_to_do(
     monkeypatch.setenv("PATH", str(tmp_path))
     heights = hills.dem.with_name("heights.tif")
     with pytest.raises(LoamError, match="no gpt is on PATH; install SNAP"):
-        flatten_scenes([product], [], heights, tmp_path / "out", ("vv",), hills.grid, FLATTEN, "snap", cfg.sar.snap, 1)
+        flatten_scenes(
+            [product],
+            [],
+            heights,
+            tmp_path / "out",
+            ("vv",),
+            hills.grid,
+            FLATTEN,
+            "snap",
+            cfg.sar.snap,
+            1,
+        )
 
 
 def test_vv_is_enough_where_only_vv_is_asked_for(hills: Ground, write: Write) -> None:
@@ -256,9 +357,23 @@ def test_the_step_writes_a_file_per_pass_with_units_and_history(
     heights = hills.dem.with_name("heights.tif")
     assert read_terrain(heights, hills.box).margin_px == hills.terrain.margin_px
     time = read_product(product).start
-    flatten_scenes([product], [], heights, tmp_path / "A004_2022q1", ("vv", "vh"), hills.grid, FLATTEN, "loam", cfg.sar.snap, threads=2)
+    flatten_scenes(
+        [product],
+        [],
+        heights,
+        tmp_path / "A004_2022q1",
+        ("vv", "vh"),
+        hills.grid,
+        FLATTEN,
+        "loam",
+        cfg.sar.snap,
+        threads=2,
+    )
     (path,) = (tmp_path / "A004_2022q1").iterdir()
-    assert path.name == f"S1A_{str(time.astype('datetime64[s]')).replace('-', '').replace(':', '')}_A004.tif"
+    assert (
+        path.name
+        == f"S1A_{str(time.astype('datetime64[s]')).replace('-', '').replace(':', '')}_A004.tif"
+    )
     with rasterio.open(path) as file:
         assert file.descriptions == ("vv", "vh", "incidence", "mask")
         assert file.units == ("1", "1", "degree", "1")

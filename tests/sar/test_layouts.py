@@ -21,9 +21,9 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from sar.ground import Ground
 
-from loam.config import Period
-from loam.errors import LoamError
-from loam.grid import target_grid
+from loam.config.base import Period
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
 from loam.sar import safe as safe_module
 from loam.sar.annotation import StateVectors, read_annotation
 from loam.sar.image import BORDER_STEP_PX, Image
@@ -35,7 +35,13 @@ from loam.sar.scenes import Wanted, candidates, orbit_files, search
 
 @pytest.fixture
 def wanted(hills: Ground) -> Wanted:
-    return Wanted(target_grid(hills.grid, None), Period(start=date(2022, 1, 1), end=date(2022, 12, 31)), ("vv", "vh"), 0.2, False)
+    return Wanted(
+        target_grid(hills.grid, None),
+        Period(start=date(2022, 1, 1), end=date(2022, 12, 31)),
+        ("vv", "vh"),
+        0.2,
+        False,
+    )
 
 
 def short_names(product: Path) -> None:
@@ -43,7 +49,11 @@ def short_names(product: Path) -> None:
     for file in sorted(product.rglob("*")):
         if file.is_file() and file.name != "manifest.safe":
             polarisation = "vv" if "-vv-" in file.name else "vh"
-            kind = f"{file.name.split('-')[0]}-" if file.name.startswith(("noise", "calibration")) else ""
+            kind = (
+                f"{file.name.split('-')[0]}-"
+                if file.name.startswith(("noise", "calibration"))
+                else ""
+            )
             file.rename(file.with_name(f"{kind}iw-{polarisation}{file.suffix}"))
 
 
@@ -56,16 +66,34 @@ def cog(product: Path) -> None:
             continue
         with rasterio.open(file) as source, MemoryFile() as memory:
             gcps, crs = source.gcps
-            profile = {"driver": "GTiff", "dtype": "uint16", "count": 1, "height": source.height, "width": source.width}
+            profile = {
+                "driver": "GTiff",
+                "dtype": "uint16",
+                "count": 1,
+                "height": source.height,
+                "width": source.width,
+            }
             with memory.open(**profile, gcps=gcps, crs=crs) as out:
                 out.write(source.read(1), 1)
             with memory.open() as out:
-                copy(out, target, driver="COG", compress="ZSTD", blocksize=128, overview_resampling="rms", overview_count=4)
+                copy(
+                    out,
+                    target,
+                    driver="COG",
+                    compress="ZSTD",
+                    blocksize=128,
+                    overview_resampling="rms",
+                    overview_count=4,
+                )
         with target.open("ab") as tail:
             tail.write(gzip.compress(b"footer"))
         file.unlink()
     manifest = product / "manifest.safe"
-    text = re.sub(r'href="\./((?:annotation|measurement)[^"]*)\.(xml|tiff)"', r'href="./\1-cog.\2"', manifest.read_text())
+    text = re.sub(
+        r'href="\./((?:annotation|measurement)[^"]*)\.(xml|tiff)"',
+        r'href="./\1-cog.\2"',
+        manifest.read_text(),
+    )
     manifest.write_text(text)
 
 
@@ -102,7 +130,9 @@ LAYOUTS = [short_names, cog, nested, without_suffix, other_name, zipped, linked]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
-def test_the_same_digits_are_found_in_every_layout(copied: Path, hills: Ground, wanted: Wanted, layout: Callable[[Path], None]) -> None:
+def test_the_same_digits_are_found_in_every_layout(
+    copied: Path, hills: Ground, wanted: Wanted, layout: Callable[[Path], None]
+) -> None:
     plain = copied.parent.parent / "plain.SAFE"
     shutil.copytree(copied, plain)
     layout(copied)
@@ -110,7 +140,8 @@ def test_the_same_digits_are_found_in_every_layout(copied: Path, hills: Ground, 
     assert [len(slices) for slices in found.passes] == [1], found.rejected
     assert not found.rejected
     images = [
-        Image(product, ("vv", "vh"), None, thermal_noise=False, border_noise=False) for product in (found.passes[0][0], read_product(plain))
+        Image(product, ("vv", "vh"), None, thermal_noise=False, border_noise=False)
+        for product in (found.passes[0][0], read_product(plain))
     ]
     window = (100, 200, 150, 170)
     for image in images:
@@ -122,16 +153,23 @@ def test_every_nth_pixel_is_the_same_whether_there_are_overviews_or_not(copied: 
     plain = copied.parent.parent / "plain.SAFE"
     shutil.copytree(copied, plain)
     cog(copied)
-    images = [Image(read_product(path), ("vv",), None, thermal_noise=False, border_noise=True) for path in (plain, copied)]
+    images = [
+        Image(read_product(path), ("vv",), None, thermal_noise=False, border_noise=True)
+        for path in (plain, copied)
+    ]
     digits = [image._numbers("vv", (3, 700), (5, 600), step=BORDER_STEP_PX) for image in images]
     np.testing.assert_array_equal(*digits)
-    np.testing.assert_array_equal(digits[0], images[0]._numbers("vv", (3, 700), (5, 600))[::BORDER_STEP_PX, ::BORDER_STEP_PX])
+    np.testing.assert_array_equal(
+        digits[0], images[0]._numbers("vv", (3, 700), (5, 600))[::BORDER_STEP_PX, ::BORDER_STEP_PX]
+    )
 
 
 def test_two_files_that_could_be_one_are_refused(copied: Path) -> None:
     short_names(copied)
     (copied / "annotation/iw-vv-copy.xml").write_text((copied / "annotation/iw-vv.xml").read_text())
-    with pytest.raises(LoamError, match=r"iw-vv-copy.xml and annotation/iw-vv.xml could all be its vv file"):
+    with pytest.raises(
+        LoamError, match=r"iw-vv-copy.xml and annotation/iw-vv.xml could all be its vv file"
+    ):
         read_annotation(Safe(copied), "vv")
 
 
@@ -175,7 +213,9 @@ def test_loops_pipes_and_links_to_everything_are_passed_by(copied: Path, wanted:
     assert not found.rejected
 
 
-def test_bombs_have_their_line(copied: Path, wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bombs_have_their_line(
+    copied: Path, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(safe_module, "LARGEST_METADATA", 2**20)
     monkeypatch.setattr(safe_module, "MOST_NAMES", 500)
     folder, manifest = copied.parent / "bombs", (copied / "manifest.safe").read_text()
@@ -205,9 +245,13 @@ def test_bombs_have_their_line(copied: Path, wanted: Wanted, monkeypatch: pytest
         assert reason in found[name]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
-def test_whatever_is_damaged_the_product_is_used_or_has_one_line(copied: Path, wanted: Wanted, data: st.DataObject) -> None:
+def test_whatever_is_damaged_the_product_is_used_or_has_one_line(
+    copied: Path, wanted: Wanted, data: st.DataObject
+) -> None:
     """Files cut, overwritten, emptied or gone, in a folder and in a zip."""
     folder = copied.parent / "damaged"
     shutil.rmtree(folder, ignore_errors=True)
@@ -280,7 +324,9 @@ def test_an_orbit_file_is_the_same_in_its_zip(copied: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
-def test_an_orbit_files_zip_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+def test_an_orbit_files_zip_that_cannot_be_read_is_one_line(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / f"{NAME}.zip"
     if content is None:
         with zipfile.ZipFile(path, "w") as archive:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.safe import Safe
 
 
@@ -35,10 +35,17 @@ def test_a_zip_reads_as_its_folder_does(folder: Path) -> None:
     assert one.names == other.names
     assert one.read("manifest.safe") == other.read("manifest.safe")
     assert one.manifest.findtext("b") == other.manifest.findtext("b") == "1"
-    assert one.find("annotation", "", "vv", ".xml") == other.find("annotation", "", "vv", ".xml") == "annotation/s1a-iw-grd-vv-1.xml"
+    assert (
+        one.find("annotation", "", "vv", ".xml")
+        == other.find("annotation", "", "vv", ".xml")
+        == "annotation/s1a-iw-grd-vv-1.xml"
+    )
 
 
-@pytest.mark.parametrize("name", ["../outside.xml", "S1A_TEST.SAFE/../../outside", "/etc/outside", "..\\outside", "C:/outside"])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.xml", "S1A_TEST.SAFE/../../outside", "/etc/outside", "..\\outside", "C:/outside"],
+)
 def test_a_path_outside_its_folder_is_refused(folder: Path, name: str) -> None:
     path = zipped(folder, {name: "x"})
     with pytest.raises(LoamError, match="outside its folder; refused") as caught:
@@ -55,7 +62,9 @@ def test_half_a_zip_is_no_zip(folder: Path) -> None:
 
 def test_what_is_missing_or_broken_is_named(folder: Path) -> None:
     safe = Safe(folder)
-    with pytest.raises(LoamError, match=r"annotation/calibration/calibration-\*-vv-\*.xml is missing"):
+    with pytest.raises(
+        LoamError, match=r"annotation/calibration/calibration-\*-vv-\*.xml is missing"
+    ):
         safe.find("annotation/calibration", "calibration-", "vv", ".xml")
     with pytest.raises(LoamError, match=r"noise-s1a-iw-grd-vv-1.xml is not XML"):
         safe.xml(safe.find("annotation/calibration", "noise-", "vv", ".xml"))

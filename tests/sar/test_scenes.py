@@ -14,22 +14,43 @@ import numpy as np
 import pytest
 from sar.ground import CLEAN, FLATTEN, Ground
 
-from loam.config import Backscatter, Grid, Period, Scenes
-from loam.errors import LoamError
-from loam.grid import target_grid
+from loam.config.base import Grid, Period
+from loam.config.sar import Scenes
+from loam.config.sources import Backscatter
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
 from loam.sar.product import Product, read_product
-from loam.sar.scenes import FEW, Wanted, find_scenes, quarter, scene_name, search, without_duplicates
+from loam.sar.scenes import (
+    FEW,
+    Wanted,
+    find_scenes,
+    quarter,
+    scene_name,
+    search,
+    without_duplicates,
+)
 
 Write = Callable[..., list[Path]]
 PERIOD = Period(start=date(2022, 1, 1), end=date(2022, 12, 31))
 
 
 def source(*polarisations: str) -> Backscatter:
-    return Backscatter(kind="scenes", path=None, polarisations=polarisations or ("vv", "vh"), orbits=None, coefficient="gamma0", units=None)
+    return Backscatter(
+        kind="scenes",
+        path=None,
+        polarisations=polarisations or ("vv", "vh"),
+        orbits=None,
+        coefficient="gamma0",
+        units=None,
+    )
 
 
 def found(
-    folder: Path, grid: Grid, orbits: Path | None = None, wanted: Backscatter | None = None, **changes: object
+    folder: Path,
+    grid: Grid,
+    orbits: Path | None = None,
+    wanted: Backscatter | None = None,
+    **changes: object,
 ) -> tuple[list[dict], dict[str, str]]:
     """Rows of scenes.csv, and reason by name of rejected.csv."""
     out = folder.parent / "scenes.csv", folder.parent / "rejected.csv"
@@ -42,7 +63,9 @@ def found(
     } | changes
     find_scenes(folder, orbits, *out, wanted or source(), **settings)  # type: ignore[arg-type]
     with out[0].open() as scenes, out[1].open() as rejected:
-        return list(csv.DictReader(scenes)), {Path(row["product"]).name: row["reason"] for row in csv.DictReader(rejected)}
+        return list(csv.DictReader(scenes)), {
+            Path(row["product"]).name: row["reason"] for row in csv.DictReader(rejected)
+        }
 
 
 def refused(product: Path, hills: Ground, **changes: object) -> str:
@@ -67,11 +90,18 @@ def test_several_processes_find_what_one_finds(hills: Ground, copied: Path) -> N
     paths = [copied, broken] * (FEW // 2)
     alone, together = search(paths, wanted, 1), search(paths, wanted, 2)
     assert len(alone.rejected) == FEW - 1  # one product many times is one
-    assert (alone.rejected, [[one.path for one in each] for each in alone.passes]) == (together.rejected, [[copied]])
+    assert (alone.rejected, [[one.path for one in each] for each in alone.passes]) == (
+        together.rejected,
+        [[copied]],
+    )
 
 
-def test_a_folder_and_a_zip_of_another_day_become_two_scenes(hills: Ground, write: Write, copied: Path) -> None:
-    (later,) = write(hills, hills.constant(vv=0.1, vh=0.02), when=datetime(2022, 7, 12, 22, 50), platform="S1C")
+def test_a_folder_and_a_zip_of_another_day_become_two_scenes(
+    hills: Ground, write: Write, copied: Path
+) -> None:
+    (later,) = write(
+        hills, hills.constant(vv=0.1, vh=0.02), when=datetime(2022, 7, 12, 22, 50), platform="S1C"
+    )
     deep = copied.parent / "2022" / "july"
     deep.mkdir(parents=True)
     with zipfile.ZipFile(deep / "july.zip", "w") as archive:
@@ -84,7 +114,9 @@ def test_a_folder_and_a_zip_of_another_day_become_two_scenes(hills: Ground, writ
         ("A004", "2022q1", "ascending"),
         ("A004", "2022q3", "ascending"),
     ]
-    assert scenes[0]["scene"] == f"S1A_{scenes[0]['time'][:19].replace('-', '').replace(':', '')}_A004"
+    assert (
+        scenes[0]["scene"] == f"S1A_{scenes[0]['time'][:19].replace('-', '').replace(':', '')}_A004"
+    )
     assert scenes[0]["relative_orbit"] == "4"
     assert [Path(row["products"]) for row in scenes] == [copied, deep / "july.zip"]
     assert len({row["checksum"] for row in scenes}) == 2
@@ -141,7 +173,13 @@ def slc(product: Path) -> None:
 
 def over_the_antimeridian(product: Path) -> None:
     manifest = product / "manifest.safe"
-    manifest.write_text(re.sub(r"(coordinates>)[^<]*", r"\g<1>38.7,179.9 38.7,-179.9 38.8,-179.9 38.8,179.9", manifest.read_text()))
+    manifest.write_text(
+        re.sub(
+            r"(coordinates>)[^<]*",
+            r"\g<1>38.7,179.9 38.7,-179.9 38.8,-179.9 38.8,179.9",
+            manifest.read_text(),
+        )
+    )
 
 
 def cut_manifest(product: Path) -> None:
@@ -156,7 +194,9 @@ def without_orbit(product: Path) -> None:
 
 def with_a_line_of_two_points(product: Path) -> None:
     manifest = product / "manifest.safe"
-    manifest.write_text(re.sub(r"(coordinates>)[^<]*", r"\g<1>38.7,-77.0 38.8,-77.1", manifest.read_text()))
+    manifest.write_text(
+        re.sub(r"(coordinates>)[^<]*", r"\g<1>38.7,-77.0 38.8,-77.1", manifest.read_text())
+    )
 
 
 def with_letters_for_numbers(product: Path) -> None:
@@ -184,7 +224,9 @@ def without_interval(product: Path) -> None:
         (cut_manifest, "manifest.safe is not XML"),
     ],
 )
-def test_each_fault_has_its_line(copied: Path, hills: Ground, damage: Callable[[Path], None], reason: str) -> None:
+def test_each_fault_has_its_line(
+    copied: Path, hills: Ground, damage: Callable[[Path], None], reason: str
+) -> None:
     damage(copied)
     assert reason in refused(copied, hills)
 
@@ -199,21 +241,29 @@ def test_each_zip_that_cannot_be_read_has_its_line(copied: Path, hills: Ground, 
     shutil.rmtree(copied)
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
-        manifest = archive.getinfo(next(name for name in archive.namelist() if name.endswith("manifest.safe")))
+        manifest = archive.getinfo(
+            next(name for name in archive.namelist() if name.endswith("manifest.safe"))
+        )
     if how == "damaged":
         content[manifest.header_offset + 200 : manifest.header_offset + 400] = bytes(200)
     if how == "encrypted":
         entry = content.index(b"PK\x01\x02", 0)
-        while content[entry + 46 : entry + 46 + len(manifest.filename)] != manifest.filename.encode():
+        while (
+            content[entry + 46 : entry + 46 + len(manifest.filename)] != manifest.filename.encode()
+        ):
             entry = content.index(b"PK\x01\x02", entry + 4)
         content[entry + 8] |= 1
         content[manifest.header_offset + 6] |= 1
     path.write_bytes(content)
     reason = refused(path, hills)
-    assert "holds 2 products" in reason if how == "two" else "manifest.safe cannot be read" in reason
+    assert (
+        "holds 2 products" in reason if how == "two" else "manifest.safe cannot be read" in reason
+    )
 
 
-def test_folders_behind_links_are_searched_and_a_product_may_be_named_itself(copied: Path, hills: Ground, tmp_path: Path) -> None:
+def test_folders_behind_links_are_searched_and_a_product_may_be_named_itself(
+    copied: Path, hills: Ground, tmp_path: Path
+) -> None:
     other = tmp_path / "elsewhere"
     other.mkdir()
     (other / "linked").symlink_to(copied.parent, target_is_directory=True)
@@ -231,21 +281,34 @@ def test_a_missing_polarisation_is_named(hills: Ground, write: Write, tmp_path: 
     assert row["polarisations"] == "vv"
 
 
-def test_noise_of_unknown_units_is_refused_only_where_noise_is_removed(copied: Path, hills: Ground) -> None:
-    assert "its noise table says a floor of" in refused(copied, hills, thermal_noise=True)  # the twin wrote no noise: zeros
+def test_noise_of_unknown_units_is_refused_only_where_noise_is_removed(
+    copied: Path, hills: Ground
+) -> None:
+    assert "its noise table says a floor of" in refused(
+        copied, hills, thermal_noise=True
+    )  # the twin wrote no noise: zeros
     assert len(found(copied.parent, hills.grid)[0]) == 1
 
 
-def test_scenes_off_the_area_slivers_and_other_days_are_left_out(copied: Path, hills: Ground) -> None:
+def test_scenes_off_the_area_slivers_and_other_days_are_left_out(
+    copied: Path, hills: Ground
+) -> None:
     west, south, east, north = hills.grid.aoi  # type: ignore[misc]
     far = Grid(aoi=(west + 90000, south, east + 90000, north), crs="EPSG:32618", resolution_m=20)
-    assert refused(copied, Ground(far, *[getattr(hills, name) for name in ("box", "around", "view", "dem", "terrain")])) == (
-        "does not see the area of interest"
-    )
+    assert refused(
+        copied,
+        Ground(
+            far, *[getattr(hills, name) for name in ("box", "around", "view", "dem", "terrain")]
+        ),
+    ) == ("does not see the area of interest")
     large = Grid(aoi=(west - 20000, south - 20000, east, north), crs="EPSG:32618", resolution_m=20)
-    sliver = Ground(large, *[getattr(hills, name) for name in ("box", "around", "view", "dem", "terrain")])
+    sliver = Ground(
+        large, *[getattr(hills, name) for name in ("box", "around", "view", "dem", "terrain")]
+    )
     assert "of the area, less than sar.scenes.min_cover" in refused(copied, sliver)
-    assert "outside the period" in refused(copied, hills, period=Period(start=date(2023, 1, 1), end=date(2023, 2, 1)))
+    assert "outside the period" in refused(
+        copied, hills, period=Period(start=date(2023, 1, 1), end=date(2023, 2, 1))
+    )
 
 
 def test_no_folder_is_an_error(tmp_path: Path, hills: Ground) -> None:
@@ -266,9 +329,20 @@ def test_names_and_quarters(product: Path) -> None:
     one = read_product(product)
     assert scene_name([one]).endswith("_A004")
     days = np.array([0, 89, 90, 364, 365], dtype="timedelta64[D]")
-    assert [quarter(one.start + delta) for delta in days] == ["2022q1", "2022q1", "2022q2", "2022q4", "2023q1"]
+    assert [quarter(one.start + delta) for delta in days] == [
+        "2022q1",
+        "2022q1",
+        "2022q2",
+        "2022q4",
+        "2023q1",
+    ]
     for delay in (-3, 3):  # whichever begins first, the newest processing stays
-        again = replace(one, processed="2030-01-01T00:00:00", start=one.start + np.timedelta64(delay, "ms"), path=Path("again"))
+        again = replace(
+            one,
+            processed="2030-01-01T00:00:00",
+            start=one.start + np.timedelta64(delay, "ms"),
+            path=Path("again"),
+        )
         assert without_duplicates([one, again])[0] == without_duplicates([again, one])[0] == [again]
     kept, older = without_duplicates([one, _moved(one, 25), one])
     assert len(kept) == 2

@@ -9,15 +9,17 @@ import xarray as xr
 from helpers import odc_coords
 from odc.geo.geobox import GeoBox
 
-from loam.config import Speckle
-from loam.raster import open_dataset, write_zarr
+from loam.config.sar import Speckle
+from loam.core.raster import open_dataset, write_zarr
 from loam.sar.speckle import filter_speckle, quegan_yu
 
 LOOKS = 4.4
 
 
 def speckled(mean: np.ndarray, seed: int = 0) -> np.ndarray:
-    return (mean * np.random.default_rng(seed).gamma(LOOKS, 1 / LOOKS, mean.shape)).astype(np.float32)
+    return (mean * np.random.default_rng(seed).gamma(LOOKS, 1 / LOOKS, mean.shape)).astype(
+        np.float32
+    )
 
 
 def enl(power: np.ndarray) -> float:
@@ -29,7 +31,9 @@ def test_looks_rise_fourfold_and_the_mean_stays() -> None:
     for causal in (False, True):
         inner = quegan_yu(power, np.full(20, "A"), 7, causal)[-1, 8:-8, 8:-8]
         factor = inner.mean() / power[-1, 8:-8, 8:-8].mean()
-        print(f"\nlooks {enl(power[-1]):.1f} to {enl(inner):.1f}, mean times {factor:.4f}, causal {causal}")
+        print(
+            f"\nlooks {enl(power[-1]):.1f} to {enl(inner):.1f}, mean times {factor:.4f}, causal {causal}"
+        )
         assert enl(inner) >= 4 * enl(power[-1, 8:-8, 8:-8])
         assert abs(factor - 1) < 0.01
 
@@ -53,7 +57,10 @@ def test_causal_dates_know_nothing_of_later_ones() -> None:
     power = speckled(np.full((8, 24, 24), 0.1))
     changed = power.copy()
     changed[5:] *= 7
-    np.testing.assert_array_equal(quegan_yu(power, np.full(8, "A"), 5, True)[:5], quegan_yu(changed, np.full(8, "A"), 5, True)[:5])
+    np.testing.assert_array_equal(
+        quegan_yu(power, np.full(8, "A"), 5, True)[:5],
+        quegan_yu(changed, np.full(8, "A"), 5, True)[:5],
+    )
 
 
 def test_groups_do_not_mix() -> None:
@@ -85,7 +92,11 @@ def stack(tmp_path: Path, box: GeoBox) -> Path:
     data = xr.Dataset(
         {
             "vv": (("time", "y", "x"), power, {"units": "1", "long_name": "gamma nought VV"}),
-            "mask": (("time", "y", "x"), np.zeros(power.shape, np.uint8), {"units": "1", "long_name": "mask"}),
+            "mask": (
+                ("time", "y", "x"),
+                np.zeros(power.shape, np.uint8),
+                {"units": "1", "long_name": "mask"},
+            ),
         },
         coords=coords,
     )
@@ -97,9 +108,13 @@ def test_the_step_filters_per_track_and_within_a_split(stack: Path, tmp_path: Pa
     times = [str(time) for time in open_dataset(stack)["time"].values.astype("datetime64[s]")]
     splits = tmp_path / "splits.json"
     splits.write_text(json.dumps({"dates": {"train": times[:4], "test": times[4:]}}))
-    filter_speckle(stack, splits, tmp_path / "out.zarr", Speckle(images="split", window_px=5), threads=2)
+    filter_speckle(
+        stack, splits, tmp_path / "out.zarr", Speckle(images="split", window_px=5), threads=2
+    )
     found, before = open_dataset(tmp_path / "out.zarr"), open_dataset(stack)
     assert found["track"].values.tolist() == before["track"].values.tolist()
-    expected = quegan_yu(before["vv"].values, np.array(["A1", "D1"] * 2 + ["A2", "D2"] * 2), 5, False)
+    expected = quegan_yu(
+        before["vv"].values, np.array(["A1", "D1"] * 2 + ["A2", "D2"] * 2), 5, False
+    )
     np.testing.assert_allclose(found["vv"].values, expected, rtol=1e-5)
     assert "Quegan" in found.attrs["speckle_filter"]

@@ -10,10 +10,10 @@ import zarr
 from helpers import odc_coords
 from odc.geo.geobox import GeoBox
 
-from loam.config import Grid
-from loam.errors import LoamError
-from loam.flags import Mask, layer_attributes
-from loam.raster import open_dataset, write_cog
+from loam.config.base import Grid
+from loam.core.errors import LoamError
+from loam.core.flags import Mask, layer_attributes
+from loam.core.raster import open_dataset, write_cog
 from loam.sar import stack as module
 from loam.sar.flatten import digest
 from loam.sar.stack import stack_scenes
@@ -28,7 +28,9 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS", 8)
 
 
-def write_scene(folder: Path, box: GeoBox, day: int, level: float | None = None, track: str = "A004") -> Path:
+def write_scene(
+    folder: Path, box: GeoBox, day: int, level: float | None = None, track: str = "A004"
+) -> Path:
     """One scene with a level of its own, NaN in a corner."""
     folder.mkdir(parents=True, exist_ok=True)
     power = np.full(box.shape, day / 100 if level is None else level, dtype=np.float32)
@@ -37,7 +39,11 @@ def write_scene(folder: Path, box: GeoBox, day: int, level: float | None = None,
     data = xr.Dataset(
         {
             "vv": (("y", "x"), power, layer_attributes("vv")),
-            "incidence": (("y", "x"), np.full(box.shape, 38.5, np.float32), layer_attributes("incidence")),
+            "incidence": (
+                ("y", "x"),
+                np.full(box.shape, 38.5, np.float32),
+                layer_attributes("incidence"),
+            ),
             "mask": (("y", "x"), mask, layer_attributes("mask")),
         },
         coords=odc_coords(box),
@@ -51,7 +57,11 @@ def write_scene(folder: Path, box: GeoBox, day: int, level: float | None = None,
 
 def held(path: Path) -> dict[str, int]:
     """When each chunk file was written [ns]."""
-    return {str(file.relative_to(path)): file.stat().st_mtime_ns for file in path.glob("*/c/**/*") if file.is_file()}
+    return {
+        str(file.relative_to(path)): file.stat().st_mtime_ns
+        for file in path.glob("*/c/**/*")
+        if file.is_file()
+    }
 
 
 @pytest.fixture
@@ -68,7 +78,12 @@ def test_a_stack_is_its_scenes_in_order_of_time(tmp_path: Path, box: GeoBox) -> 
     for day in (6, 0, 12):
         write_scene(tmp_path / "A004_2022q1", box, day)
     write_scene(tmp_path / "D106_2022q1", box, 3, track="D106")
-    stack_scenes([tmp_path / "A004_2022q1", tmp_path / "D106_2022q1"], tmp_path / "stack.zarr", GRID, threads=2)
+    stack_scenes(
+        [tmp_path / "A004_2022q1", tmp_path / "D106_2022q1"],
+        tmp_path / "stack.zarr",
+        GRID,
+        threads=2,
+    )
     data = open_dataset(tmp_path / "stack.zarr")
     assert data.odc.geobox == box
     assert data["track"].values.tolist() == ["A004", "D106", "A004", "A004"]
@@ -88,7 +103,9 @@ def test_a_new_scene_is_appended_and_full_chunks_stay(ten: tuple[Path, Path], bo
     group = (out / "zarr.json").read_text()
     write_scene(folder, box, 11)
     stack_scenes([folder], out, GRID, threads=1)
-    assert (out / "zarr.json").read_text() != group  # by this Snakemake knows that what reads the stack must run again
+    assert (
+        out / "zarr.json"
+    ).read_text() != group  # by this Snakemake knows that what reads the stack must run again
     data = open_dataset(out)
     np.testing.assert_allclose(data["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6)
     assert data["track"].values.tolist() == ["A004"] * 11
@@ -99,13 +116,17 @@ def test_a_new_scene_is_appended_and_full_chunks_stay(ten: tuple[Path, Path], bo
     assert all(after[name] > before[name] for name in before if name.startswith("vv/c/2/"))
 
 
-def test_extending_is_the_same_as_making_anew(ten: tuple[Path, Path], box: GeoBox, tmp_path: Path) -> None:
+def test_extending_is_the_same_as_making_anew(
+    ten: tuple[Path, Path], box: GeoBox, tmp_path: Path
+) -> None:
     folder, out = ten
     for day in (10, 15, 21):
         write_scene(folder, box, day)
         stack_scenes([folder], out, GRID, threads=1)
     stack_scenes([folder], tmp_path / "anew.zarr", GRID, threads=1)
-    xr.testing.assert_identical(open_dataset(out).load(), open_dataset(tmp_path / "anew.zarr").load())
+    xr.testing.assert_identical(
+        open_dataset(out).load(), open_dataset(tmp_path / "anew.zarr").load()
+    )
 
 
 def test_nothing_new_writes_nothing(ten: tuple[Path, Path]) -> None:
@@ -116,16 +137,22 @@ def test_nothing_new_writes_nothing(ten: tuple[Path, Path]) -> None:
     assert (out / "zarr.json").read_text() == group
 
 
-def test_a_changed_or_late_scene_is_taken_in_from_its_chunk_on(ten: tuple[Path, Path], box: GeoBox) -> None:
+def test_a_changed_or_late_scene_is_taken_in_from_its_chunk_on(
+    ten: tuple[Path, Path], box: GeoBox
+) -> None:
     folder, out = ten
     before = held(out)
     write_scene(folder, box, 6, level=0.5)
     stack_scenes([folder], out, GRID, threads=1)
     assert open_dataset(out)["vv"].values[6, 3, 3] == np.float32(0.5)
-    assert all(time == before[name] for name, time in held(out).items() if name.startswith("vv/c/0/"))
+    assert all(
+        time == before[name] for name, time in held(out).items() if name.startswith("vv/c/0/")
+    )
     (folder / "S1A_006_A004.tif").unlink()
     stack_scenes([folder], out, GRID, threads=1)
-    np.testing.assert_allclose(open_dataset(out)["vv"].values[:, 3, 3], np.delete(np.arange(10), 6) / 100, rtol=1e-6)
+    np.testing.assert_allclose(
+        open_dataset(out)["vv"].values[:, 3, 3], np.delete(np.arange(10), 6) / 100, rtol=1e-6
+    )
 
 
 def test_a_damaged_stack_is_made_anew(ten: tuple[Path, Path]) -> None:
@@ -137,18 +164,24 @@ def test_a_damaged_stack_is_made_anew(ten: tuple[Path, Path]) -> None:
     xr.testing.assert_identical(open_dataset(out).load(), expected)
 
 
-def test_dates_whose_writing_was_cut_off_are_written_again(ten: tuple[Path, Path], box: GeoBox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dates_whose_writing_was_cut_off_are_written_again(
+    ten: tuple[Path, Path], box: GeoBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed between laying dates out and filling them, as a hard kill does: the next run must not take them for whole."""
     folder, out = ten
     write_scene(folder, box, 11)
     read = module._read
-    monkeypatch.setattr(module, "_read", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        module, "_read", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         stack_scenes([folder], out, GRID, threads=1)
     monkeypatch.setattr(module, "_read", read)
     (out / "zarr.json").unlink()  # Snakemake removes what a job that failed was to write
     stack_scenes([folder], out, GRID, threads=1)
-    np.testing.assert_allclose(open_dataset(out)["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6)
+    np.testing.assert_allclose(
+        open_dataset(out)["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6
+    )
     assert all(open_dataset(out)["digest"].values != "")
 
 
@@ -163,7 +196,9 @@ def test_scenes_that_are_gone_leave_the_stack(ten: tuple[Path, Path]) -> None:
     assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
 
 
-def test_without_its_group_a_stack_is_extended_all_the_same(ten: tuple[Path, Path], box: GeoBox) -> None:
+def test_without_its_group_a_stack_is_extended_all_the_same(
+    ten: tuple[Path, Path], box: GeoBox
+) -> None:
     """Snakemake removes the rule's output, the group's metadata, before each job."""
     folder, out = ten
     before = held(out)
@@ -174,9 +209,15 @@ def test_without_its_group_a_stack_is_extended_all_the_same(ten: tuple[Path, Pat
     assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
 
 
-def test_an_edit_of_the_step_makes_the_stack_anew(ten: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_of_the_step_makes_the_stack_anew(
+    ten: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, out = ten
-    monkeypatch.setattr(module, "layer_attributes", lambda name: layer_attributes(name) | {"long_name": "another name"})
+    monkeypatch.setattr(
+        module,
+        "layer_attributes",
+        lambda name: layer_attributes(name) | {"long_name": "another name"},
+    )
     monkeypatch.setattr(module, "_code", lambda: "edited")
     stack_scenes([folder], out, GRID, threads=1)
     assert open_dataset(out)["vv"].attrs["long_name"] == "another name"
@@ -189,7 +230,9 @@ def test_a_scene_that_sees_nothing_is_left_out(ten: tuple[Path, Path], box: GeoB
     assert open_dataset(out).sizes["time"] == 10
 
 
-def test_scenes_that_do_not_belong_together_are_refused(ten: tuple[Path, Path], box: GeoBox, tmp_path: Path) -> None:
+def test_scenes_that_do_not_belong_together_are_refused(
+    ten: tuple[Path, Path], box: GeoBox, tmp_path: Path
+) -> None:
     folder, out = ten
     write_scene(tmp_path / "other", box, 3, track="D106")
     with pytest.raises(LoamError, match="has the time of"):

@@ -20,7 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = {"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
+PACKAGES = {
+    "munged": "munge",
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "sbatch": "slurm-client",
+}
 NODES = {"cpu1": "Feature=cpu", "cpu2": "Feature=cpu", "gpu1": "Gres=gpu:fake:2 Feature=gpu"}
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
 SITE = Path("/etc/slurm")
@@ -108,7 +113,9 @@ class Cluster:
     """The cluster and its daemons."""
 
     def __init__(self, state: Path | None = None) -> None:
-        self.state = state or Path(os.environ.get("LOAM_SLURM", Path(tempfile.gettempdir()) / "loam-slurm"))
+        self.state = state or Path(
+            os.environ.get("LOAM_SLURM", Path(tempfile.gettempdir()) / "loam-slurm")
+        )
         self.log = self.state / "start.log"
 
     def is_up(self) -> bool:
@@ -130,11 +137,17 @@ class Cluster:
         self._start("slurmctld", ["slurmctld"], lambda: "UP" in output("scontrol", "ping"))
         for name in NODES:
             self.start_node(name)
-        wait_for(lambda: all(state in {"idle", "mix", "alloc"} for state in self.nodes().values()), 60, "the nodes")
+        wait_for(
+            lambda: all(state in {"idle", "mix", "alloc"} for state in self.nodes().values()),
+            60,
+            "the nodes",
+        )
 
     def _install(self) -> None:
         missing = [
-            package for program, package in PACKAGES.items() if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None
+            package
+            for program, package in PACKAGES.items()
+            if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None
         ]
         if not missing:
             return
@@ -155,23 +168,44 @@ class Cluster:
         quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         try:
             with self.log.open("a") as log:
-                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=quiet, check=True, timeout=INSTALL_S)
+                subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=quiet,
+                    check=True,
+                    timeout=INSTALL_S,
+                )
         except subprocess.SubprocessError:
             msg = f"Slurm cannot be installed: {' '.join(command)} failed, see {self.log}"
             raise NotInstalled(msg) from None
 
     def _configure(self) -> None:
-        host, address = socket.gethostname().split(".")[0], socket.gethostbyname(socket.gethostname())
+        host, address = (
+            socket.gethostname().split(".")[0],
+            socket.gethostbyname(socket.gethostname()),
+        )
         nodes = [
-            NODE.format(name=name, host=host, address=address, port=FIRST_NODE_PORT + index, extra=extra)
+            NODE.format(
+                name=name, host=host, address=address, port=FIRST_NODE_PORT + index, extra=extra
+            )
             for index, (name, extra) in enumerate(NODES.items())
         ]
         for index in range(2):  # a GPU must be a device; none is ever opened
             device = self.state / f"devices/gpu{index}"
             device.unlink(missing_ok=True)
             device.symlink_to("/dev/null")
-        slurm = SLURM.format(host=host, address=address, state=self.state, port=CONTROLLER_PORT, nodes="\n".join(nodes))
-        gres = f"AutoDetect=off\nNodeName=gpu1 Name=gpu Type=fake File={self.state}/devices/gpu[0-1]\n"
+        slurm = SLURM.format(
+            host=host,
+            address=address,
+            state=self.state,
+            port=CONTROLLER_PORT,
+            nodes="\n".join(nodes),
+        )
+        gres = (
+            f"AutoDetect=off\nNodeName=gpu1 Name=gpu Type=fake File={self.state}/devices/gpu[0-1]\n"
+        )
         SITE.mkdir(exist_ok=True)
         for name, text in zip(FILES, (slurm, gres, "CgroupAutomount=no\n"), strict=True):
             (self.state / name).write_text(text)
@@ -186,8 +220,19 @@ class Cluster:
         key.chmod(0o400)
         shutil.chown(folder, "munge", "munge")
         shutil.chown(key, "munge", "munge")
-        options = [f"--{name}={folder / name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
-        command = ["runuser", "-u", "munge", "--", "/usr/sbin/munged", "--force", f"--key-file={key}", *options]
+        options = [
+            f"--{name}={folder / name}" for name in ("socket", "pid-file", "log-file", "seed-file")
+        ]
+        command = [
+            "runuser",
+            "-u",
+            "munge",
+            "--",
+            "/usr/sbin/munged",
+            "--force",
+            f"--key-file={key}",
+            *options,
+        ]
         self._start("munged", command, lambda: (folder / "socket").exists())
 
     def start_node(self, name: str) -> None:
@@ -198,7 +243,9 @@ class Cluster:
         if not self._running(name):
             with self.log.open("a") as log:
                 path = os.environ["PATH"] + ":/usr/sbin"
-                subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"PATH": path}, check=True)
+                subprocess.run(
+                    command, stdout=log, stderr=log, env=os.environ | {"PATH": path}, check=True
+                )
             wait_for(ready, 30, name)
 
     # --- down ---
@@ -207,11 +254,21 @@ class Cluster:
         """Cancel all jobs, then stop every daemon that was started here, by its process id; remove the links."""
         if self._running("slurmctld"):
             subprocess.run(["scancel", "--user=root"], check=False)
-            wait_for(lambda: not output("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING"), 60, "the jobs to end")
+            wait_for(
+                lambda: (
+                    not output(
+                        "squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING"
+                    )
+                ),
+                60,
+                "the jobs to end",
+            )
         for name in (*NODES, "slurmctld", "munged"):
             self.stop(name)
         for name in FILES:
-            if (SITE / name).is_symlink() and (SITE / name).resolve().parent == self.state.resolve():
+            if (SITE / name).is_symlink() and (
+                SITE / name
+            ).resolve().parent == self.state.resolve():
                 (SITE / name).unlink()
 
     def stop(self, name: str) -> None:
@@ -238,17 +295,31 @@ class Cluster:
         lines = output("sinfo", "--noheader", "--Node", "--format=%N %t").splitlines()
         return dict(line.split() for line in lines)
 
-    def queued(self, run: str, states: str = "PENDING,RUNNING,SUSPENDED,COMPLETING") -> dict[int, tuple[str, str]]:
+    def queued(
+        self, run: str, states: str = "PENDING,RUNNING,SUSPENDED,COMPLETING"
+    ) -> dict[int, tuple[str, str]]:
         """Number, state and comment (the rule and its wildcards) of a run's jobs that are not done."""
-        lines = output("squeue", "--noheader", f"--name={run}", f"--states={states}", "--format=%A|%T|%k").splitlines()
-        return {int(number): (state, comment) for number, state, comment in (line.split("|", 2) for line in lines)}
+        lines = output(
+            "squeue", "--noheader", f"--name={run}", f"--states={states}", "--format=%A|%T|%k"
+        ).splitlines()
+        return {
+            int(number): (state, comment)
+            for number, state, comment in (line.split("|", 2) for line in lines)
+        }
 
     def records(self, run: str | None = None) -> list[Job]:
         """Jobs of a run (its Slurm job name) in the accounting file, in the order they ended."""
         jobs = []
         for line in (self.state / "jobs.txt").read_text().splitlines():
             fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
-            job = Job(int(fields["JobId"]), fields["Name"], fields["JobState"], fields["Partition"], fields["NodeList"], fields["Tres"])
+            job = Job(
+                int(fields["JobId"]),
+                fields["Name"],
+                fields["JobState"],
+                fields["Partition"],
+                fields["NodeList"],
+                fields["Tres"],
+            )
             if run in (None, job.run):
                 jobs.append(job)
         return jobs

@@ -32,7 +32,9 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip("a real Slurm is started by `make test-slurm` alone")
     if reason := unfit():
         pytest.skip(f"no Slurm can be started here: {reason}")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored, and Snakemake would inherit that
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background of a shell it is ignored, and Snakemake would inherit that
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(ALL_S)
     slurm = Cluster()
@@ -51,17 +53,34 @@ def cluster() -> Iterator[Cluster]:
 def out_of_time(*_: object) -> NoReturn:
     """Something hangs: say where, and stop in order, so that nothing stays at work."""
     faulthandler.dump_traceback()
-    pytest.exit(f"tests/slurm took longer than {ALL_S} s; LOAM_TEST_SLURM_S sets another limit", returncode=1)
+    pytest.exit(
+        f"tests/slurm took longer than {ALL_S} s; LOAM_TEST_SLURM_S sets another limit",
+        returncode=1,
+    )
 
 
 class Run:
     """One command of Snakemake through Slurm, at work or done."""
 
-    def __init__(self, folder: Path, log: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, log: Path, arguments: tuple[str, ...], environment: dict[str, str]
+    ) -> None:
         self.folder, self.log = folder, log
-        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--latency-wait", "10", *SMALL, *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--profile",
+            "slurm",
+            "--latency-wait",
+            "10",
+            *SMALL,
+            *arguments,
+        ]
         with log.open("w") as out:
-            self.process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=os.environ | environment)
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdout=out, stderr=out, env=os.environ | environment
+            )
 
     @property
     def text(self) -> str:
@@ -116,13 +135,23 @@ class SlurmHouse(House):
 
     def install(self) -> None:
         shutil.copy(REPOSITORY / "Makefile", self.folder)
-        subprocess.run(["make", "--silent", "install-profile"], cwd=self.folder, env=os.environ | self.environment, check=True)
+        subprocess.run(
+            ["make", "--silent", "install-profile"],
+            cwd=self.folder,
+            env=os.environ | self.environment,
+            check=True,
+        )
 
     def slurm(self, *arguments: str, **changes: object) -> Run:
         """Start Snakemake with `--profile slurm` and nothing else that says how."""
         extra = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-        given = (*(["--config", *extra] if extra else []), *arguments)  # before the targets, which end the options
-        self.runs.append(Run(self.folder, self.folder / f"run{len(self.runs) + 1}.log", given, self.environment))
+        given = (
+            *(["--config", *extra] if extra else []),
+            *arguments,
+        )  # before the targets, which end the options
+        self.runs.append(
+            Run(self.folder, self.folder / f"run{len(self.runs) + 1}.log", given, self.environment)
+        )
         return self.runs[-1]
 
     def end(self) -> None:
@@ -135,13 +164,17 @@ class SlurmHouse(House):
 def local(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> House:
     """The small scene, run on this machine with the threads that its jobs get through Slurm: sums depend on their number."""
     house = copy_of_the_repository(tmp_path_factory.mktemp("local"))
-    done = house.small("--cores", "all")  # as profiles/default says, and it counts with `--profile slurm` as well
+    done = house.small(
+        "--cores", "all"
+    )  # as profiles/default says, and it counts with `--profile slurm` as well
     assert done.returncode == 0, done.stdout + done.stderr
     return house
 
 
 @pytest.fixture(scope="session")
-def ran(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SlurmHouse, Run]]:
+def ran(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[SlurmHouse, Run]]:
     """The small scene, run through Slurm from its first job to its last."""
     house = SlurmHouse(copy_of_the_repository(tmp_path_factory.mktemp("slurm")).folder)
     house.install()

@@ -41,21 +41,37 @@ def command(house: House, rule: str) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_a_full_disk_is_named_and_costs_nothing_that_was_there(ran: tuple[SlurmHouse, Run], disk: Path, kind: str) -> None:
+def test_a_full_disk_is_named_and_costs_nothing_that_was_there(
+    ran: tuple[SlurmHouse, Run], disk: Path, kind: str
+) -> None:
     rule, option, where = CASES[kind]
     house = ran[0]
     words = command(house, rule)
     targets = [word for word in words if word.startswith(where)]
-    moved = [str(disk / Path(word).name) if word in targets or word.endswith("/0.csv") else word for word in words]
+    moved = [
+        str(disk / Path(word).name) if word in targets or word.endswith("/0.csv") else word
+        for word in words
+    ]
     assert option in moved
     earlier = disk / Path(targets[0]).name
     earlier.write_bytes(b"an earlier result")
-    (disk / "ballast").write_bytes(b"0" * (1024 - 24) * 1024)  # room for a little, for none of the three
-    run = {"cwd": house.folder, "capture_output": True, "text": True, "env": os.environ | {"PYTHONPATH": str(house.folder / "src")}}
+    (disk / "ballast").write_bytes(
+        b"0" * (1024 - 24) * 1024
+    )  # room for a little, for none of the three
+    run = {
+        "cwd": house.folder,
+        "capture_output": True,
+        "text": True,
+        "env": os.environ | {"PYTHONPATH": str(house.folder / "src")},
+    }
     failed = subprocess.run(moved, check=False, **run)  # type: ignore[call-overload]
     assert failed.returncode == 1, failed.stderr
     assert "the disk is full" in failed.stderr.splitlines()[-1], failed.stderr

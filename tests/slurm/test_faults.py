@@ -15,7 +15,10 @@ from slurm.test_demo import contents
 
 BATCH = "resources/small/gamma0/{}"
 # Only what stack_scenes and prepare_static stand on: the shortest part of the workflow that has batches.
-STACK, STATIC = "resources/small/gamma0/stack.zarr/zarr.json", "results/small/covariates/static.zarr"
+STACK, STATIC = (
+    "resources/small/gamma0/stack.zarr/zarr.json",
+    "results/small/covariates/static.zarr",
+)
 
 
 def remove(house: SlurmHouse, *names: str) -> None:
@@ -31,10 +34,16 @@ def running(cluster: Cluster, run: Run, text: str) -> list[int]:
     """Running jobs of a run whose comment, the rule and its wildcards, holds a text."""
     if not run.submitted():
         return []
-    return [number for number, (_, comment) in cluster.queued(run.name, "RUNNING").items() if text in comment]
+    return [
+        number
+        for number, (_, comment) in cluster.queued(run.name, "RUNNING").items()
+        if text in comment
+    ]
 
 
-def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, copied: SlurmHouse) -> None:
+def test_killed_jobs_come_back_and_a_broken_scene_is_named(
+    cluster: Cluster, copied: SlurmHouse
+) -> None:
     """In one run: too little memory, too little time, scancel, a lost node, and an exit 1 in a scene."""
     before, names = contents(copied.folder), batches(copied)[:4]
     lost, cancelled, late, broken = names
@@ -43,21 +52,32 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     spoilt = spoil(copied, broken)
     # The first attempt of prepare_static gets less memory than a Snakemake and NumPy take; the second enough.
     little = ["--set-resources", "prepare_static:mem_mb=380*attempt"]
-    alone = ["--groups", "make_twin=twin"]  # in place of the profile's: every batch is a job of its own
+    alone = [
+        "--groups",
+        "make_twin=twin",
+    ]  # in place of the profile's: every batch is a job of its own
     run = copied.slurm(*little, *alone, "--", STACK, STATIC)
     todo = {cancelled: cancel, late: time_out}
     try:
         run.until(lambda: running(cluster, run, lost), f"{lost} to run")
-        lose_node(cluster, running(cluster, run, lost)[0])  # first, because it takes all jobs of the node with it
+        lose_node(
+            cluster, running(cluster, run, lost)[0]
+        )  # first, because it takes all jobs of the node with it
         run.until(lambda: strike(cluster, run, todo), "the other jobs to run")
         run.wait(1)
     finally:
-        subprocess.run(["scontrol", "update", "nodename=cpu1,cpu2", "state=resume"], capture_output=True, check=False)
+        subprocess.run(
+            ["scontrol", "update", "nodename=cpu1,cpu2", "state=resume"],
+            capture_output=True,
+            check=False,
+        )
     states = ends(cluster, run)
     assert "FAILED" in states["rule_prepare_static"]
     assert states["rule_prepare_static"][-1] == "COMPLETED"
     assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= set(states["rule_flatten_scenes"])
-    assert f"logs/flatten_scenes/{broken}.log" in run.text  # the job that cannot succeed, and its log, are named
+    assert (
+        f"logs/flatten_scenes/{broken}.log" in run.text
+    )  # the job that cannot succeed, and its log, are named
     assert re.search(r"cannot be read|download the product again", run.text)
     assert not (copied.folder / BATCH.format(broken)).exists()
     for name in (cancelled, lost, late):
@@ -65,7 +85,9 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(cluster: Cluster, cop
     mend(spoilt)
     copied.slurm("--", STACK, STATIC).wait()
     after = contents(copied.folder)
-    assert {name for name in before if before[name] != after.get(name) and "gamma0/" in name} == set()
+    assert {
+        name for name in before if before[name] != after.get(name) and "gamma0/" in name
+    } == set()
     assert image.exists()
 
 
@@ -90,7 +112,11 @@ def spoil(house: SlurmHouse, batch: str) -> dict[Path, bytes]:
     """Cut the images of a batch short behind the workflow's back, so that none of its scenes can be made."""
     with (house.folder / "resources/small/scenes.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if f"{row['track']}_{row['quarter']}" == batch]
-    images = [image for row in rows for image in (house.folder / row["products"]).glob("measurement/*.tiff")]
+    images = [
+        image
+        for row in rows
+        for image in (house.folder / row["products"]).glob("measurement/*.tiff")
+    ]
     kept = {image: image.read_bytes() for image in images}
     for image, content in kept.items():
         image.write_bytes(content[: len(content) // 2])
@@ -113,11 +139,22 @@ def time_out(_cluster: Cluster, number: int) -> None:
 
 
 def lose_node(cluster: Cluster, number: int) -> None:
-    subprocess.run(["scontrol", "update", f"nodename={cluster.details(number)['NodeList']}", "state=down", "reason=test"], check=True)
+    subprocess.run(
+        [
+            "scontrol",
+            "update",
+            f"nodename={cluster.details(number)['NodeList']}",
+            "state=down",
+            "reason=test",
+        ],
+        check=True,
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, copied: SlurmHouse, how: signal.Signals) -> None:
+def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(
+    cluster: Cluster, copied: SlurmHouse, how: signal.Signals
+) -> None:
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
@@ -129,25 +166,37 @@ def test_a_run_that_is_told_to_stop_leaves_no_job_and_goes_on(cluster: Cluster, 
     assert changed(before, copied) == set()
 
 
-def test_no_orphan_of_a_killed_run_writes_into_the_next(cluster: Cluster, copied: SlurmHouse) -> None:
+def test_no_orphan_of_a_killed_run_writes_into_the_next(
+    cluster: Cluster, copied: SlurmHouse
+) -> None:
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
     run = copied.slurm("--", STACK)
-    run.until(lambda: running(cluster, run, "flatten_scenes") and entered(copied), "a batch to run and to be entered")
+    run.until(
+        lambda: running(cluster, run, "flatten_scenes") and entered(copied),
+        "a batch to run and to be entered",
+    )
     run.send(signal.SIGKILL)
     run.process.wait(60)
     (orphan,) = running(cluster, run, "flatten_scenes")
-    subprocess.run(["scontrol", "suspend", str(orphan)], check=False)  # it will not be done by itself before the next run begins
+    subprocess.run(
+        ["scontrol", "suspend", str(orphan)], check=False
+    )  # it will not be done by itself before the next run begins
     rerun = copied.slurm("--", STACK).wait()  # the same command: the dead run's lock is taken away
     assert f"ending what a killed run has left in Slurm: {orphan}" in rerun.text
     assert cluster.details(orphan)["JobState"] == "CANCELLED"
-    ended, begun = (cluster.details(number)[key] for number, key in ((orphan, "EndTime"), (min(rerun.submitted()), "StartTime")))
+    ended, begun = (
+        cluster.details(number)[key]
+        for number, key in ((orphan, "EndTime"), (min(rerun.submitted()), "StartTime"))
+    )
     assert ended <= begun
     assert changed(before, copied) == set()
     assert not list((copied.folder / ".snakemake/loam").glob("*"))
 
 
-def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Cluster, copied: SlurmHouse) -> None:
+def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(
+    cluster: Cluster, copied: SlurmHouse
+) -> None:
     """It cannot be cancelled, because nobody knows its number: it looks itself, before it touches a file."""
     before, name = contents(copied.folder), batches(copied)[0]
     remove(copied, BATCH.format(name), STACK)
@@ -155,19 +204,30 @@ def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(cluster: Clust
     subprocess.run(["scontrol", "update", nodes, "state=drain", "reason=test"], check=True)
     try:
         run = copied.slurm("--", STACK)
-        run.until(lambda: run.submitted() and "PENDING" in {state for state, _ in cluster.queued(run.name).values()}, "a job to wait")
+        run.until(
+            lambda: (
+                run.submitted()
+                and "PENDING" in {state for state, _ in cluster.queued(run.name).values()}
+            ),
+            "a job to wait",
+        )
         run.send(signal.SIGKILL)
         run.process.wait(60)
         (orphan,) = cluster.queued(run.name)
         assert copied.small("--unlock").returncode == 0
-        done = copied.small("--", STACK)  # the next run is local, and is done before the orphan starts
+        done = copied.small(
+            "--", STACK
+        )  # the next run is local, and is done before the orphan starts
         assert done.returncode == 0, done.stderr
     finally:
         subprocess.run(["scontrol", "update", nodes, "state=resume"], check=True)
     wait_for(lambda: orphan not in cluster.queued(run.name), 300, "the orphan to end")
     assert cluster.details(orphan)["JobState"] == "FAILED"
     (log,) = (copied.folder / ".snakemake/slurm_logs").rglob(f"{orphan}.log")
-    assert "the run that sent this job is over; the job stops before it touches a file" in log.read_text()
+    assert (
+        "the run that sent this job is over; the job stops before it touches a file"
+        in log.read_text()
+    )
     assert changed(before, copied) == set()
 
 

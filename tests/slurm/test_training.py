@@ -18,7 +18,11 @@ def history(house: SlurmHouse) -> pd.DataFrame:
 
 def checkpoints(house: SlurmHouse) -> list[str]:
     """Checkpoints and what is left of training."""
-    return sorted(path.name for path in (house.folder / MEMBER).parent.iterdir() if path.suffix in {".ckpt", ".resume", ".partial"})
+    return sorted(
+        path.name
+        for path in (house.folder / MEMBER).parent.iterdir()
+        if path.suffix in {".ckpt", ".resume", ".partial"}
+    )
 
 
 def test_two_nodes_train_to_the_loss_of_one_process(cluster: Cluster, copied: SlurmHouse) -> None:
@@ -50,5 +54,7 @@ def test_killed_training_goes_on_where_it_was(cluster: Cluster, copied: SlurmHou
     assert len(run.submitted()) == 2
     assert "training goes on from here" in log.read_text()
     assert "epoch 1 of " not in log.read_text()  # the second attempt did not begin anew
-    assert (history(copied)["validation_loss"] - undisturbed["validation_loss"]).abs().max() < TOLERANCE
+    assert (
+        history(copied)["validation_loss"] - undisturbed["validation_loss"]
+    ).abs().max() < TOLERANCE
     assert checkpoints(copied) == ["0.ckpt"]

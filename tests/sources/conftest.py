@@ -2,7 +2,8 @@
 
 import pytest
 
-from loam.config import Ndvi, Period, Soil, Weather
+from loam.config.base import Period
+from loam.config.sources import Ndvi, Soil, Weather
 
 STATIONS = {"power": 2, "radius_km": 100, "min_stations": 3, "cell_m": 2000, "lapse_k_per_km": None}
 
@@ -15,7 +16,13 @@ def period() -> Period:
 @pytest.fixture
 def weather_source():
     def make(stations: dict | None = None, **changes) -> Weather:
-        plain = {"kind": "netcdf", "path": None, "variables": {}, "stamp": "start", "day_ends_utc_h": 24}
+        plain = {
+            "kind": "netcdf",
+            "path": None,
+            "variables": {},
+            "stamp": "start",
+            "day_ends_utc_h": 24,
+        }
         return Weather(**(plain | changes), stations=STATIONS | (stations or {}))
 
     return make
@@ -24,12 +31,30 @@ def weather_source():
 @pytest.fixture
 def soil_source():
     return lambda **changes: Soil(
-        **({"kind": "ssurgo", "path": "x", "variables": (), "depth_cm": 5, "texture_codes": "soilgrids"} | changes)
+        **(
+            {
+                "kind": "ssurgo",
+                "path": "x",
+                "variables": (),
+                "depth_cm": 5,
+                "texture_codes": "soilgrids",
+            }
+            | changes
+        )
     )
 
 
 @pytest.fixture
 def ndvi_source():
     return lambda **changes: Ndvi(
-        **({"kind": "mod13q1", "path": "x", "variable": "ndvi", "composite_days": 16, "resolution_m": 100} | changes)
+        **(
+            {
+                "kind": "mod13q1",
+                "path": "x",
+                "variable": "ndvi",
+                "composite_days": 16,
+                "resolution_m": 100,
+            }
+            | changes
+        )
     )

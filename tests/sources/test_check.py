@@ -8,21 +8,35 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 from helpers import days, merged
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sources.check import check_inputs
 
 
 @pytest.fixture
 def site(tmp_path, box, layer, load):
     """A whole small site on disk, and its configuration with overrides."""
-    cube = xr.Dataset({"vv": layer(np.full((3, *box.shape), -10.0), days("2020-03-01", 3, 6), units="dB")}).assign_coords(
-        track=("time", list("ADA"))
-    )
+    cube = xr.Dataset(
+        {"vv": layer(np.full((3, *box.shape), -10.0), days("2020-03-01", 3, 6), units="dB")}
+    ).assign_coords(track=("time", list("ADA")))
     cube.odc.assign_crs(box.crs).to_netcdf(tmp_path / "cube.nc")
     coarse = box.zoom_out(8)
-    rain = layer(np.zeros((90, *coarse.shape)), days("2020-01-02", 90), on=coarse, units="mm", standard_name="precipitation_amount")
-    wind = layer(np.full((90, *coarse.shape), 2.0), days("2020-01-02", 90), on=coarse, units="m s-1", standard_name="wind_speed")
-    xr.Dataset({"rain": rain, "wind": wind}).odc.assign_crs(box.crs).to_netcdf(tmp_path / "weather.nc")
+    rain = layer(
+        np.zeros((90, *coarse.shape)),
+        days("2020-01-02", 90),
+        on=coarse,
+        units="mm",
+        standard_name="precipitation_amount",
+    )
+    wind = layer(
+        np.full((90, *coarse.shape), 2.0),
+        days("2020-01-02", 90),
+        on=coarse,
+        units="m s-1",
+        standard_name="wind_speed",
+    )
+    xr.Dataset({"rain": rain, "wind": wind}).odc.assign_crs(box.crs).to_netcdf(
+        tmp_path / "weather.nc"
+    )
     layer(np.zeros(box.shape, np.float32)).rio.to_raster(tmp_path / "dem.tif")
     small = box[:, :8]
     layer(np.zeros(small.shape, np.float32), on=small).rio.to_raster(tmp_path / "small.tif")
@@ -35,7 +49,16 @@ def site(tmp_path, box, layer, load):
         }
         sources = merged(sources, overrides.pop("sources", {}))
         grid = {"aoi": "source", "crs": "source"} | overrides.pop("grid", {})
-        return load(**({"sources": sources, "grid": grid, "period": {"start": "2020-03-01", "end": "2020-03-30"}} | overrides))
+        return load(
+            **(
+                {
+                    "sources": sources,
+                    "grid": grid,
+                    "period": {"start": "2020-03-01", "end": "2020-03-30"},
+                }
+                | overrides
+            )
+        )
 
     def small_patches(**overrides):
         return make(**merged({"learning": {"patches": {"size_px": 8}}}, overrides))
@@ -50,12 +73,27 @@ def test_a_good_site_passes(site) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"period": {"start": "2021-03-01", "end": "2021-03-30"}}, "cube.nc: no acquisition between 2021-03-01 and 2021-03-30"),
-        ({"period": {"start": "2020-03-01", "end": "2020-04-30"}}, "needs 2020-01-02 to 2020-04-30; extend the weather or cut the period"),
-        ({"learning": {"experiments": {"sequence": {"days": 61}}}}, "longest window of 61 days needs 2020-01-01 to 2020-03-30"),
-        ({"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}}, "grid.aoi lies outside the cube"),
+        (
+            {"period": {"start": "2021-03-01", "end": "2021-03-30"}},
+            "cube.nc: no acquisition between 2021-03-01 and 2021-03-30",
+        ),
+        (
+            {"period": {"start": "2020-03-01", "end": "2020-04-30"}},
+            "needs 2020-01-02 to 2020-04-30; extend the weather or cut the period",
+        ),
+        (
+            {"learning": {"experiments": {"sequence": {"days": 61}}}},
+            "longest window of 61 days needs 2020-01-01 to 2020-03-30",
+        ),
+        (
+            {"grid": {"aoi": [0, 0, 400, 400], "crs": "EPSG:32618"}},
+            "grid.aoi lies outside the cube",
+        ),
         ({"grid": {"crs": "EPSG:999999"}}, "grid.crs = 'EPSG:999999': no such code"),
-        ({"learning": {"patches": {"size_px": 32}}}, "12 x 16 pixels are less than one patch of learning.patches.size_px = 32"),
+        (
+            {"learning": {"patches": {"size_px": 32}}},
+            "12 x 16 pixels are less than one patch of learning.patches.size_px = 32",
+        ),
         ({"moisture": {"signal": {"polarisation": "vh"}}}, "variable vh is missing"),
     ],
 )
@@ -65,7 +103,9 @@ def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:
 
 
 def test_a_dem_that_is_too_small_is_named_with_its_share(site, tmp_path) -> None:
-    with pytest.raises(LoamError, match=r"small.tif: covers 50% of the area of interest \(sources.dem\)"):
+    with pytest.raises(
+        LoamError, match=r"small.tif: covers 50% of the area of interest \(sources.dem\)"
+    ):
         check_inputs(site(sources={"dem": {"path": str(tmp_path / "small.tif")}}))
 
 
@@ -77,7 +117,12 @@ def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, laye
         check_inputs(site(sources=scenes, grid=grid))
     around = box.pad(60)
     layer(np.zeros(around.shape, np.float32), on=around).rio.to_raster(tmp_path / "large.tif")
-    check_inputs(site(sources=scenes | {"dem": {"path": str(tmp_path / "large.tif"), "geoid": "ellipsoid"}}, grid=grid))
+    check_inputs(
+        site(
+            sources=scenes | {"dem": {"path": str(tmp_path / "large.tif"), "geoid": "ellipsoid"}},
+            grid=grid,
+        )
+    )
 
 
 def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:
@@ -85,27 +130,58 @@ def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:
 
 
 def test_tiles_of_a_dem_serve_together(site, tmp_path, box, layer) -> None:
-    layer(np.zeros((box.shape[0], 8), np.float32), on=box[:, 8:]).rio.to_raster(tmp_path / "rest.tif")
-    check_inputs(site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "rest.tif")]}}))
-    with pytest.raises(LoamError, match=r"no height on .*% of the area of interest \(sources.dem\)"):
-        check_inputs(site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "small.tif")]}}))
+    layer(np.zeros((box.shape[0], 8), np.float32), on=box[:, 8:]).rio.to_raster(
+        tmp_path / "rest.tif"
+    )
+    check_inputs(
+        site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "rest.tif")]}})
+    )
+    with pytest.raises(
+        LoamError, match=r"no height on .*% of the area of interest \(sources.dem\)"
+    ):
+        check_inputs(
+            site(
+                sources={
+                    "dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "small.tif")]}
+                }
+            )
+        )
 
 
-def test_soil_that_leaves_part_uncovered_is_told_and_none_at_all_refused(site, tmp_path, box, layer, caplog) -> None:
+def test_soil_that_leaves_part_uncovered_is_told_and_none_at_all_refused(
+    site, tmp_path, box, layer, caplog
+) -> None:
     codes = np.full((box.shape[0], 8), 7, np.uint8)
     layer(codes, on=box[:, :8]).rio.to_raster(tmp_path / "texture.tif")
-    check_inputs(site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}}))
+    check_inputs(
+        site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}})
+    )
     assert "sand is missing on 50.0 % of the area of interest" in caplog.text
     layer(np.zeros(box.shape, np.uint8)).rio.to_raster(tmp_path / "texture.tif")
     with pytest.raises(LoamError, match="no value is a texture class"):
-        check_inputs(site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}}))
+        check_inputs(
+            site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}})
+        )
 
 
 def test_looks_that_leave_part_uncovered_are_named(site, tmp_path, box, layer) -> None:
     small = box[:, :8]
-    layer(np.full(small.shape, 5000, np.int16), on=small).rio.to_raster(tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif")
-    with pytest.raises(LoamError, match=r"NDVI.tif: covers [0-9]+% of the area of interest \(sources.ndvi\)"):
-        check_inputs(site(sources={"ndvi": {"kind": "mod13q1", "path": str(tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif")}}))
+    layer(np.full(small.shape, 5000, np.int16), on=small).rio.to_raster(
+        tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif"
+    )
+    with pytest.raises(
+        LoamError, match=r"NDVI.tif: covers [0-9]+% of the area of interest \(sources.ndvi\)"
+    ):
+        check_inputs(
+            site(
+                sources={
+                    "ndvi": {
+                        "kind": "mod13q1",
+                        "path": str(tmp_path / "MOD13Q1.A2020033.h12v05.061.NDVI.tif"),
+                    }
+                }
+            )
+        )
 
 
 def test_weather_without_wind_says_what_to_set(site, tmp_path) -> None:
@@ -117,10 +193,20 @@ def test_weather_without_wind_says_what_to_set(site, tmp_path) -> None:
     check_inputs(site(sources=calm, covariates={"weather": {"missing_wind_m_s": 2}}))
 
 
-def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(site, tmp_path, box, layer, caplog) -> None:
+def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(
+    site, tmp_path, box, layer, caplog
+) -> None:
     def soil(name: str, variables: tuple[str, ...] = (), **fields):
         xr.Dataset(fields).odc.assign_crs(box.crs).to_netcdf(tmp_path / name)
-        return site(sources={"soil": {"kind": "netcdf", "path": str(tmp_path / name), "variables": list(variables)}})
+        return site(
+            sources={
+                "soil": {
+                    "kind": "netcdf",
+                    "path": str(tmp_path / name),
+                    "variables": list(variables),
+                }
+            }
+        )
 
     flat = layer(np.full(box.shape, 40.0), units="%")
     deep = flat.expand_dims(depth=[5, 15])
@@ -135,7 +221,9 @@ def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(site, tmp_path
 def test_weather_that_cannot_be_true_is_named_before_the_first_job(site, tmp_path) -> None:
     weather = xr.load_dataset(tmp_path / "weather.nc")
     rain = np.random.default_rng(1).gamma(0.3, 8.0, 90) / 1000
-    weather["rain"] = weather["rain"].copy(data=np.broadcast_to(rain[:, None, None], weather["rain"].shape))
+    weather["rain"] = weather["rain"].copy(
+        data=np.broadcast_to(rain[:, None, None], weather["rain"].shape)
+    )
     weather.to_netcdf(tmp_path / "metres.nc")
     with pytest.raises(LoamError, match=r"precipitation is .* mm a year.*; check its units"):
         check_inputs(site(sources={"weather": {"path": str(tmp_path / "metres.nc")}}))

@@ -5,14 +5,17 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config import Backscatter, Grid, Period
-from loam.errors import LoamError
-from loam.raster import open_dataset
+from loam.config.base import Grid, Period
+from loam.config.sources import Backscatter
+from loam.core.errors import LoamError
+from loam.core.raster import open_dataset
 from loam.sources.cube import import_cube
 
 PERIOD = Period(start="2020-01-01", end="2020-12-31")
 GRID = Grid(aoi="source", crs="source", resolution_m=20)
-KIND = Backscatter(kind="cube", path=None, polarisations=("vv",), orbits=None, coefficient="gamma0", units=None)
+KIND = Backscatter(
+    kind="cube", path=None, polarisations=("vv",), orbits=None, coefficient="gamma0", units=None
+)
 
 
 @pytest.fixture
@@ -22,7 +25,12 @@ def cube(tmp_path, box, layer):
     values = rng.normal(-12, 2, size=(4, *box.shape)).astype(np.float32)
 
     def write(change=lambda data: data):
-        data = xr.Dataset({name: layer(values, days("2020-03-01", 4, 6), units="dB", long_name=name) for name in ("vv", "vh")})
+        data = xr.Dataset(
+            {
+                name: layer(values, days("2020-03-01", 4, 6), units="dB", long_name=name)
+                for name in ("vv", "vh")
+            }
+        )
         data = data.assign_coords(track=("time", ["A", "D", "A", "D"])).odc.assign_crs(box.crs)
         path = tmp_path / f"{len(list(tmp_path.glob('*.nc')))}_cube.nc"
         change(data).to_netcdf(path)
@@ -39,7 +47,9 @@ def run(path, tmp_path, grid: Grid = GRID, period: Period = PERIOD):
 def test_decibels_become_linear_power(cube, tmp_path) -> None:
     path = cube()
     stack = run(path, tmp_path)
-    np.testing.assert_allclose(10 * np.log10(stack["vv"].values), xr.open_dataset(path)["vv"].values, rtol=1e-5)
+    np.testing.assert_allclose(
+        10 * np.log10(stack["vv"].values), xr.open_dataset(path)["vv"].values, rtol=1e-5
+    )
     assert stack["vv"].attrs["units"] == "1"
     assert stack["vv"].attrs["long_name"] == "gamma nought VV, linear power"
     assert stack["vv"].dims == ("time", "y", "x")
@@ -56,7 +66,9 @@ def test_linear_power_stays_and_may_be_negative(cube, tmp_path) -> None:
 
 def test_other_axis_orders_and_unsorted_times_are_put_right(cube, tmp_path) -> None:
     plain = run(cube(), tmp_path).load()
-    turned = run(cube(lambda data: data.isel(time=[2, 0, 3, 1]).transpose("x", "y", "time")), tmp_path)
+    turned = run(
+        cube(lambda data: data.isel(time=[2, 0, 3, 1]).transpose("x", "y", "time")), tmp_path
+    )
     np.testing.assert_array_equal(turned["vv"].values, plain["vv"].values)
     np.testing.assert_array_equal(turned["time"].values, plain["time"].values)
 
@@ -65,7 +77,9 @@ def test_a_finer_cube_is_averaged_in_power_not_in_decibels(tmp_path, cube) -> No
     path = cube()
     coarse = run(path, tmp_path, Grid(aoi="source", crs="source", resolution_m=40))
     power = 10 ** (xr.open_dataset(path)["vv"].values / 10)
-    np.testing.assert_allclose(coarse["vv"].values, power.reshape(4, 6, 2, 8, 2).mean((2, 4)), rtol=1e-4)
+    np.testing.assert_allclose(
+        coarse["vv"].values, power.reshape(4, 6, 2, 8, 2).mean((2, 4)), rtol=1e-4
+    )
 
 
 def test_only_the_period_is_kept_with_its_last_day(cube, tmp_path) -> None:
@@ -74,7 +88,10 @@ def test_only_the_period_is_kept_with_its_last_day(cube, tmp_path) -> None:
 
 
 def test_incidence_of_one_geometry_is_spread_over_its_dates(cube, tmp_path, layer, box) -> None:
-    stack = run(cube(lambda data: data.assign(incidence=layer(np.full(box.shape, 38.5), units="degree"))), tmp_path)
+    stack = run(
+        cube(lambda data: data.assign(incidence=layer(np.full(box.shape, 38.5), units="degree"))),
+        tmp_path,
+    )
     assert stack["incidence"].shape == stack["vv"].shape
     assert (stack["incidence"].values == 38.5).all()
 
@@ -115,15 +132,34 @@ def without_units(data: xr.Dataset) -> xr.Dataset:
         (lambda data: data.drop_vars("track"), "variable track is missing"),
         (lambda data: data.drop_vars("spatial_ref"), "has no CRS"),
         (without_units, "vv has no units; set the attribute to 'dB' or '1'"),
-        (lambda data: data.assign(vv=data["vv"].assign_attrs(units="furlong")), "vv has units 'furlong'"),
-        (lambda data: data.assign(vv=data["vv"] * np.nan).assign(vv=lambda d: d["vv"].assign_attrs(units="dB")), "vv is NaN everywhere"),
         (
-            lambda data: data.assign(vv=data["vv"].fillna(0) * 0 - 9999).assign(vv=lambda d: d["vv"].assign_attrs(units="dB")),
+            lambda data: data.assign(vv=data["vv"].assign_attrs(units="furlong")),
+            "vv has units 'furlong'",
+        ),
+        (
+            lambda data: data.assign(vv=data["vv"] * np.nan).assign(
+                vv=lambda d: d["vv"].assign_attrs(units="dB")
+            ),
+            "vv is NaN everywhere",
+        ),
+        (
+            lambda data: data.assign(vv=data["vv"].fillna(0) * 0 - 9999).assign(
+                vv=lambda d: d["vv"].assign_attrs(units="dB")
+            ),
             "declare its nodata",
         ),
-        (lambda data: data.assign(vv=data["vv"].assign_attrs(units="1")), "vv reaches from .* with units '1'; correct its units"),
-        (lambda data: data.assign(incidence=data["vv"] * 0 + 0.6), "incidence has units 'dB'; they must be 'degree'"),
-        (lambda data: data.isel(time=[0, 1, 1, 2]), "time 2020-03-07.* is there 2 times; merge the slices"),
+        (
+            lambda data: data.assign(vv=data["vv"].assign_attrs(units="1")),
+            "vv reaches from .* with units '1'; correct its units",
+        ),
+        (
+            lambda data: data.assign(incidence=data["vv"] * 0 + 0.6),
+            "incidence has units 'dB'; they must be 'degree'",
+        ),
+        (
+            lambda data: data.isel(time=[0, 1, 1, 2]),
+            "time 2020-03-07.* is there 2 times; merge the slices",
+        ),
         (lambda data: data.assign(vv=data["vv"].isel(x=0)), r"vv has dimensions \('time', 'y'\)"),
     ],
 )
@@ -136,10 +172,16 @@ def test_a_bad_cube_is_named_in_one_line(cube, tmp_path, change, said: str) -> N
 
 
 def test_no_acquisition_in_the_period(cube, tmp_path) -> None:
-    with pytest.raises(LoamError, match="no acquisition between 2021-01-01 and 2021-02-01; change period"):
+    with pytest.raises(
+        LoamError, match="no acquisition between 2021-01-01 and 2021-02-01; change period"
+    ):
         run(cube(), tmp_path, period=Period(start="2021-01-01", end="2021-02-01"))
 
 
 def test_an_area_outside_the_cube(cube, tmp_path) -> None:
     with pytest.raises(LoamError, match=r"grid.aoi lies outside the cube"):
-        run(cube(), tmp_path, Grid(aoi=(400000, 4290000, 400400, 4290400), crs="EPSG:32618", resolution_m=20))
+        run(
+            cube(),
+            tmp_path,
+            Grid(aoi=(400000, 4290000, 400400, 4290400), crs="EPSG:32618", resolution_m=20),
+        )

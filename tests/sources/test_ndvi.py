@@ -8,7 +8,7 @@ import pytest
 import rasterio
 import rioxarray  # noqa: F401  (registers .rio)
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sources.ndvi import first_look, modis_day, ndvi_of, read_ndvi
 
 
@@ -20,11 +20,21 @@ def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) ->
     quality[4, 4] = 3  # cloud
     half = coarse.shape[1] // 2
     for part, columns in (("h12v10", slice(None, half)), ("h13v10", slice(half, None))):
-        for name, values in (("250m_16_days_NDVI", raw), ("250m_16_days_pixel_reliability", quality)):
-            layer(values[:, columns], on=coarse[:, columns]).rio.to_raster(tmp_path / f"MOD13Q1.A2020033.{part}.061.{name}.tif")
+        for name, values in (
+            ("250m_16_days_NDVI", raw),
+            ("250m_16_days_pixel_reliability", quality),
+        ):
+            layer(values[:, columns], on=coarse[:, columns]).rio.to_raster(
+                tmp_path / f"MOD13Q1.A2020033.{part}.061.{name}.tif"
+            )
     looks = read_ndvi([tmp_path], ndvi_source(), box)
-    assert str(looks["time"].values[0])[:10] == "2020-02-17"  # day 33 is 2 February; its looks reach 15 days further
-    at = {(round(float(x)), round(float(y))): None for x, y in [(coarse.transform * (3.5, 3.5)), (coarse.transform * (4.5, 4.5))]}
+    assert (
+        str(looks["time"].values[0])[:10] == "2020-02-17"
+    )  # day 33 is 2 February; its looks reach 15 days further
+    at = {
+        (round(float(x)), round(float(y))): None
+        for x, y in [(coarse.transform * (3.5, 3.5)), (coarse.transform * (4.5, 4.5))]
+    }
     for x, y in at:
         assert np.isnan(looks["ndvi"].sel(x=x, y=y, method="nearest")).all()
     known = looks["ndvi"].values[np.isfinite(looks["ndvi"].values)]
@@ -35,7 +45,9 @@ def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) ->
 def test_the_ratio_is_of_what_is_clear_and_has_both_bands() -> None:
     red, infrared = np.array([0.15, 0.05, 0.16]), np.array([0.4, 0.3, np.nan])
     clear = np.array([True, True, True])
-    np.testing.assert_allclose(ndvi_of(red, infrared, clear), [2500 / 5500, 2500 / 3500, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(
+        ndvi_of(red, infrared, clear), [2500 / 5500, 2500 / 3500, np.nan], rtol=1e-6
+    )
     assert np.isnan(ndvi_of(red, infrared, ~clear)).all()
 
 
@@ -97,10 +109,20 @@ def test_what_is_missing_is_named(tmp_path, box, scenes, ndvi_source, layer) -> 
 
 @pytest.mark.parametrize(
     ("digits", "kind", "expected"),
-    [(6000, "int16", 0.6), (0.6, "float32", 0.6), (-3000, "int16", None), (-0.3, "float32", None), (60_000_000, "int32", LoamError)],
+    [
+        (6000, "int16", 0.6),
+        (0.6, "float32", 0.6),
+        (-3000, "int16", None),
+        (-0.3, "float32", None),
+        (60_000_000, "int32", LoamError),
+    ],
 )
-def test_modis_is_read_scaled_or_not(tmp_path, box, layer, ndvi_source, digits: float, kind: str, expected: Any) -> None:
-    layer(np.full(box.shape, digits, kind)).rio.to_raster(tmp_path / "MOD13Q1.A2020033.h12v10.061.250m_16_days_NDVI.tif")
+def test_modis_is_read_scaled_or_not(
+    tmp_path, box, layer, ndvi_source, digits: float, kind: str, expected: Any
+) -> None:
+    layer(np.full(box.shape, digits, kind)).rio.to_raster(
+        tmp_path / "MOD13Q1.A2020033.h12v10.061.250m_16_days_NDVI.tif"
+    )
     if expected is LoamError:
         with pytest.raises(LoamError, match="are no NDVI of MODIS"):
             read_ndvi([tmp_path], ndvi_source(), box)
@@ -112,7 +134,17 @@ def test_modis_is_read_scaled_or_not(tmp_path, box, layer, ndvi_source, digits: 
         assert np.isfinite(got).sum() == np.prod(box.shape)
 
 
-@pytest.mark.parametrize("name", ["doy2020033", "doy2020033000000_aid0001", ".A2020033.h12", "_2020_02_02", "_2020-02-02", "_20200202"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "doy2020033",
+        "doy2020033000000_aid0001",
+        ".A2020033.h12",
+        "_2020_02_02",
+        "_2020-02-02",
+        "_20200202",
+    ],
+)
 def test_names_of_composites_tell_their_day(name: str) -> None:
     assert str(modis_day(Path(f"MOD13Q1.061__250m_16_days_NDVI_{name}.tif")))[:10] == "2020-02-02"
 
@@ -121,13 +153,21 @@ def test_every_scene_of_a_day_has_its_own_baseline(tmp_path, box, layer, ndvi_so
     """An old tile beside one that was processed again, and one that declares scale and offset itself."""
     thirds = [np.s_[:, :6], np.s_[:, 6:11], np.s_[:, 11:]]
     for tile, baseline, columns, (add, scale) in zip(
-        ("T32UNA", "T32UPA", "T32UQA"), ("N0214", "N0500", "N0500"), thirds, ((0, None), (1000, None), (1000, 1e-4)), strict=True
+        ("T32UNA", "T32UPA", "T32UQA"),
+        ("N0214", "N0500", "N0500"),
+        thirds,
+        ((0, None), (1000, None), (1000, 1e-4)),
+        strict=True,
     ):
-        folder = tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        folder = (
+            tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        )
         folder.mkdir()
         for band, value in (("B04", 1000 + add), ("B08", 4000 + add), ("SCL", 4)):
             path = folder / f"{tile}_20200601T102031_{band}_20m.tif"
-            layer(np.full(box.shape, value, np.uint16)[columns], on=box[columns]).rio.to_raster(path)
+            layer(np.full(box.shape, value, np.uint16)[columns], on=box[columns]).rio.to_raster(
+                path
+            )
             if scale and band != "SCL":
                 with rasterio.open(path, "r+") as file:
                     file.scales, file.offsets = (scale,), (-0.1,)
@@ -161,7 +201,16 @@ def test_ndvi_is_the_same_however_it_was_scaled(
         file.scales = (scale,)
     ndvi = first_look([tmp_path], ndvi_source(), box)
     np.testing.assert_allclose(ndvi.values[np.isfinite(ndvi.values)], 0.6, rtol=1e-5)
-    assert int(np.isnan(ndvi.sel(x=slice(*box.boundingbox[::2]), y=slice(box.boundingbox[3], box.boundingbox[1]))).sum()) == 4
+    assert (
+        int(
+            np.isnan(
+                ndvi.sel(
+                    x=slice(*box.boundingbox[::2]), y=slice(box.boundingbox[3], box.boundingbox[1])
+                )
+            ).sum()
+        )
+        == 4
+    )
 
 
 def test_looks_that_reach_differently_far_share_one_grid(tmp_path, box, layer, ndvi_source) -> None:
@@ -169,25 +218,38 @@ def test_looks_that_reach_differently_far_share_one_grid(tmp_path, box, layer, n
     wide = box.pad(4)
     for day, columns in (("20200202", slice(None)), ("20200218", slice(None, 14))):
         part = wide[:, columns]
-        layer(np.full(tuple(part.shape), 6000, np.int16), on=part).rio.to_raster(tmp_path / f"MOD13Q1_NDVI_{day}.tif")
-    for paths in ([tmp_path], [tmp_path / "MOD13Q1_NDVI_20200218.tif", tmp_path / "MOD13Q1_NDVI_20200202.tif"]):
-        ndvi = read_ndvi(paths, ndvi_source(), box)["ndvi"].sel(y=slice(box.boundingbox[3], box.boundingbox[1]))
+        layer(np.full(tuple(part.shape), 6000, np.int16), on=part).rio.to_raster(
+            tmp_path / f"MOD13Q1_NDVI_{day}.tif"
+        )
+    for paths in (
+        [tmp_path],
+        [tmp_path / "MOD13Q1_NDVI_20200218.tif", tmp_path / "MOD13Q1_NDVI_20200202.tif"],
+    ):
+        ndvi = read_ndvi(paths, ndvi_source(), box)["ndvi"].sel(
+            y=slice(box.boundingbox[3], box.boundingbox[1])
+        )
         assert bool(np.isfinite(ndvi[0].sel(x=slice(*box.boundingbox[::2]))).all())
         assert 0 < float(np.isnan(ndvi[1]).mean()) < 1
 
 
-def test_every_tile_of_a_day_has_the_offset_of_its_own_baseline_and_its_own_finest_bands(tmp_path, box, layer, ndvi_source) -> None:
+def test_every_tile_of_a_day_has_the_offset_of_its_own_baseline_and_its_own_finest_bands(
+    tmp_path, box, layer, ndvi_source
+) -> None:
     wide = box.pad(10)
     for tile, baseline, add, columns, size in (
         ("T18SUJ", "N0214", 0, slice(0, 18), "20m"),
         ("T18SVJ", "N0500", 1000, slice(18, None), "10m"),
     ):
         part = wide[:, columns] if size == "20m" else wide[:, columns].zoom_out(0.5)
-        folder = tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        folder = (
+            tmp_path / f"S2A_MSIL2A_20200601T102031_{baseline}_R065_{tile}_20200601T132811.SAFE"
+        )
         folder.mkdir()
         for band, value in (("B04", 1000 + add), ("B08", 4000 + add), ("SCL", 4)):
             on = wide[:, columns] if band == "SCL" else part
             name = f"{tile}_20200601T102031_{band}_{'20m' if band == 'SCL' else size}.tif"
             layer(np.full(tuple(on.shape), value, np.uint16), on=on).rio.to_raster(folder / name)
-    values = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=20), box)["ndvi"].values
+    values = read_ndvi([tmp_path], ndvi_source(kind="sentinel2", resolution_m=20), box)[
+        "ndvi"
+    ].values
     np.testing.assert_allclose(values, 0.6, rtol=1e-5)  # everywhere: neither tile was left out

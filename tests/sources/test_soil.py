@@ -9,8 +9,9 @@ import rioxarray  # noqa: F401  (registers .rio)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loam.errors import LoamError
-from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
+from loam.core.errors import LoamError
+from loam.core.pedotransfer import hydrologic_group, residual_water, saxton_rawls
+from loam.core.shipped import shipped
 from loam.sources.soil import TEXTURES, read_soil, soil_cover
 from loam.sources.soil_layers import _told
 
@@ -50,12 +51,12 @@ def test_groups_fall_with_conductivity() -> None:
 
 
 def test_the_table_of_textures_is_whole() -> None:
-    table = pd.read_csv(TEXTURES, comment="#")
+    table = pd.read_csv(shipped(TEXTURES), comment="#")
     for column in ("code_soilgrids", "code_esdac"):
         assert sorted(table[column]) == list(range(1, 13))
     assert (table["theta_r"] < table["theta_s"]).all()
     assert (table["sand"] + table["clay"] <= 100).all()
-    assert "Carsel" in TEXTURES.read_text()
+    assert "Carsel" in shipped(TEXTURES).read_text()
 
 
 @pytest.fixture
@@ -65,15 +66,17 @@ def survey(tmp_path, box, layer):
     keys[:, 8:] = 202
     keys[:2] = 303
     layer(keys).rio.to_raster(tmp_path / "mukey.tif")
-    pd.DataFrame({"mukey": [101, 101, 202, 303], "cokey": [1, 2, 3, 4], "comppct_r": [75, 25, 90, 100]}).to_csv(
-        tmp_path / "component.csv", index=False
-    )
+    pd.DataFrame(
+        {"mukey": [101, 101, 202, 303], "cokey": [1, 2, 3, 4], "comppct_r": [75, 25, 90, 100]}
+    ).to_csv(tmp_path / "component.csv", index=False)
     pd.DataFrame({
         "cokey": [1, 1, 2, 3], "hzdept_r": [0, 10, 0, 0], "hzdepb_r": [10, 50, 30, 40], "sandtotal_r": [60.0, 20.0, 40.0, 20.0],
         "claytotal_r": [10.0, 30.0, 20.0, 35.0], "om_r": [2.0, 1.0, np.nan, 3.0], "ksat_r": [9.0, 1.0, 9.0, np.nan],
         "dbthirdbar_r": [1.4, 1.5, 1.3, 1.35],
     }).to_csv(tmp_path / "chorizon.csv", index=False)  # fmt: skip
-    pd.DataFrame({"mukey": [101, 202, 303], "hydgrpdcd": ["B", "C/D", "A"]}).to_csv(tmp_path / "muaggatt.csv", index=False)
+    pd.DataFrame({"mukey": [101, 202, 303], "hydgrpdcd": ["B", "C/D", "A"]}).to_csv(
+        tmp_path / "muaggatt.csv", index=False
+    )
     return tmp_path
 
 
@@ -92,7 +95,9 @@ def test_ssurgo_is_weighted_by_thickness_and_component(survey, box, soil_source)
     assert got["bulk_density"].attrs["source"] == "ssurgo"
 
 
-def test_uncovered_ground_is_told_with_its_share(survey, box, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+def test_uncovered_ground_is_told_with_its_share(
+    survey, box, soil_source, caplog: pytest.LogCaptureFixture
+) -> None:
     soil_cover(read_soil([survey], soil_source(), box), survey, box)
     assert "sand is missing on 16.7 % of the area of interest" in caplog.text  # two of twelve rows
 
@@ -101,10 +106,15 @@ def test_uncovered_ground_is_told_with_its_share(survey, box, soil_source, caplo
     ("spoil", "said"),
     [
         (lambda folder: (folder / "component.csv").unlink(), "table component.csv is missing"),
-        (lambda folder: (folder / "chorizon.csv").write_text("cokey,hzdept_r\n1,0\n"), "chorizon.csv has no column hzdepb_r"),
+        (
+            lambda folder: (folder / "chorizon.csv").write_text("cokey,hzdept_r\n1,0\n"),
+            "chorizon.csv has no column hzdepb_r",
+        ),
         (lambda folder: (folder / "mukey.tif").unlink(), "holds no raster of map unit keys"),
         (
-            lambda folder: (folder / "component.csv").write_text("mukey,cokey,comppct_r\n9,1,75\n8,2,25\n"),
+            lambda folder: (folder / "component.csv").write_text(
+                "mukey,cokey,comppct_r\n9,1,75\n8,2,25\n"
+            ),
             "none of the map unit keys of the area is in the tables",
         ),
     ],
@@ -115,7 +125,9 @@ def test_a_bad_survey_is_named(survey, box, soil_source, spoil, said: str) -> No
         read_soil([survey], soil_source(), box)
 
 
-def test_polaris_layers_are_averaged_and_logarithms_taken_back(tmp_path, box, layer, soil_source) -> None:
+def test_polaris_layers_are_averaged_and_logarithms_taken_back(
+    tmp_path, box, layer, soil_source
+) -> None:
     for name, top, value in (
         ("sand", 50.0, 40.0),
         ("clay", 10.0, 20.0),
@@ -126,7 +138,9 @@ def test_polaris_layers_are_averaged_and_logarithms_taken_back(tmp_path, box, la
         for depth, level in (("0_5", top), ("5_15", value)):
             folder = tmp_path / name / "mean" / depth
             folder.mkdir(parents=True)
-            layer(np.full(box.shape, level, np.float32)).rio.to_raster(folder / "lat3839_lon-77-76.tif")
+            layer(np.full(box.shape, level, np.float32)).rio.to_raster(
+                folder / "lat3839_lon-77-76.tif"
+            )
     got = read_soil([tmp_path], soil_source(kind="polaris", depth_cm=10), box)
     assert float(got["sand"].mean()) == pytest.approx(45)
     assert float(got["theta_r"].mean()) == pytest.approx(0.06)
@@ -137,11 +151,19 @@ def test_polaris_layers_are_averaged_and_logarithms_taken_back(tmp_path, box, la
 
 def test_soilgrids_whole_numbers_become_percent(tmp_path, box, layer, soil_source) -> None:
     for name, value in (("sand", 400), ("clay", 200), ("bdod", 140), ("soc", 145)):
-        layer(np.full(box.shape, value, np.int16)).rio.to_raster(tmp_path / f"{name}_0-5cm_mean.tif")
-        layer(np.full(box.shape, 9 * value, np.int16)).rio.to_raster(tmp_path / f"{name}_0-5cm_Q0.95.tif".replace("Q0.95", "Q0_95"))
-    layer(np.full(box.shape, 999, np.int16)).rio.to_raster(tmp_path / "sand_60-100cm_mean.tif")  # below the topsoil
+        layer(np.full(box.shape, value, np.int16)).rio.to_raster(
+            tmp_path / f"{name}_0-5cm_mean.tif"
+        )
+        layer(np.full(box.shape, 9 * value, np.int16)).rio.to_raster(
+            tmp_path / f"{name}_0-5cm_Q0.95.tif".replace("Q0.95", "Q0_95")
+        )
+    layer(np.full(box.shape, 999, np.int16)).rio.to_raster(
+        tmp_path / "sand_60-100cm_mean.tif"
+    )  # below the topsoil
     got = read_soil([tmp_path], soil_source(kind="soilgrids", depth_cm=5), box)
-    means = {name: round(float(got[name].mean()), 3) for name in ("sand", "silt", "clay", "bulk_density")}
+    means = {
+        name: round(float(got[name].mean()), 3) for name in ("sand", "silt", "clay", "bulk_density")
+    }
     assert means == {"sand": 40, "silt": 40, "clay": 20, "bulk_density": 1.4}
     assert float(got["theta_s"].mean()) == pytest.approx(0.46, abs=0.01)
 
@@ -153,10 +175,16 @@ def test_texture_classes_stand_for_the_tables_properties(tmp_path, box, layer, s
     got = read_soil([tmp_path / "texture.tif"], soil_source(kind="texture_class"), box)
     assert float(got["theta_s"].isel(y=3, x=3)) == pytest.approx(0.43)  # loam
     assert np.isnan(got["sand"].isel(y=3, x=12))
-    other = read_soil([tmp_path / "texture.tif"], soil_source(kind="texture_class", texture_codes="esdac"), box)
+    other = read_soil(
+        [tmp_path / "texture.tif"], soil_source(kind="texture_class", texture_codes="esdac"), box
+    )
     assert float(other["sand"].isel(y=3, x=3)) == 10  # there, 7 is silt
-    with pytest.raises(LoamError, match=r"texture_codes = 'mars': resources/soil_texture.csv has soilgrids, esdac"):
-        read_soil([tmp_path / "texture.tif"], soil_source(kind="texture_class", texture_codes="mars"), box)
+    with pytest.raises(
+        LoamError, match=r"texture_codes = 'mars': resources/soil_texture.csv has soilgrids, esdac"
+    ):
+        read_soil(
+            [tmp_path / "texture.tif"], soil_source(kind="texture_class", texture_codes="mars"), box
+        )
     layer(np.full(box.shape, 99, np.uint8)).rio.to_raster(tmp_path / "other.tif")
     with pytest.raises(LoamError, match="no value is a texture class of 'soilgrids'"):
         read_soil([tmp_path / "other.tif"], soil_source(kind="texture_class"), box)
@@ -180,7 +208,9 @@ def write_tables(folder, key, cokey: str, sand: float, quoted: bool = False) -> 
     folder.mkdir(exist_ok=True)
     mukey = f'"{key:,}"' if quoted else key
     (folder / "component.csv").write_text(f"mukey,cokey,comppct_r\n{mukey},{cokey},100\n")
-    (folder / "chorizon.csv").write_text(f"cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r,note\n{cokey},0,20,{sand},10,x\n")
+    (folder / "chorizon.csv").write_text(
+        f"cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r,note\n{cokey},0,20,{sand},10,x\n"
+    )
 
 
 @pytest.fixture
@@ -203,42 +233,72 @@ def test_tables_of_several_survey_areas_are_joined(two_surveys, box, soil_source
     write_tables(two_surveys / "copy", 100001, "1000011", 60)  # the same once more
     assert sands(read_soil([two_surveys], soil_source(), box)) == [20, 60]
     write_tables(two_surveys / "older", 100001, "1000011", 30)
-    with pytest.raises(LoamError, match=r"older/chorizon.csv: cokey 1000011 is told otherwise in .*copy|MD033"):
+    with pytest.raises(
+        LoamError, match=r"older/chorizon.csv: cokey 1000011 is told otherwise in .*copy|MD033"
+    ):
         read_soil([two_surveys], soil_source(), box)
 
 
 def test_keys_are_read_as_spreadsheets_write_them(two_surveys, box, soil_source) -> None:
     write_tables(two_surveys / "MD031", 100002, "MD031:7", 20, quoted=True)
-    (two_surveys / "MD033/component.csv").write_text("mukey,cokey,comppct_r\n100001.0,1000011.0,100\n")
+    (two_surveys / "MD033/component.csv").write_text(
+        "mukey,cokey,comppct_r\n100001.0,1000011.0,100\n"
+    )
     assert sands(read_soil([two_surveys], soil_source(), box)) == [20, 60]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("component.csv", "mukey,cokey,comppct_r\nurban,1,100\n", "column mukey has 'urban' in line 2, which is no key of SSURGO"),
-        ("component.csv", "mukey,cokey,comppct_r\n100001,1000011,most\n", "column comppct_r has 'most' in line 2"),
-        ("chorizon.csv", "cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r\n1000011,0,20,sandy,10\n", "column sandtotal_r has 'sandy'"),
+        (
+            "component.csv",
+            "mukey,cokey,comppct_r\nurban,1,100\n",
+            "column mukey has 'urban' in line 2, which is no key of SSURGO",
+        ),
+        (
+            "component.csv",
+            "mukey,cokey,comppct_r\n100001,1000011,most\n",
+            "column comppct_r has 'most' in line 2",
+        ),
+        (
+            "chorizon.csv",
+            "cokey,hzdept_r,hzdepb_r,sandtotal_r,claytotal_r\n1000011,0,20,sandy,10\n",
+            "column sandtotal_r has 'sandy'",
+        ),
         ("chorizon.csv", "", "chorizon.csv: is empty"),
-        ("component.csv", "mukey,cokey,comppct_r\n100001,7,60\n100001,7,40\n", r"cokey 7 is there twice with different values \(line 3\)"),
-        ("muaggatt.csv", "mukey,hydgrpdcd\n100001,A\n100001,B\n", r"mukey 100001 is there twice with different values \(line 3\)"),
+        (
+            "component.csv",
+            "mukey,cokey,comppct_r\n100001,7,60\n100001,7,40\n",
+            r"cokey 7 is there twice with different values \(line 3\)",
+        ),
+        (
+            "muaggatt.csv",
+            "mukey,hydgrpdcd\n100001,A\n100001,B\n",
+            r"mukey 100001 is there twice with different values \(line 3\)",
+        ),
         ("chorizon.csv", "\x00\x01\x02", "holds NUL bytes"),
     ],
 )
-def test_a_damaged_table_of_a_survey_is_named(two_surveys, box, soil_source, name: str, text: str, said: str) -> None:
+def test_a_damaged_table_of_a_survey_is_named(
+    two_surveys, box, soil_source, name: str, text: str, said: str
+) -> None:
     (two_surveys / "MD033" / name).write_text(text)
     with pytest.raises(LoamError, match=said):
         read_soil([two_surveys], soil_source(), box)
 
 
-def test_horizons_below_the_topsoil_and_strange_groups_are_told(two_surveys, box, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+def test_horizons_below_the_topsoil_and_strange_groups_are_told(
+    two_surveys, box, soil_source, caplog: pytest.LogCaptureFixture
+) -> None:
     (two_surveys / "MD033/muaggatt.csv").write_text("mukey,hydgrpdcd\n100001,X\n100002,\n")
     read_soil([two_surveys], soil_source(), box)
     assert "hydgrpdcd of muaggatt.csv has ['X']" in caplog.text
     for area in ("MD031", "MD033"):
         table = two_surveys / area / "chorizon.csv"
         table.write_text(table.read_text().replace(",0,20,", ",20,40,"))
-    with pytest.raises(LoamError, match="no horizon of the area's map units lies within the upper 5 cm"):
+    with pytest.raises(
+        LoamError, match="no horizon of the area's map units lies within the upper 5 cm"
+    ):
         read_soil([two_surveys], soil_source(), box)
 
 
@@ -250,11 +310,15 @@ def test_numbers_of_tiles_are_no_depths(tmp_path, box, layer, soil_source) -> No
                 folder = tmp_path / name / f"{name}_{depth}_mean" / tile
                 folder.mkdir(parents=True)
                 on = box if tile.endswith("034") else box.translate_pix(16, 0)
-                layer(np.full(box.shape, level, np.int16), on=on).rio.to_raster(folder / f"{tile}_1-1.tif")
+                layer(np.full(box.shape, level, np.int16), on=on).rio.to_raster(
+                    folder / f"{tile}_1-1.tif"
+                )
     for depth_cm, sand in ((5, 40), (15, (40 + 2 * 80) / 3)):
-        assert float(read_soil([tmp_path], soil_source(kind="soilgrids", depth_cm=depth_cm), box)["sand"].mean()) == pytest.approx(
-            sand, rel=1e-4
-        )
+        assert float(
+            read_soil([tmp_path], soil_source(kind="soilgrids", depth_cm=depth_cm), box)[
+                "sand"
+            ].mean()
+        ) == pytest.approx(sand, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -279,28 +343,49 @@ def test_a_name_of_two_meanings_is_refused(name: str) -> None:
         _told(Path(name), ("sand", "clay"))
 
 
-def test_two_files_of_one_place_are_refused(tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_files_of_one_place_are_refused(
+    tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture
+) -> None:
     for folder, level in (("new", 400), ("old", 400), ("older", 300)):
         (tmp_path / folder).mkdir()
         for name in ("sand", "clay"):
-            layer(np.full(box.shape, level, np.int16)).rio.to_raster(tmp_path / folder / f"{name}_0-5cm_mean.tif")
+            layer(np.full(box.shape, level, np.int16)).rio.to_raster(
+                tmp_path / folder / f"{name}_0-5cm_mean.tif"
+            )
     source = soil_source(kind="soilgrids")
     (tmp_path / "new/legend.tif").write_bytes(b"x")
-    assert float(read_soil([tmp_path / "new", tmp_path / "old"], source, box)["sand"].mean()) == 40  # copies
-    assert "1 of 5 rasters name no mean of a property and layer, and are passed over: legend.tif" in caplog.text
-    with pytest.raises(LoamError, match=r"older/clay_0-5cm_mean.tif: holds clay of 0 to 5 cm of the same place as"):
+    assert (
+        float(read_soil([tmp_path / "new", tmp_path / "old"], source, box)["sand"].mean()) == 40
+    )  # copies
+    assert (
+        "1 of 5 rasters name no mean of a property and layer, and are passed over: legend.tif"
+        in caplog.text
+    )
+    with pytest.raises(
+        LoamError, match=r"older/clay_0-5cm_mean.tif: holds clay of 0 to 5 cm of the same place as"
+    ):
         read_soil([tmp_path], source, box)
 
 
-def test_another_raster_beside_a_map_of_keys_is_refused(two_surveys, box, layer, soil_source) -> None:
-    layer(np.zeros((box.shape[0], 14), np.int32), on=box[:, 2:]).rio.to_raster(two_surveys / "valu1.tif")
-    with pytest.raises(LoamError, match=r"valu1.tif: holds map unit keys of the same place as .*mapunits.tif"):
+def test_another_raster_beside_a_map_of_keys_is_refused(
+    two_surveys, box, layer, soil_source
+) -> None:
+    layer(np.zeros((box.shape[0], 14), np.int32), on=box[:, 2:]).rio.to_raster(
+        two_surveys / "valu1.tif"
+    )
+    with pytest.raises(
+        LoamError, match=r"valu1.tif: holds map unit keys of the same place as .*mapunits.tif"
+    ):
         read_soil([two_surveys], soil_source(), box)
 
 
-def test_shares_called_percent_and_zero_texture_are_no_soil(tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture) -> None:
+def test_shares_called_percent_and_zero_texture_are_no_soil(
+    tmp_path, box, layer, soil_source, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("sand", "clay"):
-        layer(np.full(box.shape, 0.4, np.float32)).rio.to_raster(tmp_path / f"{name}_0-5cm_mean.tif")
+        layer(np.full(box.shape, 0.4, np.float32)).rio.to_raster(
+            tmp_path / f"{name}_0-5cm_mean.tif"
+        )
     with pytest.raises(LoamError, match=r"clay never exceeds 0\.4 %: it is a share of 1"):
         read_soil([tmp_path], soil_source(kind="polaris"), box)
     values = np.full(box.shape, 400, np.int16)

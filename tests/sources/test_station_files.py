@@ -9,32 +9,46 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from loam.config import Period
-from loam.errors import LoamError
-from loam.networks import USCRN_HOURLY
+from loam.config.base import Period
+from loam.core.errors import LoamError
+from loam.core.networks import USCRN_HOURLY
 from loam.sources.weather import read_weather
 
-BOX = GeoBox.from_bbox((706000, 4329000, 710000, 4333000), "EPSG:32614", resolution=100)  # beside 39.1 N, 96.6 W
+BOX = GeoBox.from_bbox(
+    (706000, 4329000, 710000, 4333000), "EPSG:32614", resolution=100
+)  # beside 39.1 N, 96.6 W
 PERIOD = Period(start="2020-01-01", end="2020-01-31")
 HEAD = "station,time,latitude,longitude,precipitation,temperature\n"
 
 
-def rows(count: int = 3, station: str = "A", hour: str = "", rain: str = "{}", place: str = "39.1,-96.6") -> str:
-    return "".join(f"{station},2020-01-{day:02d}{hour},{place},{rain.format(day)},5\n" for day in range(1, count + 1))
+def rows(
+    count: int = 3, station: str = "A", hour: str = "", rain: str = "{}", place: str = "39.1,-96.6"
+) -> str:
+    return "".join(
+        f"{station},2020-01-{day:02d}{hour},{place},{rain.format(day)},5\n"
+        for day in range(1, count + 1)
+    )
 
 
 @pytest.fixture
 def read(tmp_path: Path, weather_source):
     """Read files of stations, by name and text; means of the first cell by day."""
 
-    def run(files: dict[str, str | bytes], stations: dict | None = None, alone: bool = False, **changes) -> dict[str, list[float]]:
+    def run(
+        files: dict[str, str | bytes], stations: dict | None = None, alone: bool = False, **changes
+    ) -> dict[str, list[float]]:
         folder = tmp_path / "stations"
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         source = weather_source({"min_stations": 1} | (stations or {}), kind="stations", **changes)
-        data = read_weather([folder / next(iter(files)) if alone else folder], source, BOX, None, PERIOD)
-        return {str(name): [round(float(value), 3) for value in values[:, 0, 0]] for name, values in data.items()}
+        data = read_weather(
+            [folder / next(iter(files)) if alone else folder], source, BOX, None, PERIOD
+        )
+        return {
+            str(name): [round(float(value), 3) for value in values[:, 0, 0]]
+            for name, values in data.items()
+        }
 
     return run
 
@@ -45,15 +59,22 @@ def read(tmp_path: Path, weather_source):
 def test_columns_that_nobody_mapped_are_passed_over(read) -> None:
     """NCEI's daily summaries (GHCN-Daily)."""
     text = "STATION,NAME,LATITUDE,LONGITUDE,ELEVATION,DATE,PRCP,SNOW,SNWD,TMAX,TMIN\n" + "".join(
-        f'USW00003936,"MANHATTAN, KS",39.13,-96.68,323.1,2020-01-{day:02d},{day}.5,0,25,{day},{day - 8}\n' for day in range(1, 4)
+        f'USW00003936,"MANHATTAN, KS",39.13,-96.68,323.1,2020-01-{day:02d},{day}.5,0,25,{day},{day - 8}\n'
+        for day in range(1, 4)
     )
     mapping = {
         "station": "STATION", "time": "DATE", "latitude": "LATITUDE", "longitude": "LONGITUDE", "elevation": "ELEVATION",
         "precipitation": "PRCP", "temperature_max": "TMAX", "temperature_min": "TMIN",
     }  # fmt: skip
     got = read({"a.csv": text}, variables=mapping)
-    assert got == {"precipitation": [1.5, 2.5, 3.5], "temperature_max": [1, 2, 3], "temperature_min": [-7, -6, -5]}
-    with pytest.raises(LoamError, match=r"no table has column TAVG \(sources.weather.variables.temperature\)"):
+    assert got == {
+        "precipitation": [1.5, 2.5, 3.5],
+        "temperature_max": [1, 2, 3],
+        "temperature_min": [-7, -6, -5],
+    }
+    with pytest.raises(
+        LoamError, match=r"no table has column TAVG \(sources.weather.variables.temperature\)"
+    ):
         read({"a.csv": text}, variables=mapping | {"temperature": "TAVG"})
     with pytest.raises(LoamError, match=r"PRCP is named for precipitation, evapotranspiration"):
         read({"a.csv": text}, variables=mapping | {"evapotranspiration": "PRCP"})
@@ -61,23 +82,45 @@ def test_columns_that_nobody_mapped_are_passed_over(read) -> None:
         read({"a.csv": text}, variables=mapping | {"rain": "PRCP"})
 
 
-@pytest.mark.parametrize(("unit", "rain"), [("(in)", 25.4), ("(mm)", 1), ("[cm] sum", 10), ("(Site 2147)", 1), ("(2 m)", 1)])
+@pytest.mark.parametrize(
+    ("unit", "rain"),
+    [("(in)", 25.4), ("(mm)", 1), ("[cm] sum", 10), ("(Site 2147)", 1), ("(2 m)", 1)],
+)
 def test_units_in_a_header_are_honoured(unit: str, rain: float, read) -> None:
     text = HEAD.replace("precipitation", f"Rain {unit}") + rows(rain="1")
-    assert read({"a.csv": text}, variables={"precipitation": f"Rain {unit}"})["precipitation"] == [rain] * 3
+    assert (
+        read({"a.csv": text}, variables={"precipitation": f"Rain {unit}"})["precipitation"]
+        == [rain] * 3
+    )
 
 
 def test_every_station_has_its_own_step_and_hour(read) -> None:
-    hourly = "".join(f"C,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.61,0.5,5\n" for day in (1, 2, 3) for hour in range(24))
-    text = HEAD + rows(hour="T07:00", rain="12") + rows(station="B", hour="T12:00", rain="12", place="39.12,-96.62") + hourly
+    hourly = "".join(
+        f"C,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.61,0.5,5\n"
+        for day in (1, 2, 3)
+        for hour in range(24)
+    )
+    text = (
+        HEAD
+        + rows(hour="T07:00", rain="12")
+        + rows(station="B", hour="T12:00", rain="12", place="39.12,-96.62")
+        + hourly
+    )
     assert read({"a.csv": text})["precipitation"] == [12, 12, 12]
 
 
 def test_an_hour_without_a_row_leaves_no_sum_but_a_mean(read) -> None:
     hourly = "".join(
-        f"C,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.6,0.5,5\n" for day in (1, 2) for hour in range(24) if (day, hour) != (2, 7)
+        f"C,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.6,0.5,5\n"
+        for day in (1, 2)
+        for hour in range(24)
+        if (day, hour) != (2, 7)
     )
-    more = HEAD + "".join(f"B,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.6,1,7\n" for day in (1, 2) for hour in range(24))
+    more = HEAD + "".join(
+        f"B,2020-01-{day:02d}T{hour:02d}:00,39.1,-96.6,1,7\n"
+        for day in (1, 2)
+        for hour in range(24)
+    )
     got = read({"a.csv": HEAD + hourly, "b.csv": more})
     assert got["precipitation"][1] == 24  # of the other station alone
     assert got["temperature"] == [6, 6]
@@ -110,10 +153,21 @@ def test_a_bad_table_is_named_by_its_true_cause(text: str, said: str, read) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_tables_are_told_and_passed_over(read, caplog: pytest.LogCaptureFixture) -> None:
-    got = read({"a.csv": HEAD + rows(), "Readme.txt": "How to cite\n", "deep/b_static_variables.csv": "quantity_name;value\nclay;3\n"})
+def test_files_that_are_no_tables_are_told_and_passed_over(
+    read, caplog: pytest.LogCaptureFixture
+) -> None:
+    got = read(
+        {
+            "a.csv": HEAD + rows(),
+            "Readme.txt": "How to cite\n",
+            "deep/b_static_variables.csv": "quantity_name;value\nclay;3\n",
+        }
+    )
     assert got["precipitation"] == [1, 2, 3]
-    assert "2 files hold no table of stations and are passed over: Readme.txt, b_static_variables.csv" in caplog.text
+    assert (
+        "2 files hold no table of stations and are passed over: Readme.txt, b_static_variables.csv"
+        in caplog.text
+    )
     with pytest.raises(LoamError, match="begins with 'How to cite'"):
         read({"Readme.txt": "How to cite\n"}, alone=True)
 
@@ -121,7 +175,9 @@ def test_files_that_are_no_tables_are_told_and_passed_over(read, caplog: pytest.
 def test_what_two_files_tell_alike_counts_once(read) -> None:
     text = HEAD + rows()
     assert read({"a.csv": text, "b.csv": HEAD + rows(4)})["precipitation"] == [1, 2, 3, 4]
-    with pytest.raises(LoamError, match=r"station A has 2020-01-01 00:00:00 twice, with another value in .*b\.csv"):
+    with pytest.raises(
+        LoamError, match=r"station A has 2020-01-01 00:00:00 twice, with another value in .*b\.csv"
+    ):
         read({"a.csv": text, "b.csv": HEAD + rows(rain="9")})
     with pytest.raises(LoamError, match="station A has 2020-01-01 00:00:00 twice"):
         read({"a.csv": text + rows(1), "b.csv": HEAD + rows(4)})
@@ -138,7 +194,13 @@ def test_uscrns_hourly_files_become_days(read) -> None:
     }  # fmt: skip
     ends = np.arange(np.datetime64("2020-01-01T01"), np.datetime64("2020-01-03T01"))
     lines = [
-        fixed | {"UTC_DATE": str(end)[:10].replace("-", ""), "UTC_TIME": f"{str(end)[11:13]}00", "LST_DATE": "20200101"} for end in ends
+        fixed
+        | {
+            "UTC_DATE": str(end)[:10].replace("-", ""),
+            "UTC_TIME": f"{str(end)[11:13]}00",
+            "LST_DATE": "20200101",
+        }
+        for end in ends
     ]
     text = "".join(" ".join(line.values()) + "\n" for line in lines)
     expected = {
@@ -162,7 +224,10 @@ PREAMBLE = (
 
 
 def test_daymets_single_pixels_are_read_with_their_units(read) -> None:
-    text = PREAMBLE + "year,yday,dayl (s),prcp (mm/day),srad (W/m^2),tmax (deg c),tmin (deg c),vp (Pa)\n"
+    text = (
+        PREAMBLE
+        + "year,yday,dayl (s),prcp (mm/day),srad (W/m^2),tmax (deg c),tmin (deg c),vp (Pa)\n"
+    )
     text += "".join(f"2020,{day},36000,{day},200,5,-3,700\n" for day in (1, 2, 3))
     assert read({"11556_lat_39.csv": text}) == {
         "precipitation": [1, 2, 3], "solar_radiation": [7.2] * 3, "temperature_max": [5] * 3, "temperature_min": [-3] * 3,
@@ -174,10 +239,15 @@ def test_daymets_single_pixels_are_read_with_their_units(read) -> None:
         read({"11556_lat_39.csv": text.replace("2020,3,", "2020,367,")})
 
 
-def stm(form: str, hours: int = 24, network: str = "NET", place: str = "39.10000 -96.60000 350.00") -> str:
+def stm(
+    form: str, hours: int = 24, network: str = "NET", place: str = "39.10000 -96.60000 350.00"
+) -> str:
     if form == "ceop":
         stamps = [f"2020/01/01 {hour:02d}:00" for hour in range(hours)]
-        return "".join(f"{stamp} {stamp} {network} {network} Hill {place} 0.00 0.00 0.5000 G M\n" for stamp in stamps)
+        return "".join(
+            f"{stamp} {stamp} {network} {network} Hill {place} 0.00 0.00 0.5000 G M\n"
+            for stamp in stamps
+        )
     return f"{network} {network} Hill {place} 0.00 0.00 Gauge\n" + "".join(
         f"2020/01/01 {hour:02d}:00 0.5000 G M\n" for hour in range(hours)
     )
@@ -220,14 +290,32 @@ LINES = st.sampled_from(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["a.csv", "a.txt", "N_N_H_p_0_0_S_1_2.stm"]), st.lists(LINES, max_size=8).map("".join))
-def test_any_file_of_stations_is_weather_or_one_line(tmp_path_factory: pytest.TempPathFactory, name: str, text: str) -> None:
-    from loam.config import Weather
+@given(
+    st.sampled_from(["a.csv", "a.txt", "N_N_H_p_0_0_S_1_2.stm"]),
+    st.lists(LINES, max_size=8).map("".join),
+)
+def test_any_file_of_stations_is_weather_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, name: str, text: str
+) -> None:
+    from loam.config.sources import Weather
 
     path = tmp_path_factory.getbasetemp() / name
     path.write_text(text)
-    stations = {"power": 2, "radius_km": 100, "min_stations": 1, "cell_m": 2000, "lapse_k_per_km": None}
-    source = Weather(kind="stations", path=None, variables={}, stamp="start", day_ends_utc_h=24, stations=stations)
+    stations = {
+        "power": 2,
+        "radius_km": 100,
+        "min_stations": 1,
+        "cell_m": 2000,
+        "lapse_k_per_km": None,
+    }
+    source = Weather(
+        kind="stations",
+        path=None,
+        variables={},
+        stamp="start",
+        day_ends_utc_h=24,
+        stations=stations,
+    )
     logging.getLogger("loam").setLevel(logging.ERROR)
     try:
         assert "precipitation" in read_weather([path], source, BOX, None, PERIOD)

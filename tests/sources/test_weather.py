@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config import Period, Weather
-from loam.errors import LoamError
+from loam.config.base import Period
+from loam.config.sources import Weather
+from loam.core.errors import LoamError
 from loam.sources.units import to_units
 from loam.sources.weather import read_weather
 
@@ -14,7 +15,14 @@ STATIONS = {"power": 2, "radius_km": 100, "min_stations": 3, "cell_m": 2000, "la
 
 
 def weather_source(**changes) -> Weather:
-    plain = {"kind": "netcdf", "path": None, "variables": {}, "stamp": "start", "day_ends_utc_h": 24, "stations": STATIONS}
+    plain = {
+        "kind": "netcdf",
+        "path": None,
+        "variables": {},
+        "stamp": "start",
+        "day_ends_utc_h": 24,
+        "stations": STATIONS,
+    }
     return Weather(**(plain | changes))
 
 
@@ -29,7 +37,12 @@ def weather(tmp_path, box, layer):
 
     def write(change=lambda data: data):
         def constant(value: float, **attrs: str) -> xr.DataArray:
-            return layer(np.full((3, *coarse.shape), value, np.float32), days("2020-01-01", 3), on=coarse, **attrs)
+            return layer(
+                np.full((3, *coarse.shape), value, np.float32),
+                days("2020-01-01", 3),
+                on=coarse,
+                **attrs,
+            )
 
         data = xr.Dataset({
             "rain": constant(2.0, units="kg m-2 d-1", standard_name="precipitation_flux"),
@@ -46,7 +59,10 @@ def weather(tmp_path, box, layer):
 
 def test_names_and_units_are_ours(weather, box) -> None:
     data = read_weather([weather()], SOURCE, box, None, PERIOD)
-    got = {name: (round(float(values.mean()), 4), values.attrs["units"]) for name, values in data.data_vars.items()}
+    got = {
+        name: (round(float(values.mean()), 4), values.attrs["units"])
+        for name, values in data.data_vars.items()
+    }
     assert got == {
         "precipitation": (2.0, "mm"), "temperature": (10.0, "degC"), "temperature_min": (0.0, "degC"),
         "wind_speed": (1.0, "m/s"), "solar_radiation": (8.64, "MJ/m^2"),
@@ -54,7 +70,9 @@ def test_names_and_units_are_ours(weather, box) -> None:
 
 
 def test_a_mapping_names_what_standard_names_do_not(weather, box) -> None:
-    data = read_weather([weather()], weather_source(variables={"temperature_min": "t2m_low"}), box, None, PERIOD)
+    data = read_weather(
+        [weather()], weather_source(variables={"temperature_min": "t2m_low"}), box, None, PERIOD
+    )
     assert float(data["temperature_min"].mean()) == pytest.approx(0, abs=1e-4)
     assert float(data["temperature"].mean()) == pytest.approx(10, abs=1e-4)
 
@@ -73,7 +91,9 @@ def test_a_mapping_names_what_standard_names_do_not(weather, box) -> None:
         (10.0, "hPa", "kPa", 1.0),
     ],
 )
-def test_units_by_hand_worked_values(value: float, units: str, target: str, expected: float, tmp_path) -> None:
+def test_units_by_hand_worked_values(
+    value: float, units: str, target: str, expected: float, tmp_path
+) -> None:
     converted = to_units(xr.DataArray([value], attrs={"units": units}, name="v"), target, tmp_path)
     assert converted.values[0] == pytest.approx(expected, abs=1e-6)
 
@@ -85,11 +105,28 @@ def change_of(name: str, function):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (change_of("t2m", lambda v: v.drop_attrs()), None),  # without a standard name it is not found at all
-        (change_of("rain", lambda v: v.assign_attrs(units="degC")), "rain has units 'degC', which are no 'mm'"),
-        (change_of("t2m", lambda v: v.assign_attrs(units="degC")), r"t2m reaches from 283.15 to 283.15 degC, outside -80 to 60"),
-        (change_of("rain", lambda v: v.where(v.time != v.time[1], -3.4e38).assign_attrs(v.attrs)), "check units and nodata"),
-        (change_of("rain", lambda v: v.where(v.time != v.time[1]).assign_attrs(v.attrs)), "rain is missing in .* values; fill the gaps"),
+        (
+            change_of("t2m", lambda v: v.drop_attrs()),
+            None,
+        ),  # without a standard name it is not found at all
+        (
+            change_of("rain", lambda v: v.assign_attrs(units="degC")),
+            "rain has units 'degC', which are no 'mm'",
+        ),
+        (
+            change_of("t2m", lambda v: v.assign_attrs(units="degC")),
+            r"t2m reaches from 283.15 to 283.15 degC, outside -80 to 60",
+        ),
+        (
+            change_of(
+                "rain", lambda v: v.where(v.time != v.time[1], -3.4e38).assign_attrs(v.attrs)
+            ),
+            "check units and nodata",
+        ),
+        (
+            change_of("rain", lambda v: v.where(v.time != v.time[1]).assign_attrs(v.attrs)),
+            "rain is missing in .* values; fill the gaps",
+        ),
         (lambda data: data.isel(time=[0, 2]), "day 2020-01-01 is followed by a gap"),
         (lambda data: data.isel(time=[0, 1, 1, 2]), "day 2020-01-02 is there twice"),
     ],
@@ -110,7 +147,11 @@ def test_units_that_are_absent_are_named(tmp_path) -> None:
 
 
 def test_a_mapping_to_nothing_is_named(weather, box) -> None:
-    with pytest.raises(LoamError, match=r"variable tmin \(sources.weather.variables.temperature_min\) is missing"):
-        read_weather([weather()], weather_source(variables={"temperature_min": "tmin"}), box, None, PERIOD)
+    with pytest.raises(
+        LoamError, match=r"variable tmin \(sources.weather.variables.temperature_min\) is missing"
+    ):
+        read_weather(
+            [weather()], weather_source(variables={"temperature_min": "tmin"}), box, None, PERIOD
+        )
     with pytest.raises(LoamError, match=r"sources.weather.variables.temp: unknown name"):
         read_weather([weather()], weather_source(variables={"temp": "t2m"}), box, None, PERIOD)

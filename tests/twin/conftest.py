@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from odc.geo.geobox import GeoBox
 
-from loam.config import Grid, Period, Twin
-from loam.grid import target_grid
+from loam.config.base import Grid, Period
+from loam.config.twin import Twin
+from loam.core.grid import target_grid
 from loam.twin.catchment import Catchment, make_catchment
 from loam.twin.scene import make_twin
 
@@ -26,7 +27,9 @@ FILES = {
 @pytest.fixture(scope="session")
 def twin() -> Twin:
     """Set up of the twin."""
-    return Twin(seed=7, relief_m=120, repeat_days=36, looks=4.4, platform_offset_db=0.0, spin_up_days=200)
+    return Twin(
+        seed=7, relief_m=120, repeat_days=36, looks=4.4, platform_offset_db=0.0, spin_up_days=200
+    )
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +57,9 @@ def catchment(grid: GeoBox, period: Period, twin: Twin) -> Catchment:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, twin: Twin, section: Grid, period: Period) -> dict[str, Path]:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, twin: Twin, section: Grid, period: Period
+) -> dict[str, Path]:
     """Every file of the twin, by argument of the step."""
     folder = tmp_path_factory.mktemp("twin") / "deep" / "folder"
     paths = {name: folder / file for name, file in FILES.items()}

@@ -25,11 +25,16 @@ def _tilted(east: float, north: float, angle: float, ascending: bool) -> View:
 
 @pytest.mark.parametrize(("angle", "ascending"), VIEWS)
 @pytest.mark.parametrize(("east", "north"), [(0, 0), (0.2, 0), (-0.3, 0.1), (0.1, -0.4), (0, 0.5)])
-def test_a_plane_is_as_bright_as_the_projection_cosine_says(angle: float, ascending: bool, east: float, north: float) -> None:
+def test_a_plane_is_as_bright_as_the_projection_cosine_says(
+    angle: float, ascending: bool, east: float, north: float
+) -> None:
     """Beta nought is gamma nought times cos(local incidence) / cos(projection angle) (Ulander 1996, eq. 6 with sigma = gamma cos)."""
     view = _tilted(east, north, angle, ascending)
     middle = view.relief.point(331600, 4291600)
-    sides = [view.relief.point(331600 + 50 * (axis == 0), 4291600 + 50 * (axis == 1)) - middle for axis in (0, 1)]
+    sides = [
+        view.relief.point(331600 + 50 * (axis == 0), 4291600 + 50 * (axis == 1)) - middle
+        for axis in (0, 1)
+    ]
     normal = np.cross(*sides) / np.linalg.norm(np.cross(*sides))
     time, _ = locate(middle[None], view.frame.orbit)
     satellite, speed = (values[0] for values in view.frame.orbit.state(time))
@@ -37,7 +42,9 @@ def test_a_plane_is_as_bright_as_the_projection_cosine_says(angle: float, ascend
     slant_plane = np.cross(look, speed / np.linalg.norm(speed))
     expected = 0.1 * (normal @ look) / abs(normal @ slant_plane)
     image = clutter(view.facets, np.full((1, *BOX.shape), 0.1), view.frame)[0]
-    line, pixel = (int(value[0]) for value in view.frame.line_pixel(*locate(middle[None], view.frame.orbit)))
+    line, pixel = (
+        int(value[0]) for value in view.frame.line_pixel(*locate(middle[None], view.frame.orbit))
+    )
     around = image[line - 8 : line + 9, pixel - 8 : pixel + 9]
     assert around.mean() == pytest.approx(expected, rel=2e-3)
     assert around.std() < 2e-3 * around.mean()  # no pattern of facets
@@ -47,23 +54,36 @@ def test_power_is_kept_whatever_the_terrain(rng: np.random.Generator) -> None:
     """The sum over the image is the sum over the facets: layover and shadow move power, they make none."""
     bumps = 60 * np.sin(np.arange(160) / 9)[:, None] * np.sin(np.arange(160) / 7)[None, :]
     view = look_at(BOX, bumps, incidence_deg=37, ascending=True, inset_m=0)
-    frame = replace(view.frame, first_s=view.frame.first_s - 0.1, lines=view.frame.lines + 140)  # so that nothing is cut off
+    frame = replace(
+        view.frame, first_s=view.frame.first_s - 0.1, lines=view.frame.lines + 140
+    )  # so that nothing is cut off
     gamma0 = rng.uniform(0.01, 1, (1, *BOX.shape))
-    facets = replace(view.facets, line=view.facets.line + 0.1 / frame.interval_s, pixel=view.facets.pixel + 30)
+    facets = replace(
+        view.facets, line=view.facets.line + 0.1 / frame.interval_s, pixel=view.facets.pixel + 30
+    )
     total = (facets.weight * np.kron(gamma0[0], np.ones((4, 4)))).sum()
-    assert clutter(facets, gamma0, replace(frame, pixels=frame.pixels + 60)).sum() == pytest.approx(total, rel=1e-5)
+    assert clutter(facets, gamma0, replace(frame, pixels=frame.pixels + 60)).sum() == pytest.approx(
+        total, rel=1e-5
+    )
 
 
 def test_impulse_response_has_the_resolution_and_its_centre_in_place() -> None:
     view = _tilted(0, 0, 37.0, True)
     target = Target(331607.0, 4291613.0, 1000.0)
-    line, pixel = (value[0] for value in view.frame.line_pixel(*locate(view.relief.point(target.x, target.y)[None], view.frame.orbit)))
+    line, pixel = (
+        value[0]
+        for value in view.frame.line_pixel(
+            *locate(view.relief.point(target.x, target.y)[None], view.frame.orbit)
+        )
+    )
     image = bright_points([target], view.relief, view.frame).astype(float)
     lines, pixels = np.indices(image.shape)
     assert (image * lines).sum() / image.sum() == pytest.approx(line, abs=1e-3)
     assert (image * pixels).sum() / image.sum() == pytest.approx(pixel, abs=1e-3)
     length = np.diff(view.frame.slant_range(line, pixel + np.array([-0.5, 0.5])))[0]
-    assert image.sum() * length * 10 == pytest.approx(1000, rel=1e-4)  # power over the area of pixels is the cross section
+    assert image.sum() * length * 10 == pytest.approx(
+        1000, rel=1e-4
+    )  # power over the area of pixels is the cross section
     spread = ((image * (lines - line) ** 2).sum(), (image * (pixels - pixel) ** 2).sum())
     widths = 2.3548 * 10 * np.sqrt(np.array(spread) / image.sum())
     np.testing.assert_allclose(widths, [22, 20], rtol=0.01)
@@ -84,9 +104,15 @@ def test_speckle_is_correlated_as_the_resolution_says(rng: np.random.Generator) 
     spectrum = np.abs(np.fft.rfft2(noise)) ** 2
     correlation = np.fft.irfft2(spectrum)[:12, :12] / size / noise.var()
     for row, width in zip((correlation[:, 0], correlation[0]), (2.2, 2.0), strict=True):
-        assert 2 * row.sum() - 1 == pytest.approx(1.25 * width, rel=0.05)  # integral over both sides
-    cells = noise.reshape(80, 10, 80, 10).mean(axis=(1, 3)) + 1  # 100 m: so many cells of the resolution, about, and looks each
-    assert cells.mean() ** 2 / cells.var() == pytest.approx(4.4 * 100 / (1.25**2 * 2.2 * 2.0), rel=0.2)
+        assert 2 * row.sum() - 1 == pytest.approx(
+            1.25 * width, rel=0.05
+        )  # integral over both sides
+    cells = (
+        noise.reshape(80, 10, 80, 10).mean(axis=(1, 3)) + 1
+    )  # 100 m: so many cells of the resolution, about, and looks each
+    assert cells.mean() ** 2 / cells.var() == pytest.approx(
+        4.4 * 100 / (1.25**2 * 2.2 * 2.0), rel=0.2
+    )
     assert speckle((3, 3), np.inf, rng).tolist() == np.ones((3, 3)).tolist()
 
 
@@ -101,9 +127,14 @@ def test_frame_of_ground_range_is_the_way_along_the_ellipsoid() -> None:
         lon, lat = ties["longitude"][number], ties["latitude"][number]
         _, _, distance = Geod(ellps="WGS84").inv(lon[:-1], lat[:-1], lon[1:], lat[1:])
         np.testing.assert_allclose(distance, 10, atol=1e-4)
-    columns = frame.tie_points(np.array([frame.lines // 2, frame.lines // 2 + 1]), np.array([frame.pixels // 2]))
+    columns = frame.tie_points(
+        np.array([frame.lines // 2, frame.lines // 2 + 1]), np.array([frame.pixels // 2])
+    )
     _, _, step = Geod(ellps="WGS84").inv(
-        *columns["longitude"][:1, 0], *columns["latitude"][:1, 0], *columns["longitude"][1:, 0], *columns["latitude"][1:, 0]
+        *columns["longitude"][:1, 0],
+        *columns["latitude"][:1, 0],
+        *columns["longitude"][1:, 0],
+        *columns["latitude"][1:, 0],
     )
     assert step == pytest.approx(10, rel=2e-4)
     assert echo.PAD >= 3

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from odc.geo.geobox import GeoBox
 
-from loam.config import Period, Twin
+from loam.config.base import Period
+from loam.config.twin import Twin
 from loam.twin import landscape, vegetation
 from loam.twin.catchment import Catchment, make_catchment
 from loam.twin.fields import Interpolator, random_field
@@ -15,8 +16,12 @@ from loam.twin.fields import Interpolator, random_field
 def test_random_field_has_unit_variance_and_the_asked_correlation(rng: np.random.Generator) -> None:
     field = random_field((600, 600), 10, rng)
     assert field.std() == pytest.approx(1, abs=0.08)
-    assert np.corrcoef(field[:, :-10].ravel(), field[:, 10:].ravel())[0, 1] == pytest.approx(np.exp(-1), abs=0.06)
-    assert abs(np.corrcoef(field[:, 0], field[:, -1])[0, 1]) < 0.3  # it does not repeat from edge to edge
+    assert np.corrcoef(field[:, :-10].ravel(), field[:, 10:].ravel())[0, 1] == pytest.approx(
+        np.exp(-1), abs=0.06
+    )
+    assert (
+        abs(np.corrcoef(field[:, 0], field[:, -1])[0, 1]) < 0.3
+    )  # it does not repeat from edge to edge
 
 
 def test_interpolator_is_exact_for_a_plane() -> None:
@@ -88,22 +93,33 @@ def test_land_cover_shares_and_parcel_size() -> None:
     assert 150 < np.median(across) < 400
     heights = terrain.inner_m
     assert heights[cover == landscape.WATER].mean() < heights.mean()
-    assert terrain.slope_rad[cover == landscape.TREE].mean() > terrain.slope_rad[cover == landscape.CROP].mean()
+    assert (
+        terrain.slope_rad[cover == landscape.TREE].mean()
+        > terrain.slope_rad[cover == landscape.CROP].mean()
+    )
 
 
 def test_same_seed_same_landscape_other_seed_another(period: Period, twin: Twin) -> None:
     coarse = GeoBox.from_bbox((330000, 4290000, 330960, 4290960), "EPSG:32618", resolution=60)
-    first, again, other = (make_catchment(coarse, period, twin.model_copy(update={"seed": seed})) for seed in (7, 7, 8))
+    first, again, other = (
+        make_catchment(coarse, period, twin.model_copy(update={"seed": seed})) for seed in (7, 7, 8)
+    )
     np.testing.assert_array_equal(again.terrain.elevation_m, first.terrain.elevation_m)
     np.testing.assert_array_equal(again.weather["precipitation"], first.weather["precipitation"])
     assert not np.array_equal(other.terrain.elevation_m, first.terrain.elevation_m)
     assert first.terrain.margin_px * 60 >= 1500
 
 
-def test_ndvi_is_high_in_summer_and_gaps_are_nan(catchment: Catchment, rng: np.random.Generator) -> None:
+def test_ndvi_is_high_in_summer_and_gaps_are_nan(
+    catchment: Catchment, rng: np.random.Generator
+) -> None:
     trees = catchment.landcover == landscape.TREE
     summer, winter = catchment.ndvi_on(date(2022, 7, 10)), catchment.ndvi_on(date(2022, 1, 15))
     assert summer[trees].mean() > winter[trees].mean() + 0.25
-    gaps = [np.isnan(vegetation.composite(summer, date(2022, month, 1), 20, rng)).mean() for month in (1, 7) for _ in range(40)]
+    gaps = [
+        np.isnan(vegetation.composite(summer, date(2022, month, 1), 20, rng)).mean()
+        for month in (1, 7)
+        for _ in range(40)
+    ]
     assert np.mean(gaps[:40]) > np.mean(gaps[40:]) > 0.02
     assert vegetation.composite(summer[:47, :45], date(2022, 7, 1), 20, rng).shape == (24, 23)

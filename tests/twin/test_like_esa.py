@@ -31,15 +31,28 @@ def _elements(path: Path) -> set[tuple[str, ...]]:
     return found
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real observations; set LOAM_REAL_DATA to a folder with s1_grd/sarsen")
+@pytest.mark.skipif(
+    not REAL.exists(),
+    reason="no real observations; set LOAM_REAL_DATA to a folder with s1_grd/sarsen",
+)
 @pytest.mark.parametrize("pattern", ["manifest.safe", "annotation/*-vv-*.xml", "annotation/calibration/calibration-*-vv-*.xml",
                                      "annotation/calibration/noise-*-vv-*.xml"])  # fmt: skip
 def test_elements_are_those_of_a_real_product(pattern: str, tmp_path: Path) -> None:
     box = GeoBox.from_bbox((330000, 4290000, 332600, 4292600), "EPSG:32618", resolution=20)
     view = look_at(box, np.zeros(box.shape), incidence_deg=38.0, ascending=False, relative_orbit=22)
     gamma0 = {"vv": np.full(box.shape, 0.1), "vh": np.full(box.shape, 0.02)}
-    (path,) = write_pass(tmp_path, view, gamma0, datetime(2021, 12, 23, 5, 11), "S1B", Options(slices=1), np.random.default_rng(1))
-    ours, real = (_elements(next(folder.glob(pattern))) for folder in (path, next(REAL.glob("*.SAFE"))))
+    (path,) = write_pass(
+        tmp_path,
+        view,
+        gamma0,
+        datetime(2021, 12, 23, 5, 11),
+        "S1B",
+        Options(slices=1),
+        np.random.default_rng(1),
+    )
+    ours, real = (
+        _elements(next(folder.glob(pattern))) for folder in (path, next(REAL.glob("*.SAFE")))
+    )
     assert ours <= real
     if pattern != "manifest.safe":  # a real one tells the whole history of its processing
         assert {entry for entry in real - ours if not set(entry) & TELEMETRY} == set()

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from loam.config import Period, Twin
+from loam.config.base import Period
+from loam.config.twin import Twin
 from loam.twin import landscape, radar
 
 SHAPE = (4, 5)
@@ -21,9 +22,19 @@ def _scene(ssm: float, ndvi: float = 0.2, frozen: bool = False) -> radar.Scene:
     return radar.Scene(np.full(SHAPE, ssm), np.full(SHAPE, ndvi), np.full(SHAPE, frozen), 3.0)
 
 
-def _db(ssm: float, code: int = landscape.CROP, angle: float = 40.0, channel: str = "vv", **ground: float | bool) -> float:
+def _db(
+    ssm: float,
+    code: int = landscape.CROP,
+    angle: float = 40.0,
+    channel: str = "vv",
+    **ground: float | bool,
+) -> float:
     angles = np.full(SHAPE, angle)
-    return float(radar.backscatter_db(_scene(ssm, **ground), angles, _surface(code), radar.CHANNELS[channel])[0, 0])
+    return float(
+        radar.backscatter_db(
+            _scene(ssm, **ground), angles, _surface(code), radar.CHANNELS[channel]
+        )[0, 0]
+    )
 
 
 @pytest.mark.parametrize("channel", ["vv", "vh"])
@@ -45,7 +56,9 @@ def test_sensitivity_is_that_of_the_literature() -> None:
 
 
 def test_angle_and_frost_lower_the_soil() -> None:
-    assert _db(0.5, ndvi=0.0, angle=45.0) - _db(0.5, ndvi=0.0) == pytest.approx(5 * radar.CHANNELS["vv"].slope)
+    assert _db(0.5, ndvi=0.0, angle=45.0) - _db(0.5, ndvi=0.0) == pytest.approx(
+        5 * radar.CHANNELS["vv"].slope
+    )
     assert _db(0.5, ndvi=0.0, frozen=True) - _db(0.5, ndvi=0.0) == pytest.approx(-3)
 
 
@@ -57,14 +70,21 @@ def test_water_cloud_is_soil_without_plants_and_canopy_when_dense() -> None:
     np.testing.assert_allclose(opaque, channel.canopy_a * 0.8 * np.cos(np.deg2rad(40)))
 
 
-def test_every_track_repeats_after_some_days_and_they_take_turns(period: Period, twin: Twin) -> None:
+def test_every_track_repeats_after_some_days_and_they_take_turns(
+    period: Period, twin: Twin
+) -> None:
     passes = radar.acquisitions(period, twin)
     for track in radar.TRACKS:
         times = [taken.when for taken in passes if taken.track is track]
-        assert {(late - early).total_seconds() for early, late in pairwise(times)} == {twin.repeat_days * 86400.0}
+        assert {(late - early).total_seconds() for early, late in pairwise(times)} == {
+            twin.repeat_days * 86400.0
+        }
         assert {time.time() for time in times} == {track.overpass}
     assert (passes[1].when.date() - passes[0].when.date()).days == twin.repeat_days // 2
-    assert {(taken.track.ascending, taken.track.relative_orbit) for taken in passes} == {(True, 4), (False, 106)}
+    assert {(taken.track.ascending, taken.track.relative_orbit) for taken in passes} == {
+        (True, 4),
+        (False, 106),
+    }
     platforms = [taken.platform for taken in passes]
     assert platforms == sorted(platforms)
     assert platforms.count("S1A") == pytest.approx(len(platforms) / 2, abs=1)
@@ -72,7 +92,9 @@ def test_every_track_repeats_after_some_days_and_they_take_turns(period: Period,
 
 def test_tillage_lasts_a_season_and_leaves_grass_alone() -> None:
     parcels, cover = np.array([[0, 1]]), np.array([[landscape.CROP, landscape.GRASS]])
-    june, july, november = (radar.tillage_db(parcels, cover, date(2022, month, 1), 7) for month in (6, 7, 11))
+    june, july, november = (
+        radar.tillage_db(parcels, cover, date(2022, month, 1), 7) for month in (6, 7, 11)
+    )
     np.testing.assert_array_equal(june, july)
     assert june[0, 0] != november[0, 0]
     assert june[0, 1] == 0

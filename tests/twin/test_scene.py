@@ -14,9 +14,10 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
-from loam.config import Grid, Period, Twin
-from loam.errors import LoamError
-from loam.raster import open_dataset
+from loam.config.base import Grid, Period
+from loam.config.twin import Twin
+from loam.core.errors import LoamError
+from loam.core.raster import open_dataset
 from loam.twin import radar
 from loam.twin.catchment import Catchment, backscatter, evening_moisture
 from loam.twin.echo import clutter
@@ -44,9 +45,15 @@ def test_every_overpass_has_its_product(made: Made, period: Period, twin: Twin) 
     for path, taken in zip(paths, passes, strict=True):
         root = ET.parse(path / "manifest.safe").getroot()
         assert path.name.startswith(f"{taken.platform}_IW_GRDH_1SDV_")
-        assert abs(datetime.strptime(path.name[17:32], "%Y%m%dT%H%M%S") - taken.when) < timedelta(seconds=3)
-        assert {int(tag.text) for tag in root.iterfind(".//{*}relativeOrbitNumber")} == {taken.track.relative_orbit}
-        assert root.findtext(".//{*}pass") == ("ASCENDING" if taken.track.ascending else "DESCENDING")
+        assert abs(datetime.strptime(path.name[17:32], "%Y%m%dT%H%M%S") - taken.when) < timedelta(
+            seconds=3
+        )
+        assert {int(tag.text) for tag in root.iterfind(".//{*}relativeOrbitNumber")} == {
+            taken.track.relative_orbit
+        }
+        assert root.findtext(".//{*}pass") == (
+            "ASCENDING" if taken.track.ascending else "DESCENDING"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +64,10 @@ def views(catchment: Catchment) -> dict[str, View]:
 
 def _sampled(catchment: Catchment, views: dict[str, View], path: Path, band: str) -> np.ndarray:
     """Beta nought less noise at the pixels' own places in the image, `(y, x)`."""
-    with warnings.catch_warnings(action="ignore"), rasterio.open(next(path.glob(f"measurement/*-{band}-*.tiff"))) as file:
+    with (
+        warnings.catch_warnings(action="ignore"),
+        rasterio.open(next(path.glob(f"measurement/*-{band}-*.tiff"))) as file,
+    ):
         numbers = file.read(1).astype(float)
     view = views["A004" if "T22" in path.name[:32] else "D106"]
     floor = noise_tables(view.frame, True).image(numbers.shape)
@@ -67,7 +77,9 @@ def _sampled(catchment: Catchment, views: dict[str, View], path: Path, band: str
 def _sample(catchment: Catchment, view: View, image: np.ndarray) -> np.ndarray:
     rows, columns = (np.arange(size) + catchment.terrain.margin_px for size in catchment.grid.shape)
     base, up = view.relief.earth(*np.meshgrid(rows, columns, indexing="ij"))
-    line, pixel = view.frame.line_pixel(*locate(base + view.relief.spline(rows, columns)[..., None] * up, view.frame.orbit))
+    line, pixel = view.frame.line_pixel(
+        *locate(base + view.relief.spline(rows, columns)[..., None] * up, view.frame.orbit)
+    )
     return ndimage.map_coordinates(image, [line, pixel], order=1)
 
 
@@ -114,7 +126,12 @@ def test_weather_reaches_back_and_has_cf_names(made: Made, period: Period, grid:
     assert data["precipitation"].attrs["standard_name"] == "lwe_precipitation_rate"
     assert data["temperature_min"].attrs["cell_methods"] == "time: minimum"
     assert 240 < float(data["temperature"].min()) < float(data["temperature"].max()) < 320
-    assert float(data["x"].min()) < grid.boundingbox.left < grid.boundingbox.right < float(data["x"].max())
+    assert (
+        float(data["x"].min())
+        < grid.boundingbox.left
+        < grid.boundingbox.right
+        < float(data["x"].max())
+    )
 
 
 def test_dem_has_a_margin_and_land_cover_its_codes(made: Made, grid: GeoBox) -> None:
@@ -151,7 +168,9 @@ def test_soil_map_covers_the_grid_at_100_m(made: Made, grid: GeoBox) -> None:
     assert set(data.data_vars) == {"sand", "clay", "theta_r", "theta_s", "ksat"}
 
 
-def test_truth_is_the_daily_mean_of_the_balance(made: Made, catchment: Catchment, grid: GeoBox, period: Period) -> None:
+def test_truth_is_the_daily_mean_of_the_balance(
+    made: Made, catchment: Catchment, grid: GeoBox, period: Period
+) -> None:
     truth = open_dataset(made["truth"])["ssm"]
     assert truth.odc.geobox == grid
     assert truth.sizes["time"] == (period.end - period.start).days + 1
@@ -173,14 +192,27 @@ def test_same_seed_same_files_whatever_the_threads(tmp_path: Path, twin: Twin) -
     period = Period(start=date(2022, 1, 1), end=date(2022, 2, 1))
     short = twin.model_copy(update={"spin_up_days": 5})
     for threads in (1, 2):
-        make_twin(*(tmp_path / str(threads) / file for file in FILES), twin=short, grid=section, period=period, threads=threads)
-    written = sorted(path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*") if path.is_file())
+        make_twin(
+            *(tmp_path / str(threads) / file for file in FILES),
+            twin=short,
+            grid=section,
+            period=period,
+            threads=threads,
+        )
+    written = sorted(
+        path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*") if path.is_file()
+    )
     assert len(written) > len(FILES)
     assert not list(tmp_path.rglob("*.partial"))
     for path in written:
         one, two = (tmp_path / run / path for run in ("1", "2"))
-        if path.suffix == ".nc":  # the HDF5 library leaves unset memory between its blocks: the values are what can agree
-            with xr.open_dataset(one, mask_and_scale=False) as left, xr.open_dataset(two, mask_and_scale=False) as right:
+        if (
+            path.suffix == ".nc"
+        ):  # the HDF5 library leaves unset memory between its blocks: the values are what can agree
+            with (
+                xr.open_dataset(one, mask_and_scale=False) as left,
+                xr.open_dataset(two, mask_and_scale=False) as right,
+            ):
                 xr.testing.assert_identical(left, right)
         else:
             assert one.read_bytes() == two.read_bytes(), path
@@ -192,10 +224,14 @@ def test_second_platform_is_offset(catchment: Catchment, period: Period, twin: T
     passes = radar.acquisitions(period, twin)
     for taken in (passes[0], passes[-1]):
         ratio = backscatter(shifted, taken, ssm, "vv") / backscatter(catchment, taken, ssm, "vv")
-        np.testing.assert_allclose(10 * np.log10(ratio), 1.0 if taken.platform == "S1C" else 0.0, atol=1e-9)
+        np.testing.assert_allclose(
+            10 * np.log10(ratio), 1.0 if taken.platform == "S1C" else 0.0, atol=1e-9
+        )
 
 
 def test_source_as_an_area_is_refused(tmp_path: Path, twin: Twin, period: Period) -> None:
     nowhere = Grid(aoi="source", crs="source", resolution_m=20)
     with pytest.raises(LoamError, match="bounds and EPSG"):
-        make_twin(*(tmp_path / str(number) for number in range(7)), twin=twin, grid=nowhere, period=period)
+        make_twin(
+            *(tmp_path / str(number) for number in range(7)), twin=twin, grid=nowhere, period=period
+        )

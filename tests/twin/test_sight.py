@@ -28,7 +28,9 @@ def _mountains(relief_m: float) -> Relief:
 
 @pytest.mark.parametrize(("angle", "ascending"), VIEWS)
 @pytest.mark.parametrize("slope", [0, 20, -20])
-def test_incidence_of_a_plane_is_that_of_its_normal(angle: float, ascending: bool, slope: float) -> None:
+def test_incidence_of_a_plane_is_that_of_its_normal(
+    angle: float, ascending: bool, slope: float
+) -> None:
     """Slopes to the east, in a local frame of east, north and up turned by the map's convergence."""
     orbit = _orbit(angle, ascending)
     x = BOX.coords["x"].values
@@ -53,7 +55,9 @@ def test_gentle_hills_have_neither_layover_nor_shadow() -> None:
 
 
 @pytest.mark.parametrize(("angle", "ascending"), VIEWS)
-def test_shadow_is_where_a_straight_line_to_the_satellite_meets_ground(angle: float, ascending: bool) -> None:
+def test_shadow_is_where_a_straight_line_to_the_satellite_meets_ground(
+    angle: float, ascending: bool
+) -> None:
     relief, orbit = _mountains(1500), _orbit(angle, ascending)
     shadow = look_around(relief, orbit, TARGET).shadow
     x, y = np.meshgrid(TARGET.coords["x"].values, TARGET.coords["y"].values)
@@ -70,17 +74,23 @@ def test_shadow_is_where_a_straight_line_to_the_satellite_meets_ground(angle: fl
 
 
 @pytest.mark.parametrize(("angle", "ascending"), VIEWS)
-def test_layover_is_where_ground_of_the_same_time_has_the_same_range(angle: float, ascending: bool) -> None:
+def test_layover_is_where_ground_of_the_same_time_has_the_same_range(
+    angle: float, ascending: bool
+) -> None:
     relief, orbit = _mountains(900), _orbit(angle, ascending)
     layover = look_around(relief, orbit, TARGET).layover
     x, y = np.meshgrid(TARGET.coords["x"].values, TARGET.coords["y"].values)
     time_s, slant = locate(_surface(relief, x, y), orbit)
     folded = np.zeros(x.shape, bool)
-    away = np.deg2rad(90 - 12 if ascending else 270 + 12)  # about across the track; the time is put right below
+    away = np.deg2rad(
+        90 - 12 if ascending else 270 + 12
+    )  # about across the track; the time is put right below
     for sign in (-1, 1):
         for step in sign * np.arange(10.0, 1500.0, 10.0):
             east, north = x + step * np.sin(away), y + step * np.cos(away)
-            for _ in range(2):  # along the track until the time is that of the point: 6.77 km of ground a second
+            for _ in range(
+                2
+            ):  # along the track until the time is that of the point: 6.77 km of ground a second
                 late = (locate(_surface(relief, east, north), orbit)[0] - time_s) * 6770
                 flown = np.deg2rad(-12 if ascending else 192)
                 east, north = east - late * np.sin(flown), north - late * np.cos(flown)

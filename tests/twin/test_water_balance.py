@@ -23,7 +23,9 @@ def evenings(catchment: Catchment) -> np.ndarray:
     return np.stack(list(evening_moisture(catchment)))
 
 
-def _day(rain: float = 0.0, temperature: float = 15.0, demand: float = 3.0, ndvi: float = 0.3) -> Day:
+def _day(
+    rain: float = 0.0, temperature: float = 15.0, demand: float = 3.0, ndvi: float = 0.3
+) -> Day:
     return Day(*(np.full((1, 3), value) for value in (rain, temperature, demand, ndvi)))
 
 
@@ -54,8 +56,15 @@ def test_stores_stay_within_their_bounds(catchment: Catchment) -> None:
 
 def test_rain_wets_and_dry_days_dry(loam: landscape.Soil) -> None:
     ground = water_balance.prepare_ground(loam, np.zeros((1, 3)))
-    state = replace(water_balance.initial_state(loam), surface=50 * (loam.theta_wp + 0.02), ground=0.0)
-    wet = [water_balance.relative_saturation(water_balance.step_day(state, _day(rain), ground)[0], loam)[0, 0] for rain in (0, 3, 8, 20)]
+    state = replace(
+        water_balance.initial_state(loam), surface=50 * (loam.theta_wp + 0.02), ground=0.0
+    )
+    wet = [
+        water_balance.relative_saturation(
+            water_balance.step_day(state, _day(rain), ground)[0], loam
+        )[0, 0]
+        for rain in (0, 3, 8, 20)
+    ]
     assert (np.diff(wet) > 0).all()
     drying = [water_balance.relative_saturation(state, loam)[0, 0]]
     state = replace(state, surface=50 * loam.theta_s)
@@ -75,7 +84,9 @@ def test_drainage_is_the_exact_solution(loam: landscape.Soil) -> None:
     np.testing.assert_allclose(whole, water - left, rtol=0.01)
 
 
-def test_moisture_rises_on_rainy_days_and_falls_on_dry_ones(catchment: Catchment, evenings: np.ndarray) -> None:
+def test_moisture_rises_on_rainy_days_and_falls_on_dry_ones(
+    catchment: Catchment, evenings: np.ndarray
+) -> None:
     change = np.diff(evenings.mean(axis=(1, 2)))
     rain = catchment.weather["precipitation"].mean(("y", "x")).values[-len(change) :]
     assert change[rain > 8].mean() > 0.05

@@ -38,7 +38,10 @@ def test_temperature_follows_the_season_and_its_extremes_enclose_it(years: xr.Da
     assert float(month.mean()) == pytest.approx(13, abs=0.7)
     assert float(month.max() - month.min()) == pytest.approx(23, abs=2.5)
     assert int(month.values.argmax()) + 1 == 7
-    assert bool((years["temperature_min"] < years["temperature"]).all() & (years["temperature"] < years["temperature_max"]).all())
+    assert bool(
+        (years["temperature_min"] < years["temperature"]).all()
+        & (years["temperature"] < years["temperature_max"]).all()
+    )
 
 
 def test_wet_days_are_cloudier_more_humid_and_cooler_in_summer(years: xr.Dataset) -> None:
@@ -59,13 +62,17 @@ def test_the_grid_lies_within_the_weather_centres(catchment: Catchment) -> None:
 def test_reference_et_of_the_fao_example() -> None:
     # FAO-56, example 18: Brussels, 6 July, 3.9 mm. It knows both extremes of humidity; their mean costs 0.1 mm.
     arguments = (12.3 + 273.15, 21.5 + 273.15, 73.5, 10 / 3.6, 22.07 / 0.0864, 41.09 / 0.0864)
-    assert float(evaporation.reference_et(*map(np.array, arguments), 100.0)) == pytest.approx(3.9, abs=0.15)
+    assert float(evaporation.reference_et(*map(np.array, arguments), 100.0)) == pytest.approx(
+        3.9, abs=0.15
+    )
 
 
 def test_extraterrestrial_radiation_of_the_fao_example() -> None:
     # FAO-56, example 8: 3 September at 20 degrees south, 32.2 MJ.
     day = pd.DatetimeIndex(["2021-09-03"])
-    assert weather.extraterrestrial_radiation(day, -20.0)[0] * 0.0864 == pytest.approx(32.2, abs=0.1)
+    assert weather.extraterrestrial_radiation(day, -20.0)[0] * 0.0864 == pytest.approx(
+        32.2, abs=0.1
+    )
 
 
 def test_southern_slopes_get_more_winter_sun_and_flat_ground_its_own() -> None:

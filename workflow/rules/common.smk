@@ -13,7 +13,7 @@ wildcard_constraints:
 
 
 # Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
-PATHS = f"export PYTHONPATH={shlex.quote(workflow.basedir)}/src; "
+PATHS = f"export PYTHONPATH={shlex.quote(str(SOURCE))}; " if SOURCE.is_dir() else ""
 if not workflow.deployment_settings.deployment_method:
     PATHS += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.
@@ -25,20 +25,20 @@ def given():
     sources = [path for name in type(cfg.sources).model_fields for path in cfg.sources.files(name)]
     others = [cfg.sources.backscatter.orbits, cfg.sources.dem.geoid_path, cfg.evaluation.truth]
     stations = [station.path for station in cfg.evaluation.stations.sources]
-    found = [*sources, *filter(None, others), *stations, *settings.aoi_files(cfg)]
+    found = [*sources, *filter(None, others), *stations, *inputs.aoi_files(cfg)]
     return [path for path in found if not path.startswith(cfg.made_by_the_twin)]
 
 
 if workflow.is_main_process:
-    if fault := settings.missing_inputs(cfg):
-        sys.exit(fault)
+    if fault := inputs.missing_inputs(cfg):
+        stop(fault)
     if early := contents.dated_in_the_future(given()):
         sys.stderr.write(f"loam: {early}\n")
-    orphans.begin()
-    orphans.unlock()
+    run_registry.begin()
+    run_registry.unlock()
 else:
     try:
-        orphans.join()
+        run_registry.join()
     except LoamError as error:
         sys.exit(str(error))
 
@@ -51,7 +51,7 @@ STACK = (
 # What labels are made from: the stack, or the stack without its speckle.
 BACKSCATTER = STACK if cfg.sar.speckle.images == "none" else "<results>/gamma0/filtered.zarr"
 # The file of the area's polygon and those that belong to it.
-AOI = settings.aoi_files(cfg)
+AOI = inputs.aoi_files(cfg)
 EXPERIMENTS = sorted(cfg.learning.active)
 MEMBERS = range(cfg.learning.members)
 
@@ -59,7 +59,7 @@ MEMBERS = range(cfg.learning.members)
 def theirs(paths):
     """A user's files as input. Their content decides whether a step runs again, not their time, nor that of a folder: see `step`."""
     paths = [paths] if isinstance(paths, str) else paths or []
-    return [path if path.startswith(cfg.made_by_the_twin) else ancient(path) for path in paths]
+    return [path if path.startswith(cfg.made_by_the_twin) else ancient(local(path)) for path in paths]
 
 
 def identity(paths, suffixes=()):
@@ -67,7 +67,7 @@ def identity(paths, suffixes=()):
     try:
         return contents.identity([path for path in paths if not path.startswith(cfg.made_by_the_twin)], suffixes)
     except LoamError as error:
-        sys.exit(f"loam: {error}")
+        stop(f"loam: {error}")
 
 
 def step(name, section=None, reads=(), suffixes=(), **sections):
@@ -96,9 +96,9 @@ def asked(name):
     """Memory and time by area and dates, more when a killed job comes again; GPUs, nodes and tasks of training."""
 
     def by(quantity):
-        return lambda wildcards, attempt: getattr(needs.request(name, cfg, attempt=attempt), quantity)
+        return lambda wildcards, attempt: getattr(resources_for(name, cfg, attempt=attempt), quantity)
 
-    first = needs.request(name, cfg)
+    first = resources_for(name, cfg)
     several = {"mpi": "srun", "tasks": first.tasks, "tasks_per_gpu": 1, "nodes": first.nodes} if first.tasks > 1 else {}
     gpus = {"gpu": first.gpus} if first.gpus else {}
     return {"mem_mb": by("memory_mb"), "runtime": by("minutes")} | gpus | several
@@ -106,7 +106,7 @@ def asked(name):
 
 def launcher(name):
     """What the command of several processes stands behind under Slurm, for its `shell`; nothing elsewhere, and for a single one."""
-    one = needs.request(name, cfg)
+    one = resources_for(name, cfg)
     if one.tasks == 1:
         return ""
     # All cores of the job on each node, whatever their number: how many were given for a task, nothing tells in here.
@@ -147,19 +147,11 @@ def check_inputs():
 def check(command, **parts):
     """Run a command of Loam's here and now."""
     command = [sys.executable, "-m", "loam", command, "--params", settings.as_json(parts)]
-    environment = os.environ | {"PYTHONPATH": f"{workflow.basedir}/src"}
+    environment = os.environ | ({"PYTHONPATH": str(SOURCE)} if SOURCE.is_dir() else {})
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.stderr.strip())
     sys.stderr.write(done.stderr)
-
-
-def enter():
-    """End what killed runs have left, and enter this one."""
-    try:
-        orphans.enter()
-    except LoamError as error:
-        sys.exit(f"loam: {error}")
 
 
 def scene_table():
@@ -174,7 +166,7 @@ def scenes_of(path, _version):
     with open(path) as file:
         rows = list(csv.DictReader(file))
     if not rows or any(None in row.values() for row in rows):
-        sys.exit(f"{path}: is not whole; remove it (rm {shlex.quote(path)}) and run again")
+        stop(f"{path}: is not whole; remove it (rm {shlex.quote(path)}) and run again")
     batches = {}
     for row in rows:
         batches.setdefault((row["track"], row["quarter"]), []).append(row)

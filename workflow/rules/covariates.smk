@@ -11,7 +11,7 @@ rule prepare_static:
         "<benchmarks>/prepare_static.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["prepare_static"].threads
+    threads: NEEDS["prepare_static"].threads
     resources:
         **asked("prepare_static"),
     params:
@@ -40,7 +40,7 @@ rule prepare_weather:
         "<benchmarks>/prepare_weather.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["prepare_weather"].threads
+    threads: NEEDS["prepare_weather"].threads
     resources:
         **asked("prepare_weather"),
     params:
@@ -61,7 +61,7 @@ rule prepare_ndvi:
         "<benchmarks>/prepare_ndvi.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["prepare_ndvi"].threads
+    threads: NEEDS["prepare_ndvi"].threads
     resources:
         **asked("prepare_ndvi"),
     params:
@@ -90,7 +90,7 @@ rule report_covariates:
         "<benchmarks>/report_covariates.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["report_covariates"].threads
+    threads: NEEDS["report_covariates"].threads
     resources:
         **asked("report_covariates"),
     params:

@@ -24,7 +24,7 @@ rule collect_samples:
         "<benchmarks>/collect_samples.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["collect_samples"].threads
+    threads: NEEDS["collect_samples"].threads
     resources:
         **asked("collect_samples"),
     params:
@@ -60,7 +60,7 @@ rule probe_model:
         "<benchmarks>/probe_model/{experiment}_{member}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["probe_model"].threads
+    threads: NEEDS["probe_model"].threads
     resources:
         **asked("probe_model"),
     params:
@@ -91,7 +91,7 @@ rule score:
         "<benchmarks>/score.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["score"].threads
+    threads: NEEDS["score"].threads
     resources:
         **asked("score"),
     params:
@@ -116,7 +116,7 @@ rule validate_stations:
         "<benchmarks>/validate_stations.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["validate_stations"].threads
+    threads: NEEDS["validate_stations"].threads
     resources:
         **asked("validate_stations"),
     params:

@@ -9,7 +9,7 @@ rule make_splits:
         "<benchmarks>/make_splits.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["make_splits"].threads
+    threads: NEEDS["make_splits"].threads
     resources:
         **asked("make_splits"),
     params:
@@ -30,7 +30,7 @@ rule sample_patches:
         "<benchmarks>/sample_patches.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["sample_patches"].threads
+    threads: NEEDS["sample_patches"].threads
     resources:
         **asked("sample_patches"),
     params:
@@ -56,7 +56,7 @@ rule check_splits:
         "<benchmarks>/check_splits.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["check_splits"].threads
+    threads: NEEDS["check_splits"].threads
     resources:
         **asked("check_splits"),
     params:
@@ -90,7 +90,7 @@ rule train:
         "<benchmarks>/train/{experiment}_{member}.tsv"
     conda:
         "../../envs/gpu.yaml"
-    threads: needs.NEEDS["train"].threads
+    threads: NEEDS["train"].threads
     resources:
         **asked("train"),
     params:
@@ -126,7 +126,7 @@ rule predict:
         "<benchmarks>/predict/{experiment}_{member}.tsv"
     conda:
         "../../envs/gpu.yaml"
-    threads: needs.NEEDS["predict"].threads
+    threads: NEEDS["predict"].threads
     resources:
         **asked("predict"),
     params:
@@ -158,7 +158,7 @@ rule predict_date:
         "<benchmarks>/predict_date/{experiment}_{date}.tsv"
     conda:
         "../../envs/gpu.yaml"
-    threads: needs.NEEDS["predict_date"].threads
+    threads: NEEDS["predict_date"].threads
     resources:
         **asked("predict_date"),
     params:
@@ -186,7 +186,7 @@ rule calibrate:
         "<benchmarks>/calibrate/{experiment}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["calibrate"].threads
+    threads: NEEDS["calibrate"].threads
     resources:
         **asked("calibrate"),
     params:

@@ -29,7 +29,7 @@ rule fit_references:
         "<benchmarks>/fit_references.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["fit_references"].threads
+    threads: NEEDS["fit_references"].threads
     resources:
         **asked("fit_references"),
         compute=COMPUTE,
@@ -62,7 +62,7 @@ rule detect_change:
         "<benchmarks>/detect_change.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["detect_change"].threads
+    threads: NEEDS["detect_change"].threads
     resources:
         **asked("detect_change"),
         compute=COMPUTE,
@@ -98,7 +98,7 @@ rule detect_acquisition:
         "<benchmarks>/detect_acquisition/{acquisition}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["detect_acquisition"].threads
+    threads: NEEDS["detect_acquisition"].threads
     resources:
         **asked("detect_acquisition"),
         compute=COMPUTE,
@@ -135,7 +135,7 @@ rule volumetric_moisture:
         "<benchmarks>/volumetric_moisture.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["volumetric_moisture"].threads
+    threads: NEEDS["volumetric_moisture"].threads
     resources:
         **asked("volumetric_moisture"),
         compute=COMPUTE,
@@ -157,7 +157,7 @@ rule soil_water_index:
         "<benchmarks>/soil_water_index.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["soil_water_index"].threads
+    threads: NEEDS["soil_water_index"].threads
     resources:
         **asked("soil_water_index"),
         compute=COMPUTE,

@@ -34,7 +34,7 @@ rule write_maps:
         calibration=f"<results>/learning/{cfg.products.maps.experiment}/calibration.json",
         ssm="<results>/moisture/ssm.zarr",
         weather="<results>/covariates/weather.zarr",
-        style=os.path.relpath(f"{workflow.basedir}/resources/styles/ssm.qml"),
+        style=local(os.path.relpath(shipped("resources/styles/ssm.qml"))),
     output:
         map="<results>/maps/{date}.tif",
         style="<results>/maps/{date}.qml",
@@ -44,7 +44,7 @@ rule write_maps:
         "<benchmarks>/write_maps/{date}.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["write_maps"].threads
+    threads: NEEDS["write_maps"].threads
     resources:
         **asked("write_maps"),
     params:
@@ -73,7 +73,7 @@ rule draw_maps:
         "<benchmarks>/draw_maps.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_maps"].threads
+    threads: NEEDS["draw_maps"].threads
     resources:
         **asked("draw_maps"),
     params:
@@ -136,7 +136,7 @@ rule draw_scores:
         "<benchmarks>/draw_scores.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_scores"].threads
+    threads: NEEDS["draw_scores"].threads
     resources:
         **asked("draw_scores"),
     params:
@@ -168,7 +168,7 @@ rule draw_series:
         "<benchmarks>/draw_series.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_series"].threads
+    threads: NEEDS["draw_series"].threads
     resources:
         **asked("draw_series"),
     params:
@@ -195,7 +195,7 @@ rule draw_stations:
         "<benchmarks>/draw_stations.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_stations"].threads
+    threads: NEEDS["draw_stations"].threads
     resources:
         **asked("draw_stations"),
     params:
@@ -221,7 +221,7 @@ rule draw_moisture:
         "<benchmarks>/draw_moisture.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_moisture"].threads
+    threads: NEEDS["draw_moisture"].threads
     resources:
         **asked("draw_moisture"),
     params:
@@ -247,7 +247,7 @@ rule draw_sampling:
         "<benchmarks>/draw_sampling.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_sampling"].threads
+    threads: NEEDS["draw_sampling"].threads
     resources:
         **asked("draw_sampling"),
     params:
@@ -273,7 +273,7 @@ rule draw_scenes:
         "<benchmarks>/draw_scenes.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_scenes"].threads
+    threads: NEEDS["draw_scenes"].threads
     resources:
         **asked("draw_scenes"),
     params:
@@ -301,7 +301,7 @@ rule draw_covariates:
         "<benchmarks>/draw_covariates.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["draw_covariates"].threads
+    threads: NEEDS["draw_covariates"].threads
     resources:
         **asked("draw_covariates"),
     params:

@@ -19,7 +19,7 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/find_scenes.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["find_scenes"].threads
+        threads: NEEDS["find_scenes"].threads
         resources:
             **asked("find_scenes"),
         params:
@@ -49,7 +49,7 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/prepare_heights.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["prepare_heights"].threads
+        threads: NEEDS["prepare_heights"].threads
         resources:
             **asked("prepare_heights"),
         params:
@@ -77,7 +77,7 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/flatten_scenes/{track}_{quarter}.tsv"
         conda:
             "../../envs/snap.yaml" if cfg.sar.backend == "snap" else "../../envs/loam.yaml"
-        threads: needs.NEEDS["flatten_scenes"].threads
+        threads: NEEDS["flatten_scenes"].threads
         resources:
             **asked("flatten_scenes"),
         params:
@@ -107,7 +107,7 @@ if cfg.sources.backscatter.kind == "scenes":
             "<benchmarks>/stack_scenes.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["stack_scenes"].threads
+        threads: NEEDS["stack_scenes"].threads
         resources:
             **asked("stack_scenes"),
         params:
@@ -129,7 +129,7 @@ rule filter_speckle:
         "<benchmarks>/filter_speckle.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["filter_speckle"].threads
+    threads: NEEDS["filter_speckle"].threads
     resources:
         **asked("filter_speckle"),
     params:

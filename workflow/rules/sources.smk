@@ -11,7 +11,7 @@ if cfg.sources.backscatter.kind == "cube":
             "<benchmarks>/import_cube.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["import_cube"].threads
+        threads: NEEDS["import_cube"].threads
         resources:
             **asked("import_cube"),
         params:
@@ -35,7 +35,7 @@ if len(cfg.sources.files("dem")) > 1:
             "<benchmarks>/mosaic_dem.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["mosaic_dem"].threads
+        threads: NEEDS["mosaic_dem"].threads
         resources:
             **asked("mosaic_dem"),
         params:
@@ -63,7 +63,7 @@ if len(cfg.sources.files("landcover")) > 1:
             "<benchmarks>/mosaic_landcover.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["mosaic_landcover"].threads
+        threads: NEEDS["mosaic_landcover"].threads
         resources:
             **asked("mosaic_landcover"),
         params:
@@ -85,7 +85,7 @@ if cfg.sources.imported("soil"):
             "<benchmarks>/import_soil.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["import_soil"].threads
+        threads: NEEDS["import_soil"].threads
         resources:
             **asked("import_soil"),
         params:
@@ -107,7 +107,7 @@ if cfg.sources.imported("ndvi"):
             "<benchmarks>/import_ndvi.tsv"
         conda:
             "../../envs/loam.yaml"
-        threads: needs.NEEDS["import_ndvi"].threads
+        threads: NEEDS["import_ndvi"].threads
         resources:
             **asked("import_ndvi"),
         params:
@@ -129,7 +129,7 @@ rule import_weather:
         "<benchmarks>/import_weather.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["import_weather"].threads
+    threads: NEEDS["import_weather"].threads
     resources:
         **asked("import_weather"),
     params:

@@ -13,7 +13,7 @@ rule make_twin:
         "<benchmarks>/make_twin.tsv"
     conda:
         "../../envs/loam.yaml"
-    threads: needs.NEEDS["make_twin"].threads
+    threads: NEEDS["make_twin"].threads
     resources:
         **asked("make_twin"),
     params:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.elevation import PLAUSIBLE_HEIGHTS_M
-from loam.errors import LoamError
-from loam.raster import open_dataset, whole
+from loam.core.elevation import PLAUSIBLE_HEIGHTS_M
+from loam.core.errors import LoamError
+from loam.core.raster import open_dataset, whole
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
 BOUNDS = {
@@ -28,7 +28,14 @@ def report_covariates(static: Path, weather: Path, ndvi: Path | None, out: Path)
     """Write range, missing share, units and source of every covariate as JSON; stop where one is out of bounds."""
     terrain, daily = open_dataset(static), open_dataset(weather)
     found = static_entries(terrain, static)
-    found |= series_entries(daily, weather, {"source": str(daily.attrs.get("source", "weather")), "days": str(daily.attrs.get("days", ""))})
+    found |= series_entries(
+        daily,
+        weather,
+        {
+            "source": str(daily.attrs.get("source", "weather")),
+            "days": str(daily.attrs.get("days", "")),
+        },
+    )
     if ndvi is not None:
         found |= series_entries(open_dataset(ndvi), ndvi, {})
     with whole(out) as partial:
@@ -46,7 +53,9 @@ def static_entries(data: xr.Dataset, path: Path) -> dict[str, dict[str, Any]]:
     sources = told.get("channel_sources", [""] * len(names))
     entries = {
         name: entry(values[index], name, units, path) | {"source": source}
-        for index, (name, units, source) in enumerate(zip(names, told["channel_units"], sources, strict=True))
+        for index, (name, units, source) in enumerate(
+            zip(names, told["channel_units"], sources, strict=True)
+        )
     }
     entries["elevation"]["filled_share"] = float((data["flags"].values > 0).mean())
     return entries
@@ -69,7 +78,12 @@ def series_entries(data: xr.Dataset, path: Path, more: dict[str, str]) -> dict[s
     for name, values in data.data_vars.items():
         told = {key: _plain(values.attrs[key]) for key in TOLD if key in values.attrs}
         source = {"source": str(values.attrs.get("source", "")), **more}
-        entries[str(name)] = entry(values.values, str(name), str(values.attrs["units"]), path) | source | shared | told
+        entries[str(name)] = (
+            entry(values.values, str(name), str(values.attrs["units"]), path)
+            | source
+            | shared
+            | told
+        )
     return entries
 
 
@@ -91,7 +105,13 @@ def entry(values: np.ndarray, name: str, units: str, path: Path) -> dict[str, An
         )
         raise LoamError(msg)
     missing = 1 - known.size / values.size
-    return {"units": units, "missing_share": missing, "lowest": low, "highest": high, "mean": float(known.mean(dtype=np.float64))}
+    return {
+        "units": units,
+        "missing_share": missing,
+        "lowest": low,
+        "highest": high,
+        "mean": float(known.mean(dtype=np.float64)),
+    }
 
 
 def _plain(value: Any) -> Any:

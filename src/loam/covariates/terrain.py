@@ -7,7 +7,9 @@ from scipy.ndimage import correlate1d, laplace, sobel
 FLATTEST = np.tan(np.radians(0.1))
 
 
-def gradients(height: np.ndarray, pixel_m: float | tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def gradients(
+    height: np.ndarray, pixel_m: float | tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope components eastward and northward [m/m] by Horn (1981), rows running south.
 
     Args:
@@ -15,7 +17,9 @@ def gradients(height: np.ndarray, pixel_m: float | tuple[float, float]) -> tuple
         pixel_m: edge of a pixel, or its edges across and down [m].
     """
     across, down = edges_m(pixel_m)
-    return sobel(height, axis=1, mode="nearest") / (8 * across), -sobel(height, axis=0, mode="nearest") / (8 * down)
+    return sobel(height, axis=1, mode="nearest") / (8 * across), -sobel(
+        height, axis=0, mode="nearest"
+    ) / (8 * down)
 
 
 def edges_m(pixel_m: float | tuple[float, float]) -> tuple[float, float]:
@@ -24,7 +28,11 @@ def edges_m(pixel_m: float | tuple[float, float]) -> tuple[float, float]:
 
 
 def terrain_attributes(
-    height: np.ndarray, pixel_m: float | tuple[float, float], *, curvature: bool = False, wetness_index: bool
+    height: np.ndarray,
+    pixel_m: float | tuple[float, float],
+    *,
+    curvature: bool = False,
+    wetness_index: bool,
 ) -> dict[str, np.ndarray]:
     """Elevation [m], slope [degree], northness and eastness [1], maybe curvature [1/m] and wetness index, each `(y, x)`.
 
@@ -65,11 +73,16 @@ def mean_curvature(height: np.ndarray, pixel_m: float | tuple[float, float]) -> 
     across, down = edges_m(pixel_m)
     if across == down:
         return -laplace(height, mode="nearest") / across**2
-    second = (correlate1d(height, [1.0, -2.0, 1.0], axis=axis, mode="nearest") / edge**2 for axis, edge in ((1, across), (0, down)))
+    second = (
+        correlate1d(height, [1.0, -2.0, 1.0], axis=axis, mode="nearest") / edge**2
+        for axis, edge in ((1, across), (0, down))
+    )
     return -sum(second)
 
 
-def topographic_wetness_index(height: np.ndarray, steepness: np.ndarray, pixel_m: float | tuple[float, float]) -> np.ndarray:
+def topographic_wetness_index(
+    height: np.ndarray, steepness: np.ndarray, pixel_m: float | tuple[float, float]
+) -> np.ndarray:
     """Topographic wetness index ln(a / tan(slope)) (Beven and Kirkby 1979), `(y, x)` [1].
 
     Args:

@@ -7,14 +7,20 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from loam.config import Grid, WeatherCovariates
-from loam.elevation import mosaic
-from loam.errors import LoamError
-from loam.grid import around, target_grid, to_grid
-from loam.raster import open_dataset, write_zarr
-from loam.voids import require_few_voids
+from loam.config.base import Grid
+from loam.config.covariates import WeatherCovariates
+from loam.core.elevation import mosaic
+from loam.core.errors import LoamError
+from loam.core.grid import around, target_grid, to_grid
+from loam.core.raster import open_dataset, write_zarr
+from loam.core.voids import require_few_voids
 
-KEPT = ("method", "leave_one_out_rmse", "leave_one_out_bias", "stations")  # attributes that the report tells
+KEPT = (
+    "method",
+    "leave_one_out_rmse",
+    "leave_one_out_bias",
+    "stations",
+)  # attributes that the report tells
 COARSE = 8  # pixels of the grid to the edge of one whose height is averaged
 LONG_NAMES = {
     "precipitation": ("mm", "precipitation of the day"),
@@ -25,7 +31,9 @@ LONG_NAMES = {
 }
 
 
-def prepare_weather(weather: Path, dem: Path, out: Path, cfg: WeatherCovariates, grid: Grid, cube: str | None) -> None:
+def prepare_weather(
+    weather: Path, dem: Path, out: Path, cfg: WeatherCovariates, grid: Grid, cube: str | None
+) -> None:
     """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
     box = target_grid(grid, Path(cube) if cube else None)
     raw = around(open_dataset(weather), box).load()
@@ -45,7 +53,9 @@ def mean_height(dem: xr.DataArray, box: GeoBox, path: Path) -> float:
     return float(heights.mean())
 
 
-def derive_weather(raw: xr.Dataset, height_m: float, cfg: WeatherCovariates, path: Path) -> xr.Dataset:
+def derive_weather(
+    raw: xr.Dataset, height_m: float, cfg: WeatherCovariates, path: Path
+) -> xr.Dataset:
     """The five variables that the model sees, from what a source has.
 
     Args:
@@ -65,13 +75,20 @@ def derive_weather(raw: xr.Dataset, height_m: float, cfg: WeatherCovariates, pat
     daily = xr.Dataset({"precipitation": raw["precipitation"], "temperature": raw["temperature"]})
     vapour = vapour_pressure(raw, path)
     # The share of what the air could hold: that of the mean temperature, where the source does not say itself.
-    daily["humidity"] = raw.get("relative_humidity", 100 * vapour / saturation_pressure(raw["temperature"])).clip(0, 100)
+    daily["humidity"] = raw.get(
+        "relative_humidity", 100 * vapour / saturation_pressure(raw["temperature"])
+    ).clip(0, 100)
     daily["wind"] = wind_of(raw, cfg, path)
-    daily["evapotranspiration"] = reference_et(raw, daily["wind"], vapour, height_m, cfg.evapotranspiration, path)
+    daily["evapotranspiration"] = reference_et(
+        raw, daily["wind"], vapour, height_m, cfg.evapotranspiration, path
+    )
     for name, (units, long_name) in LONG_NAMES.items():
         kept = {key: text for key, text in daily[name].attrs.items() if key in KEPT}
         daily[name] = (
-            daily[name].astype("float32").transpose("time", "y", "x").assign_attrs({"units": units, "long_name": long_name} | kept)
+            daily[name]
+            .astype("float32")
+            .transpose("time", "y", "x")
+            .assign_attrs({"units": units, "long_name": long_name} | kept)
         )
     return daily[list(LONG_NAMES)]
 
@@ -81,7 +98,11 @@ def with_means(raw: xr.Dataset, missing_wind_m_s: float | None) -> xr.Dataset:
     if "temperature" not in raw and {"temperature_min", "temperature_max"} <= set(raw):
         raw = raw.assign(temperature=(raw["temperature_min"] + raw["temperature_max"]) / 2)
     if "wind_speed" not in raw and missing_wind_m_s is not None and "temperature" in raw:
-        raw = raw.assign(wind_2m=xr.full_like(raw["temperature"], missing_wind_m_s).assign_attrs(method="assumed, the source has none"))
+        raw = raw.assign(
+            wind_2m=xr.full_like(raw["temperature"], missing_wind_m_s).assign_attrs(
+                method="assumed, the source has none"
+            )
+        )
     return raw
 
 
@@ -119,8 +140,14 @@ def vapour_pressure(raw: xr.Dataset, path: Path) -> xr.DataArray:
     extremes = {"temperature_min", "temperature_max"} <= set(raw)
     if {"relative_humidity_min", "relative_humidity_max"} <= set(raw) and extremes:
         # The air is dampest when it is coldest.
-        at_night = saturation_pressure(raw["temperature_min"]) * raw["relative_humidity_max"].clip(0, 100)
-        return (at_night + saturation_pressure(raw["temperature_max"]) * raw["relative_humidity_min"].clip(0, 100)) / 200
+        at_night = saturation_pressure(raw["temperature_min"]) * raw["relative_humidity_max"].clip(
+            0, 100
+        )
+        return (
+            at_night
+            + saturation_pressure(raw["temperature_max"])
+            * raw["relative_humidity_min"].clip(0, 100)
+        ) / 200
     if "relative_humidity" in raw:
         return raw["relative_humidity"].clip(0, 100) / 100 * mean_saturation(raw)
     msg = f"{path}: no relative_humidity, dewpoint or vapour_pressure; name one in sources.weather.variables"
@@ -130,7 +157,10 @@ def vapour_pressure(raw: xr.Dataset, path: Path) -> xr.DataArray:
 def mean_saturation(raw: xr.Dataset) -> xr.DataArray:
     """Mean saturation vapour pressure of the day [kPa] (FAO-56, equation 12), of the mean temperature where extremes are missing."""
     if {"temperature_min", "temperature_max"} <= set(raw):
-        return (saturation_pressure(raw["temperature_min"]) + saturation_pressure(raw["temperature_max"])) / 2
+        return (
+            saturation_pressure(raw["temperature_min"])
+            + saturation_pressure(raw["temperature_max"])
+        ) / 2
     return saturation_pressure(raw["temperature"])
 
 
@@ -141,7 +171,14 @@ def wind_at_2m(wind: xr.DataArray, height_m: float) -> xr.DataArray:
     return wind * 4.87 / np.log(67.8 * height_m - 5.42)
 
 
-def reference_et(raw: xr.Dataset, wind: xr.DataArray, vapour: xr.DataArray, height_m: float, which: str, path: Path) -> xr.DataArray:
+def reference_et(
+    raw: xr.Dataset,
+    wind: xr.DataArray,
+    vapour: xr.DataArray,
+    height_m: float,
+    which: str,
+    path: Path,
+) -> xr.DataArray:
     """Reference evapotranspiration [mm/day]: the source's own on request, else Penman-Monteith, else Hargreaves.
 
     Which one it is stands in the attribute `method`.
@@ -164,19 +201,31 @@ def reference_et(raw: xr.Dataset, wind: xr.DataArray, vapour: xr.DataArray, heig
             msg = f"{path}: has no evapotranspiration, which covariates.weather.evapotranspiration = source asks for; set it to computed"
             raise LoamError(msg)
         return raw["evapotranspiration"].assign_attrs(method="of the source")
-    extremes = {f"t{name[-3:]}": raw[name] for name in ("temperature_min", "temperature_max") if name in raw}
+    extremes = {
+        f"t{name[-3:]}": raw[name] for name in ("temperature_min", "temperature_max") if name in raw
+    }
     latitude = _latitude(raw)
     if "solar_radiation" in raw:
         limits = extremes if len(extremes) == 2 else {}
-        et = pyet.pm_fao56(raw["temperature"], wind, rs=raw["solar_radiation"], elevation=height_m, lat=latitude, ea=vapour, **limits)
+        et = pyet.pm_fao56(
+            raw["temperature"],
+            wind,
+            rs=raw["solar_radiation"],
+            elevation=height_m,
+            lat=latitude,
+            ea=vapour,
+            **limits,
+        )
         return et.transpose("time", "y", "x").assign_attrs(method="FAO-56 Penman-Monteith")
     if len(extremes) == 2:
         et = pyet.hargreaves(raw["temperature"], extremes["tmax"], extremes["tmin"], latitude)
         return et.transpose("time", "y", "x").assign_attrs(method="Hargreaves")
-    own = ", or set covariates.weather.evapotranspiration to source" if "evapotranspiration" in raw else ""
-    msg = (
-        f"{path}: no solar_radiation, and not both temperature_min and temperature_max; name one of them in sources.weather.variables{own}"
+    own = (
+        ", or set covariates.weather.evapotranspiration to source"
+        if "evapotranspiration" in raw
+        else ""
     )
+    msg = f"{path}: no solar_radiation, and not both temperature_min and temperature_max; name one of them in sources.weather.variables{own}"
     raise LoamError(msg)
 
 
@@ -186,5 +235,7 @@ def _latitude(raw: xr.Dataset) -> xr.DataArray:
     if raw.odc.crs.geographic:
         degrees = north
     else:
-        degrees = Transformer.from_crs(raw.odc.crs.proj, "EPSG:4326", always_xy=True).transform(east, north)[1]
+        degrees = Transformer.from_crs(raw.odc.crs.proj, "EPSG:4326", always_xy=True).transform(
+            east, north
+        )[1]
     return xr.DataArray(np.radians(degrees), dims=("y", "x"), coords={"y": raw["y"], "x": raw["x"]})

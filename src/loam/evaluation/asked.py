@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from loam.parts import TESTS
+from loam.core.splits import TESTS
 
 UNCHANGED, ALL_WEATHER, MORE_RAIN = "unchanged", "weather", "more_rain"
 HEADLINE = "both"
@@ -32,7 +32,9 @@ def probe_scores(asked: Mapping[tuple[str, str], pd.DataFrame]) -> Iterator[Row]
         for split in TESTS:
             part = table[table["split"] == split]
             place = (experiment, member, experiment, split, "label")
-            yield from ((*place, *row) for row in (*_importance(part), *_on_dates(part), _not_drier(part)))
+            yield from (
+                (*place, *row) for row in (*_importance(part), *_on_dates(part), _not_drier(part))
+            )
 
 
 def _importance(part: pd.DataFrame) -> Iterator[Row]:
@@ -51,17 +53,31 @@ def _on_dates(part: pd.DataFrame) -> Iterator[Row]:
     errors = part[part["count"] > 0].assign(mse=lambda each: each["squared_error"] / each["count"])
     if errors.empty:
         return
-    mse = errors.pivot_table(index="date", columns="case", values="mse").drop(columns=MORE_RAIN, errors="ignore")
+    mse = errors.pivot_table(index="date", columns="case", values="mse").drop(
+        columns=MORE_RAIN, errors="ignore"
+    )
     counts = errors[errors["case"] == UNCHANGED].set_index("date")["count"].to_dict()
     for case in mse.columns.drop(UNCHANGED):
         for date, rise in (mse[case] - mse[UNCHANGED]).items():
-            yield "permuted_on_date", f"{case} {str(date)[:10]}", "mse_rise", float(rise), int(counts[date])
+            yield (
+                "permuted_on_date",
+                f"{case} {str(date)[:10]}",
+                "mse_rise",
+                float(rise),
+                int(counts[date]),
+            )
 
 
 def _not_drier(part: pd.DataFrame) -> Row:
     asked = part[part["case"] == MORE_RAIN]
     pixels = int(asked["pixels"].sum())
-    return "sanity", MORE_RAIN, "not_drier", float(asked["not_drier"].sum() / pixels) if pixels else np.nan, pixels
+    return (
+        "sanity",
+        MORE_RAIN,
+        "not_drier",
+        float(asked["not_drier"].sum() / pixels) if pixels else np.nan,
+        pixels,
+    )
 
 
 def _r2_and_mse(sums: "pd.Series[float]") -> tuple[float, float]:
@@ -70,7 +86,9 @@ def _r2_and_mse(sums: "pd.Series[float]") -> tuple[float, float]:
     if count < 2:
         return np.nan, np.nan
     spread = sums["label_squared"] - sums["label"] ** 2 / count
-    return (1 - sums["squared_error"] / spread if spread > 0 else np.nan), sums["squared_error"] / count
+    return (1 - sums["squared_error"] / spread if spread > 0 else np.nan), sums[
+        "squared_error"
+    ] / count
 
 
 def checks(table: pd.DataFrame) -> Iterator[Row]:
@@ -91,14 +109,23 @@ def checks(table: pd.DataFrame) -> Iterator[Row]:
         here = r2[(r2["experiment"] == experiment) & (r2["member"] == member)]
         measured = {
             "date_only": (_first(here[here["stratum_kind"] == "all"]) - of_dates, CLEARLY, 1),
-            "shuffled_weather": (_first(here[(here["stratum_kind"] == "permuted") & (here["stratum"] == ALL_WEATHER)]), DESTROYED_R2, -1),
+            "shuffled_weather": (
+                _first(
+                    here[(here["stratum_kind"] == "permuted") & (here["stratum"] == ALL_WEATHER)]
+                ),
+                DESTROYED_R2,
+                -1,
+            ),
             "more_rain": (part.loc[part["metric"] == "not_drier", "value"].min(), NOT_DRIER, 1),
         }
         for name, (value, bar, sign) in measured.items():
             if np.isfinite(value):
                 said = {"measured": value, "bar": bar, "passed": float(sign * (value - bar) >= 0)}
                 place = (experiment, member, experiment, HEADLINE, "label", "check", name)
-                yield from ((*place, metric, number, int(here["count"].max())) for metric, number in said.items())
+                yield from (
+                    (*place, metric, number, int(here["count"].max()))
+                    for metric, number in said.items()
+                )
 
 
 def _first(rows: pd.DataFrame) -> float:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from loam.config import Boosting
-from loam.features import Covariates
+from loam.config.evaluation import Boosting
+from loam.core.features import Covariates
 
 
 def climatology(total: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -21,7 +21,9 @@ def climatology(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.where(count > 0, mean, known.mean() if known.size else np.nan).astype(np.float32)
 
 
-def stationary_features(covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def stationary_features(
+    covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
     """Terrain, soil and NDVI of pixel-dates `(n, feature)` float32, features in the order of `static_names`.
 
     Args:
@@ -30,11 +32,17 @@ def stationary_features(covariates: Covariates, day: np.ndarray, row: np.ndarray
         row: its row `(n)`.
         column: its column `(n)`.
     """
-    return _by_day(day, lambda one, here: covariates.stationary(one, _pixels(row[here], column[here])))
+    return _by_day(
+        day, lambda one, here: covariates.stationary(one, _pixels(row[here], column[here]))
+    )
 
 
 def weather_features(
-    covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray, windows_days: Sequence[int]
+    covariates: Covariates,
+    day: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+    windows_days: Sequence[int],
 ) -> np.ndarray:
     """Weather of several windows up to the day of pixel-dates `(n, feature)` float32: per window the channels of `WEATHER`.
 
@@ -48,7 +56,9 @@ def weather_features(
 
     def of_day(one: np.datetime64, here: np.ndarray) -> np.ndarray:
         pixels = _pixels(row[here], column[here])
-        return np.concatenate([covariates.dynamic(one, days, "aggregate", pixels)[0] for days in windows_days])
+        return np.concatenate(
+            [covariates.dynamic(one, days, "aggregate", pixels)[0] for days in windows_days]
+        )
 
     return _by_day(day, of_day)
 
@@ -65,7 +75,9 @@ def covered(covariates: Covariates, times: np.ndarray, days: int) -> np.ndarray:
     return (day - np.timedelta64(days - 1, "D") >= first) & (day <= last)
 
 
-def boost(features: np.ndarray, label: np.ndarray, wanted: np.ndarray, cfg: Boosting, seed: int) -> np.ndarray:
+def boost(
+    features: np.ndarray, label: np.ndarray, wanted: np.ndarray, cfg: Boosting, seed: int
+) -> np.ndarray:
     """Fit gradient boosting and predict `(m)` float32; NaN where there is too little to learn from.
 
     Args:
@@ -81,7 +93,11 @@ def boost(features: np.ndarray, label: np.ndarray, wanted: np.ndarray, cfg: Boos
         return np.full(len(wanted), np.nan, dtype=np.float32)
     # Early stopping would hold out random pixels of the same dates, which it then knows; the trees are few enough.
     model = HistGradientBoostingRegressor(
-        max_iter=cfg.iterations, learning_rate=cfg.learning_rate, min_samples_leaf=cfg.min_leaf, early_stopping=False, random_state=seed
+        max_iter=cfg.iterations,
+        learning_rate=cfg.learning_rate,
+        min_samples_leaf=cfg.min_leaf,
+        early_stopping=False,
+        random_state=seed,
     )
     return model.fit(features, label).predict(wanted).astype(np.float32)
 
@@ -90,7 +106,9 @@ def _pixels(row: np.ndarray, column: np.ndarray) -> Any:
     return (row, column)  # numpy takes index arrays where it takes slices
 
 
-def _by_day(day: np.ndarray, of_day: Callable[[np.datetime64, np.ndarray], np.ndarray]) -> np.ndarray:
+def _by_day(
+    day: np.ndarray, of_day: Callable[[np.datetime64, np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Features of pixel-dates `(n, feature)`, put together day by day from `(feature, pixel)`."""
     out: np.ndarray | None = None
     for one in np.unique(day):

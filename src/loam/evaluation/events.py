@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 
-def event_scores(target: np.ndarray, estimate: np.ndarray, threshold: float) -> Iterator[tuple[str, float]]:
+def event_scores(
+    target: np.ndarray, estimate: np.ndarray, threshold: float
+) -> Iterator[tuple[str, float]]:
     """Name and value of POD, FAR, CSI of exceeding a threshold (Wilks 2011, section 8.2), and POD by rank; NaN where not defined.
 
     Hits a, false alarms b, misses c: probability of detection a / (a + c), false alarm ratio b / (a + b), critical
@@ -20,8 +22,14 @@ def event_scores(target: np.ndarray, estimate: np.ndarray, threshold: float) -> 
         threshold: an event is a value of at least this much.
     """
     happened, said = target >= threshold, estimate >= threshold
-    hits, alarms, misses = (int(np.sum(one)) for one in (happened & said, ~happened & said, happened & ~said))
-    for name, count, total in (("pod", hits, hits + misses), ("far", alarms, hits + alarms), ("csi", hits, hits + alarms + misses)):
+    hits, alarms, misses = (
+        int(np.sum(one)) for one in (happened & said, ~happened & said, happened & ~said)
+    )
+    for name, count, total in (
+        ("pod", hits, hits + misses),
+        ("far", alarms, hits + alarms),
+        ("csi", hits, hits + alarms + misses),
+    ):
         yield name, count / total if total else np.nan
     yield "pod_ranked", _found_by_rank(happened, estimate)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loam.core.antecedent_labels import PAST, past_channels
 from loam.evaluation.labels import Frame
-from loam.past import PAST, past_channels
 
 DAY = np.timedelta64(1, "D")
 
@@ -25,10 +25,14 @@ class History:
         for frame in today:
             last = np.where(np.isfinite(frame.label), frame.label, last)
         oldest = today[0].day - self.days * DAY
-        kept = [frame for frame in (*self.frames, *today) if frame.day >= oldest] if self.days else []
+        kept = (
+            [frame for frame in (*self.frames, *today) if frame.day >= oldest] if self.days else []
+        )
         return History(last, tuple(kept), self.days)
 
-    def at(self, day: np.datetime64, row: np.ndarray, column: np.ndarray, part: int | None = None) -> dict[str, np.ndarray]:
+    def at(
+        self, day: np.datetime64, row: np.ndarray, column: np.ndarray, part: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Columns `PAST` of some pixels `(n)` on a day, as `past_channels` makes them.
 
         Args:
@@ -41,7 +45,9 @@ class History:
         ages = np.array([(day - frame.day) / DAY for frame in frames], dtype=np.float32)
         size = (len(frames), row.size)
         label, sigma = (
-            np.array([getattr(frame, name)[row, column] for frame in frames], dtype=np.float32).reshape(size)
+            np.array(
+                [getattr(frame, name)[row, column] for frame in frames], dtype=np.float32
+            ).reshape(size)
             for name in ("label", "uncertainty")
         )
         if part is not None and frames:
@@ -61,7 +67,11 @@ def with_history(frames: Iterable[Frame], days: int) -> Iterator[tuple[Frame, Hi
     history: History | None = None
     today: list[Frame] = []
     for frame in frames:
-        history = History(np.full(frame.label.shape, np.nan, dtype=np.float32), (), days) if history is None else history
+        history = (
+            History(np.full(frame.label.shape, np.nan, dtype=np.float32), (), days)
+            if history is None
+            else history
+        )
         if today and today[0].day != frame.day:
             history, today = history.after(today), []
         today.append(frame)

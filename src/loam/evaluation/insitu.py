@@ -12,12 +12,12 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from loam.config import InSitu
-from loam.ensemble import by_experiment
+from loam.config.evaluation import InSitu
+from loam.core.ensemble import by_experiment
+from loam.core.flags import usable_labels
+from loam.core.raster import open_dataset, whole
 from loam.evaluation.metrics import anomalies
 from loam.evaluation.stations import Sensor, read_stations
-from loam.flags import usable_labels
-from loam.raster import open_dataset, whole
 
 PLACE = ("network", "station", "depth_m", "latitude", "longitude", "row", "column")
 SCORES = (*PLACE, "model", "period", "metric", "value", "count")
@@ -26,7 +26,15 @@ PERIODS = ("all", "test")
 LABEL = "label"
 
 
-def validate_stations(predictions: list[Path], ssm: Path, splits: Path, stations: list[Path], out: Path, series: Path, cfg: InSitu) -> None:
+def validate_stations(
+    predictions: list[Path],
+    ssm: Path,
+    splits: Path,
+    stations: list[Path],
+    out: Path,
+    series: Path,
+    cfg: InSitu,
+) -> None:
     """Write scores per station, sensor, model and period, and the matched series, as Parquet."""
     labels = open_dataset(ssm)
     dates = json.loads(splits.read_text())["dates"]
@@ -36,31 +44,55 @@ def validate_stations(predictions: list[Path], ssm: Path, splits: Path, stations
             place = pixel_of(sensor, labels.odc.geobox)
             if place is None:
                 text = "station %s of %s at %.4f, %.4f lies outside the grid; it is not used"
-                logging.getLogger(__name__).info(text, sensor.station, sensor.network, sensor.latitude, sensor.longitude)
+                logging.getLogger(__name__).info(
+                    text, sensor.station, sensor.network, sensor.latitude, sensor.longitude
+                )
                 continue
             at_pixel = moisture_at(predictions, labels, *place)
-            matched += [_matched(sensor, place, name, values, dates, cfg) for name, values in at_pixel.items()]
-    table = pd.concat(matched, ignore_index=True) if matched else pd.DataFrame(columns=[*SERIES, "period"])
+            matched += [
+                _matched(sensor, place, name, values, dates, cfg)
+                for name, values in at_pixel.items()
+            ]
+    table = (
+        pd.concat(matched, ignore_index=True)
+        if matched
+        else pd.DataFrame(columns=[*SERIES, "period"])
+    )
     with whole(series) as partial:
         table[list(SERIES)].to_parquet(partial, index=False)
-    rows = [row for _, part in table.groupby([*PLACE, "model"], sort=False) for row in _rows(part, cfg.min_matches)]
+    rows = [
+        row
+        for _, part in table.groupby([*PLACE, "model"], sort=False)
+        for row in _rows(part, cfg.min_matches)
+    ]
     with whole(out) as partial:
-        pd.DataFrame(rows, columns=list(SCORES)).astype({"value": float, "count": int}).to_parquet(partial, index=False)
+        pd.DataFrame(rows, columns=list(SCORES)).astype({"value": float, "count": int}).to_parquet(
+            partial, index=False
+        )
 
 
 def pixel_of(sensor: Sensor, box: GeoBox) -> tuple[int, int] | None:
     """Row and column of the pixel that a sensor stands in; None outside the grid."""
-    x, y = Transformer.from_crs("EPSG:4326", str(box.crs), always_xy=True).transform(sensor.longitude, sensor.latitude)
+    x, y = Transformer.from_crs("EPSG:4326", str(box.crs), always_xy=True).transform(
+        sensor.longitude, sensor.latitude
+    )
     column, row = box.wld2pix(x, y)
     inside = 0 <= row < box.shape.y and 0 <= column < box.shape.x
     return (int(row), int(column)) if inside else None
 
 
-def moisture_at(predictions: list[Path], labels: xr.Dataset, row: int, column: int) -> dict[str, pd.Series]:
+def moisture_at(
+    predictions: list[Path], labels: xr.Dataset, row: int, column: int
+) -> dict[str, pd.Series]:
     """Relative moisture of one pixel by day: of the labels, and of every experiment, the mean of its members."""
     here = labels[["ssm", "flags"]].isel(y=row, x=column).load()
     usable = usable_labels(here["ssm"].values, here["flags"].values)
-    out = {LABEL: pd.Series(usable, index=pd.DatetimeIndex(here["time"].values).floor("D")).dropna().groupby(level=0).mean()}
+    out = {
+        LABEL: pd.Series(usable, index=pd.DatetimeIndex(here["time"].values).floor("D"))
+        .dropna()
+        .groupby(level=0)
+        .mean()
+    }
     for experiment, members in by_experiment(predictions).items():
         series = [open_dataset(path)["ssm"].isel(y=row, x=column).to_series() for path in members]
         out[experiment] = pd.concat(series, axis=1).mean(axis=1).dropna()
@@ -68,21 +100,42 @@ def moisture_at(predictions: list[Path], labels: xr.Dataset, row: int, column: i
 
 
 def _matched(
-    sensor: Sensor, place: tuple[int, int], model: str, ssm: "pd.Series[float]", dates: Mapping[str, list[str]], cfg: InSitu
+    sensor: Sensor,
+    place: tuple[int, int],
+    model: str,
+    ssm: "pd.Series[float]",
+    dates: Mapping[str, list[str]],
+    cfg: InSitu,
 ) -> pd.DataFrame:
     """Days that both know, with SSM scaled to the station's units by the training dates."""
     from pytesmo.temporal_matching import temporal_collocation
 
-    measured = temporal_collocation(ssm.index, sensor.moisture.rename("measured").to_frame(), pd.Timedelta(hours=1))
-    table = pd.DataFrame({"measured": measured["measured"].to_numpy(), "ssm": ssm.to_numpy()}, index=ssm.index).dropna()
+    measured = temporal_collocation(
+        ssm.index, sensor.moisture.rename("measured").to_frame(), pd.Timedelta(hours=1)
+    )
+    table = pd.DataFrame(
+        {"measured": measured["measured"].to_numpy(), "ssm": ssm.to_numpy()}, index=ssm.index
+    ).dropna()
     days = {part: pd.DatetimeIndex(dates[part]).floor("D") for part in ("train", "test")}
     table["scaled"] = scaled(table, table.index.isin(days["train"]), cfg)
-    values: tuple[Any, ...] = (sensor.network, sensor.station, sensor.depth_m, sensor.latitude, sensor.longitude, *place, model)
+    values: tuple[Any, ...] = (
+        sensor.network,
+        sensor.station,
+        sensor.depth_m,
+        sensor.latitude,
+        sensor.longitude,
+        *place,
+        model,
+    )
     table = table.rename_axis("day").reset_index()
     for name, value in zip((*PLACE, "model"), values, strict=True):
         table[name] = value
     # A mapped day between test dates is as new to the model as they are.
-    within = (table["day"] >= days["test"].min()) & (table["day"] <= days["test"].max()) if len(days["test"]) else False
+    within = (
+        (table["day"] >= days["test"].min()) & (table["day"] <= days["test"].max())
+        if len(days["test"])
+        else False
+    )
     return table.assign(period=np.where(within, "test", "earlier"))
 
 
@@ -101,7 +154,11 @@ def scaled(table: pd.DataFrame, training: np.ndarray, cfg: InSitu) -> np.ndarray
         return np.full(len(table), np.nan)
     if cfg.scaling == "cdf":
         matching = CDFMatching(minobs=cfg.min_matches)
-        return np.asarray(matching.fit(known["ssm"].to_numpy(), known["measured"].to_numpy()).predict(table["ssm"].to_numpy()))
+        return np.asarray(
+            matching.fit(known["ssm"].to_numpy(), known["measured"].to_numpy()).predict(
+                table["ssm"].to_numpy()
+            )
+        )
     anomaly = (table["ssm"] - known["ssm"].mean()) / known["ssm"].std()
     return (anomaly * known["measured"].std() + known["measured"].mean()).to_numpy()
 
@@ -131,8 +188,15 @@ def station_scores(part: pd.DataFrame, min_matches: int) -> dict[str, float]:
     names = ("r", "anomaly_r", "ubrmsd", "bias")
     if len(part) < min_matches:
         return dict.fromkeys(names, np.nan)
-    measured, ssm, known = (part.set_index("day")[name].astype(float) for name in ("measured", "ssm", "scaled"))
+    measured, ssm, known = (
+        part.set_index("day")[name].astype(float) for name in ("measured", "ssm", "scaled")
+    )
     apart = [anomalies(values.to_numpy(), part["day"].to_numpy()) for values in (measured, ssm)]
     pairs = (known.to_numpy(), measured.to_numpy())
-    values = (pearson_r(measured.to_numpy(), ssm.to_numpy()), pearson_r(*apart), ubrmsd(*pairs), bias(*pairs))
+    values = (
+        pearson_r(measured.to_numpy(), ssm.to_numpy()),
+        pearson_r(*apart),
+        ubrmsd(*pairs),
+        bias(*pairs),
+    )
     return dict(zip(names, map(float, values), strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy import stats
 
-from loam.ensemble import LEVELS
+from loam.core.ensemble import LEVELS
 
 
 def gaussian_factor(level: int) -> float:
@@ -22,7 +22,11 @@ def coverage(target: np.ndarray, estimate: np.ndarray, half_width: np.ndarray) -
         half_width: half of its width `(n)`, in the same unit.
     """
     known = np.isfinite(target) & np.isfinite(estimate) & np.isfinite(half_width)
-    return float(np.mean(np.abs(target - estimate)[known] <= half_width[known])) if known.sum() > 1 else np.nan
+    return (
+        float(np.mean(np.abs(target - estimate)[known] <= half_width[known]))
+        if known.sum() > 1
+        else np.nan
+    )
 
 
 def crps(target: np.ndarray, estimate: np.ndarray, sigma: np.ndarray) -> float:
@@ -40,11 +44,18 @@ def crps(target: np.ndarray, estimate: np.ndarray, sigma: np.ndarray) -> float:
         return np.nan
     sigma = sigma[known].astype(np.float64)
     z = (target[known] - estimate[known]) / sigma
-    return float(np.mean(sigma * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))))
+    return float(
+        np.mean(
+            sigma * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+        )
+    )
 
 
 def interval_scores(
-    target: np.ndarray, estimate: np.ndarray, sigma: np.ndarray, calibrated: Mapping[int, float] | None
+    target: np.ndarray,
+    estimate: np.ndarray,
+    sigma: np.ndarray,
+    calibrated: Mapping[int, float] | None,
 ) -> Iterator[tuple[str, float]]:
     """Name and value of coverage and mean width of every level, as a Gaussian and calibrated, and of CRPS.
 
@@ -57,7 +68,10 @@ def interval_scores(
     yield "crps", crps(target, estimate, sigma)
     known = np.isfinite(target) & np.isfinite(sigma)
     width = 2 * float(np.mean(sigma[known])) if known.sum() > 1 else np.nan
-    sets = {"": {level: gaussian_factor(level) for level in LEVELS}, "_calibrated": calibrated or {}}
+    sets = {
+        "": {level: gaussian_factor(level) for level in LEVELS},
+        "_calibrated": calibrated or {},
+    }
     for suffix, factors in sets.items():
         for level, factor in factors.items():
             yield f"coverage{level}{suffix}", coverage(target, estimate, factor * sigma)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.flags import usable_labels
-from loam.parts import pixel_parts, unit_parts
+from loam.core.flags import usable_labels
+from loam.core.splits import pixel_parts, unit_parts
 
 # Values read at once: 128 MB of float32, whatever the length of the file's chunks.
 BLOCK_VALUES = 32_000_000
@@ -53,7 +53,9 @@ class Labels:
             for index, now in enumerate(range(block.start, block.stop)):
                 part = pixel_parts(self.units[now], self.block_px, label.shape[1:], self.rim_px)
                 uncertainty = values["ssm_uncertainty"].values[index]
-                yield Frame(self.times[now], values["track"].values[index], label[index], uncertainty, part)
+                yield Frame(
+                    self.times[now], values["track"].values[index], label[index], uncertainty, part
+                )
 
 
 def open_labels(data: xr.Dataset, splits: Mapping[str, Any]) -> Labels:
@@ -66,7 +68,12 @@ def open_labels(data: xr.Dataset, splits: Mapping[str, Any]) -> Labels:
     data = data[["ssm", "ssm_uncertainty", "flags"]]
     if not data.indexes["time"].is_monotonic_increasing:
         data = data.sortby("time")
-    return Labels(data, unit_parts(splits, data["time"].values), splits["blocks"]["px"], splits["blocks"]["rim_px"])
+    return Labels(
+        data,
+        unit_parts(splits, data["time"].values),
+        splits["blocks"]["px"],
+        splits["blocks"]["rim_px"],
+    )
 
 
 def blocks(data: xr.DataArray) -> Iterator[slice]:
@@ -78,7 +85,9 @@ def blocks(data: xr.DataArray) -> Iterator[slice]:
             yield slice(start, min(start + most, end))
 
 
-def values_at(data: xr.DataArray, day: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def values_at(
+    data: xr.DataArray, day: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
     """Values of pixel-dates `(n)` float32, NaN on days that the data lack.
 
     Args:

@@ -19,7 +19,11 @@ def date_features(day: np.ndarray) -> np.ndarray:
 
 
 def pixel_and_season(
-    climatology: np.ndarray, day: np.ndarray, label: np.ndarray, wanted_climatology: np.ndarray, wanted_day: np.ndarray
+    climatology: np.ndarray,
+    day: np.ndarray,
+    label: np.ndarray,
+    wanted_climatology: np.ndarray,
+    wanted_day: np.ndarray,
 ) -> np.ndarray:
     """Mean of the pixel plus one seasonal cycle for all of them `(m)` float32; NaN where there is nothing to fit.
 
@@ -39,7 +43,13 @@ def pixel_and_season(
 def _cycle(day: np.ndarray) -> np.ndarray:
     """Constant and harmonics of the year `(n, 5)`."""
     phase = 2 * np.pi * date_features(day)[:, 1].astype(np.float64) / YEAR_DAYS
-    return np.stack([np.ones_like(phase), *(wave(turns * phase) for turns in HARMONICS for wave in (np.sin, np.cos))], axis=1)
+    return np.stack(
+        [
+            np.ones_like(phase),
+            *(wave(turns * phase) for turns in HARMONICS for wave in (np.sin, np.cos)),
+        ],
+        axis=1,
+    )
 
 
 def shuffled_days(day: np.ndarray, seed: int) -> np.ndarray:
@@ -53,7 +63,9 @@ def shuffled_days(day: np.ndarray, seed: int) -> np.ndarray:
     return days[_derangement(days.size, np.random.default_rng(seed))][index.ravel()]
 
 
-def shuffled_pixels(row: np.ndarray, column: np.ndarray, shape: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def shuffled_pixels(
+    row: np.ndarray, column: np.ndarray, shape: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Another pixel of the grid for every pixel, rows and columns `(n)`; each pixel stands for one other.
 
     Args:
@@ -62,7 +74,9 @@ def shuffled_pixels(row: np.ndarray, column: np.ndarray, shape: tuple[int, int],
         shape: rows and columns of the grid.
         seed: of the draw.
     """
-    other = _derangement(shape[0] * shape[1], np.random.default_rng(seed))[row.astype(np.int64) * shape[1] + column]
+    other = _derangement(shape[0] * shape[1], np.random.default_rng(seed))[
+        row.astype(np.int64) * shape[1] + column
+    ]
     return other // shape[1], other % shape[1]
 
 

@@ -17,7 +17,9 @@ def r2(target: np.ndarray, estimate: np.ndarray) -> float:
         estimate: of the same shape and unit.
     """
     target, estimate = _finite(target, estimate)
-    return float(1 - np.mean((estimate - target) ** 2) / np.var(target)) if _varies(target) else np.nan
+    return (
+        float(1 - np.mean((estimate - target) ** 2) / np.var(target)) if _varies(target) else np.nan
+    )
 
 
 def r(target: np.ndarray, estimate: np.ndarray) -> float:
@@ -99,7 +101,9 @@ def temporal_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray) -> f
     return r(group_means(target, frame), group_means(estimate, frame))
 
 
-def anomaly_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, times: np.ndarray) -> float:
+def anomaly_r(
+    target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, times: np.ndarray
+) -> float:
     """Correlation of the frame means' anomalies [1]: wetting and drying apart from the seasons, which are easy to know.
 
     Args:
@@ -123,7 +127,9 @@ def anomalies(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     return values - near @ values / near.sum(axis=1)
 
 
-def spatial_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, pixel: np.ndarray) -> float:
+def spatial_r(
+    target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, pixel: np.ndarray
+) -> float:
     """Correlation of the pixel means [1]: how well the model knows which places are wet.
 
     Frame means are taken out first, since a pixel drawn on wet dates alone is not a wet pixel. Where every pixel is
@@ -135,7 +141,12 @@ def spatial_r(target: np.ndarray, estimate: np.ndarray, frame: np.ndarray, pixel
         frame: number of the date of each, as in `group_means` `(n)`.
         pixel: number of the pixel of each, likewise `(n)`.
     """
-    return r(*(group_means(values - group_means(values, frame)[frame], pixel) for values in (target, estimate)))
+    return r(
+        *(
+            group_means(values - group_means(values, frame)[frame], pixel)
+            for values in (target, estimate)
+        )
+    )
 
 
 def _finite(*arrays: np.ndarray) -> list[np.ndarray]:
@@ -146,4 +157,6 @@ def _finite(*arrays: np.ndarray) -> list[np.ndarray]:
 
 
 def _varies(values: np.ndarray) -> bool:
-    return values.size > 1 and float(np.abs(values - values[0]).max()) > 1e-12 * (1 + abs(float(values[0])))
+    return values.size > 1 and float(np.abs(values - values[0]).max()) > 1e-12 * (
+        1 + abs(float(values[0]))
+    )

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
 
-from loam.features import WEATHER, Covariates
+from loam.core.features import WEATHER, Covariates
 
 DECAY_RANGE = (0.5, 0.995)  # per day: a memory of one and a half to two hundred days
 
@@ -19,7 +19,9 @@ class Antecedent:
     slope: float  # [1/mm]
     intercept: float  # [1]
 
-    def predict(self, covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    def predict(
+        self, covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
         """SSM of pixel-dates `(n)` float32 [0..1]."""
         index = index_at(covariates, self.decay, day, row, column)
         return np.clip(self.intercept + self.slope * index, 0, 1).astype(np.float32)
@@ -35,7 +37,9 @@ def antecedent_index(precipitation_mm: np.ndarray, decay: float) -> np.ndarray:
     return lfilter([1.0], [1.0, -decay], precipitation_mm, axis=0).astype(np.float32)
 
 
-def index_at(covariates: Covariates, decay: float, day: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def index_at(
+    covariates: Covariates, decay: float, day: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
     """Index of pixel-dates `(n)` [mm], NaN on days without weather.
 
     Args:
@@ -54,7 +58,9 @@ def index_at(covariates: Covariates, decay: float, day: np.ndarray, row: np.ndar
     return out
 
 
-def fit_antecedent(covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray, label: np.ndarray) -> Antecedent | None:
+def fit_antecedent(
+    covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray, label: np.ndarray
+) -> Antecedent | None:
     """Fit decay, slope and intercept to training labels by least squares; None where there is too little to learn from.
 
     One line serves all pixels: a pixel alone has some tens of noisy labels, and on other places it has none.
@@ -75,6 +81,13 @@ def fit_antecedent(covariates: Covariates, day: np.ndarray, row: np.ndarray, col
         found, *_ = np.linalg.lstsq(design, label.astype(np.float64), rcond=None)
         return float(np.mean((design @ found - label) ** 2)), found
 
-    decay = float(minimize_scalar(lambda value: line(value)[0], bounds=DECAY_RANGE, method="bounded", options={"xatol": 1e-3}).x)
+    decay = float(
+        minimize_scalar(
+            lambda value: line(value)[0],
+            bounds=DECAY_RANGE,
+            method="bounded",
+            options={"xatol": 1e-3},
+        ).x
+    )
     slope, intercept = line(decay)[1]
     return Antecedent(decay, float(slope), float(intercept))

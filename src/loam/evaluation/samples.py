@@ -9,18 +9,19 @@ import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Boosting, LandCover, Samples
-from loam.ensemble import by_experiment, ensemble
-from loam.errors import LoamError
+from loam.config.evaluation import Boosting, Samples
+from loam.config.sources import LandCover
+from loam.core.ensemble import by_experiment, ensemble
+from loam.core.errors import LoamError
+from loam.core.features import open_covariates
+from loam.core.grid import require_same_grid
+from loam.core.raster import open_dataset, require, whole
+from loam.core.splits import PARTS, TESTS
 from loam.evaluation.baselines import climatology, covered, usable_windows
 from loam.evaluation.history import History, with_history
 from loam.evaluation.labels import Frame, Labels, open_labels, values_at
 from loam.evaluation.rivals import days_of, rivals
 from loam.evaluation.strata import with_strata
-from loam.features import open_covariates
-from loam.grid import require_same_grid
-from loam.parts import PARTS, TESTS
-from loam.raster import open_dataset, require, whole
 
 TRAIN = PARTS.index("train")
 COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertainty")
@@ -36,14 +37,19 @@ def collect_samples(
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
     most = dict.fromkeys(TESTS, cfg.per_split) | {"train": boosting.samples}
     table = draw_samples(labels, covered(covariates, labels.times, days), most, cfg.seed, past_days)
-    train, tests = (part.reset_index(drop=True) for part in (table[table["split"] == "train"], table[table["split"] != "train"]))
+    train, tests = (
+        part.reset_index(drop=True)
+        for part in (table[table["split"] == "train"], table[table["split"] != "train"])
+    )
     if tests.empty:
         msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
     known = train["label"].to_numpy()
     table = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, covariates.grid))
     table = with_strata(table, known, covariates, landcover, classes, cfg.slope_classes_deg)
-    table["wet_threshold"] = np.float32(np.quantile(known, cfg.wet_quantile) if known.size else np.nan)
+    table["wet_threshold"] = np.float32(
+        np.quantile(known, cfg.wet_quantile) if known.size else np.nan
+    )
     windows = usable_windows(boosting.windows_days, days)
     columns = rivals(covariates, train, tests, boosting, windows, cfg.seed)
     said = [predicted(name, paths, tests) for name, paths in by_experiment(predictions).items()]
@@ -51,7 +57,9 @@ def collect_samples(
         pd.concat([table, columns, *said], axis=1).to_parquet(partial, index=False)
 
 
-def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0) -> pd.DataFrame:
+def draw_samples(
+    labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0
+) -> pd.DataFrame:
     """Draw usable pixel-dates of the wanted parts, with climatology, persistence and what was seen before.
 
     Args:
@@ -66,7 +74,11 @@ def draw_samples(labels: Labels, allowed: np.ndarray, most: dict[str, int], seed
     """
     counts, mean = survey(labels)
     ordinals = {
-        part: draw_ordinals(np.where(allowed, counts[:, PARTS.index(part)], 0), number, np.random.default_rng([seed, PARTS.index(part)]))
+        part: draw_ordinals(
+            np.where(allowed, counts[:, PARTS.index(part)], 0),
+            number,
+            np.random.default_rng([seed, PARTS.index(part)]),
+        )
         for part, number in most.items()
     }
     drawn = [
@@ -91,7 +103,9 @@ def survey(frames: Iterable[Frame]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(counts), climatology(total, number)
 
 
-def draw_ordinals(counts: np.ndarray, most: int, generator: np.random.Generator) -> list[np.ndarray]:
+def draw_ordinals(
+    counts: np.ndarray, most: int, generator: np.random.Generator
+) -> list[np.ndarray]:
     """Draw items at random from groups laid end to end; per group the sorted ordinals within it.
 
     Args:
@@ -103,10 +117,15 @@ def draw_ordinals(counts: np.ndarray, most: int, generator: np.random.Generator)
     chosen = np.sort(generator.choice(total, size=min(most, total), replace=False))
     starts = np.cumsum(counts) - counts
     edges = np.searchsorted(chosen, np.append(starts, total))
-    return [chosen[begin:end] - start for begin, end, start in zip(edges[:-1], edges[1:], starts, strict=True)]
+    return [
+        chosen[begin:end] - start
+        for begin, end, start in zip(edges[:-1], edges[1:], starts, strict=True)
+    ]
 
 
-def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, history: History) -> pd.DataFrame:
+def pick(
+    frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, history: History
+) -> pd.DataFrame:
     """Rows of the table for some usable pixels of one acquisition.
 
     Args:
@@ -119,7 +138,11 @@ def pick(frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, histor
     usable = np.isfinite(frame.label) & (frame.part == PARTS.index(part))
     row, column = (index[ordinals].astype(np.int32) for index in np.nonzero(usable))
     last = history.last[row, column]
-    past = history.at(frame.day, row, column, TRAIN if part == "train" else None) if history.days else {}
+    past = (
+        history.at(frame.day, row, column, TRAIN if part == "train" else None)
+        if history.days
+        else {}
+    )
     return pd.DataFrame(
         {
             "time": frame.time,
@@ -144,7 +167,9 @@ def predicted(experiment: str, paths: list[Path], table: pd.DataFrame) -> pd.Dat
     """
     members = {path.stem: _predicted_by(path, table) for path in paths}
     if len(members) > 1:
-        members["ensemble"] = ensemble(*(np.stack(values) for values in zip(*members.values(), strict=True)))
+        members["ensemble"] = ensemble(
+            *(np.stack(values) for values in zip(*members.values(), strict=True))
+        )
     columns: dict[str, np.ndarray] = {}
     for name, (mean, sigma) in members.items():
         columns |= {f"{experiment}/{name}": mean, f"{experiment}/{name}/sigma": sigma}

@@ -7,18 +7,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loam.ensemble import read_factors
+from loam.core.ensemble import read_factors
+from loam.core.raster import whole
+from loam.core.splits import TESTS
 from loam.evaluation import metrics
 from loam.evaluation.asked import checks, probe_scores
 from loam.evaluation.events import event_scores
 from loam.evaluation.intervals import interval_scores
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.strata import STRATA
-from loam.parts import TESTS
-from loam.raster import whole
 
 TARGETS = ("label", "truth")
-COLUMNS = ("experiment", "member", "model", "split", "target", "stratum_kind", "stratum", "metric", "value", "count")
+COLUMNS = (
+    "experiment",
+    "member",
+    "model",
+    "split",
+    "target",
+    "stratum_kind",
+    "stratum",
+    "metric",
+    "value",
+    "count",
+)
 NEEDED = ("climatology", "label", "label_uncertainty", "wet_threshold")
 DEVIATIONS = (metrics.r2, metrics.r, metrics.rmse, metrics.mae, metrics.bias, metrics.ubrmse)
 
@@ -74,9 +85,18 @@ def score_table(samples: pd.DataFrame, calibrations: Calibrations) -> pd.DataFra
 def find_models(samples: pd.DataFrame) -> list[Model]:
     """Models in a table of samples: columns `experiment/member`, by the experiment's name; then baselines and probes."""
     means = [name for name in samples.columns if name.count("/") == 1]
-    ours = [Model(experiment, member, experiment, name, f"{name}/sigma") for name in means for experiment, member in [name.split("/")]]
+    ours = [
+        Model(experiment, member, experiment, name, f"{name}/sigma")
+        for name in means
+        for experiment, member in [name.split("/")]
+    ]
     others = {"baseline": BASELINES, "probe": PROBES}
-    return ours + [Model(group, "-", name, name) for group, names in others.items() for name in names if name in samples]
+    return ours + [
+        Model(group, "-", name, name)
+        for group, names in others.items()
+        for name in names
+        if name in samples
+    ]
 
 
 def shown_members(models: Iterable[Model]) -> dict[str, str]:
@@ -84,7 +104,9 @@ def shown_members(models: Iterable[Model]) -> dict[str, str]:
     members: dict[str, list[str]] = {}
     for model in models:
         members.setdefault(model.experiment, []).append(model.member)
-    return {name: "ensemble" if "ensemble" in found else found[0] for name, found in members.items()}
+    return {
+        name: "ensemble" if "ensemble" in found else found[0] for name, found in members.items()
+    }
 
 
 def common(part: pd.DataFrame, models: list[Model], target: str) -> pd.DataFrame:
@@ -105,7 +127,10 @@ def strata(part: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def _rows(
-    part: pd.DataFrame, models: list[Model], calibrations: Calibrations, place: tuple[str, str, str, str]
+    part: pd.DataFrame,
+    models: list[Model],
+    calibrations: Calibrations,
+    place: tuple[str, str, str, str],
 ) -> Iterator[tuple[object, ...]]:
     """Rows of all models on one set of samples."""
     shown, target = shown_members(models), place[1]
@@ -113,7 +138,9 @@ def _rows(
     values["times"], values["frame"] = np.unique(part["time"].to_numpy(), return_inverse=True)
     values["pixel"] = np.unique(_pixels(part), return_inverse=True)[1]
     for model in models:
-        factors = calibrations.get(model.experiment) if shown[model.experiment] == model.member else None
+        factors = (
+            calibrations.get(model.experiment) if shown[model.experiment] == model.member else None
+        )
         for scored in _scores(values, part, model, target, factors):
             yield (model.experiment, model.member, model.name, *place, *scored)
     if target == "label":
@@ -127,7 +154,11 @@ def _pixels(part: pd.DataFrame) -> np.ndarray:
 
 
 def _scores(
-    values: Mapping[str, np.ndarray], part: pd.DataFrame, model: Model, target: str, factors: Mapping[int, float] | None
+    values: Mapping[str, np.ndarray],
+    part: pd.DataFrame,
+    model: Model,
+    target: str,
+    factors: Mapping[int, float] | None,
 ) -> Iterator[tuple[str, float, int]]:
     """Name, value and count of every metric of one model on one set of samples."""
     wanted, estimate = values[target], part[model.mean].to_numpy()
@@ -143,7 +174,10 @@ def _scores(
     yield from _correlations(values, wanted, estimate, model.name)
     if model.sigma is not None:
         sigma = part[model.sigma].to_numpy()[: len(wanted)]
-        yield from ((name, value, count) for name, value in interval_scores(wanted, estimate, sigma, factors))
+        yield from (
+            (name, value, count)
+            for name, value in interval_scores(wanted, estimate, sigma, factors)
+        )
 
 
 def _correlations(
@@ -155,4 +189,8 @@ def _correlations(
     yield "anomaly_r", metrics.anomaly_r(wanted, estimate, frame, times), len(times)
     # The last label and the label share their pixel means by construction; their agreement would say nothing.
     if name != "persistence":
-        yield "spatial_r", metrics.spatial_r(wanted, estimate, frame, pixel), int(pixel.max(initial=-1)) + 1
+        yield (
+            "spatial_r",
+            metrics.spatial_r(wanted, estimate, frame, pixel),
+            int(pixel.max(initial=-1)) + 1,
+        )

@@ -12,10 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loam.errors import LoamError
-from loam.networks import DEPTHS_CM, USCRN_DAILY, USCRN_HOURLY, require_place, uscrn_table, uscrn_values
-from loam.tables import NoTableError, Table, brief, times
-from loam.walk import regular_files
+from loam.core.errors import LoamError
+from loam.core.folders import regular_files
+from loam.core.networks import (
+    DEPTHS_CM,
+    USCRN_DAILY,
+    USCRN_HOURLY,
+    require_place,
+    uscrn_table,
+    uscrn_values,
+)
+from loam.core.tables import NoTableError, Table, brief, times
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class Sensor:
     moisture: pd.Series  # volumetric [m3/m3] by day
 
 
-def read_stations(kind: str, path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list[Sensor]:
+def read_stations(
+    kind: str, path: Path, max_depth_m: float, good_flags: Sequence[str]
+) -> list[Sensor]:
     """All sensors not deeper than a limit.
 
     Args:
@@ -42,7 +51,11 @@ def read_stations(kind: str, path: Path, max_depth_m: float, good_flags: Sequenc
     Raises:
         LoamError: nothing there can be read.
     """
-    return read_uscrn(path, max_depth_m) if kind == "uscrn" else read_ismn(path, max_depth_m, good_flags)
+    return (
+        read_uscrn(path, max_depth_m)
+        if kind == "uscrn"
+        else read_ismn(path, max_depth_m, good_flags)
+    )
 
 
 def read_uscrn(path: Path, max_depth_m: float) -> list[Sensor]:
@@ -55,7 +68,11 @@ def read_uscrn(path: Path, max_depth_m: float) -> list[Sensor]:
     Raises:
         LoamError: no file is a daily one of the network, two differ on a day, or no sensor is so shallow.
     """
-    files = [path] if not path.is_dir() else [each for each in regular_files(path) if each.suffix.lower() in {".txt", ".csv"}]
+    files = (
+        [path]
+        if not path.is_dir()
+        else [each for each in regular_files(path) if each.suffix.lower() in {".txt", ".csv"}]
+    )
     tables, passed = list[tuple[Path, Table]](), list[str]()
     for each in files:
         table = _uscrn_table(each, alone=each == path)
@@ -68,10 +85,16 @@ def read_uscrn(path: Path, max_depth_m: float) -> list[Sensor]:
     if passed:
         text = "%s: %d files are no daily files of USCRN (CRND0103) and are passed over: %s"
         logging.getLogger(__name__).warning(text, path, len(passed), ", ".join(passed)[:300])
-    sensors = [sensor for station in _by_station(tables) for sensor in _uscrn_sensors(station, max_depth_m)]
+    sensors = [
+        sensor for station in _by_station(tables) for sensor in _uscrn_sensors(station, max_depth_m)
+    ]
     if not sensors:
         shallow = [f"{depth / 100:g}" for depth in DEPTHS_CM if depth / 100 <= max_depth_m]
-        reason = f"no value at {', '.join(shallow)} m" if shallow else f"the network's first sensor is at {DEPTHS_CM[0] / 100:g} m"
+        reason = (
+            f"no value at {', '.join(shallow)} m"
+            if shallow
+            else f"the network's first sensor is at {DEPTHS_CM[0] / 100:g} m"
+        )
         raise LoamError(_none_shallow(path, max_depth_m, reason))
     return sensors
 
@@ -93,12 +116,16 @@ def _by_station(tables: Sequence[tuple[Path, Table]]) -> Iterator[list[tuple[Pat
 
 def _uscrn_sensors(station: Sequence[tuple[Path, Table]], max_depth_m: float) -> Iterator[Sensor]:
     path, last = station[-1]
-    place = float(uscrn_values(last, "LATITUDE").iloc[-1]), float(uscrn_values(last, "LONGITUDE").iloc[-1])
+    place = (
+        float(uscrn_values(last, "LATITUDE").iloc[-1]),
+        float(uscrn_values(last, "LONGITUDE").iloc[-1]),
+    )
     require_place(*place, path, _uscrn_name(path))
     for depth in (depth for depth in DEPTHS_CM if depth / 100 <= max_depth_m):
         parts = [
             pd.Series(
-                uscrn_values(table, f"SOIL_MOISTURE_{depth}_DAILY").to_numpy(), index=pd.DatetimeIndex(times(table.frame["LST_DATE"], each))
+                uscrn_values(table, f"SOIL_MOISTURE_{depth}_DAILY").to_numpy(),
+                index=pd.DatetimeIndex(times(table.frame["LST_DATE"], each)),
             )
             for each, table in station
         ]
@@ -108,7 +135,9 @@ def _uscrn_sensors(station: Sequence[tuple[Path, Table]], max_depth_m: float) ->
             msg = f"{path}: station {_uscrn_name(path)} has {apart[0]:%Y-%m-%d} twice with different moisture; keep one file of each year"
             raise LoamError(msg)
         if len(values):
-            yield Sensor("USCRN", _uscrn_name(path), *place, depth / 100, values[~values.index.duplicated()])
+            yield Sensor(
+                "USCRN", _uscrn_name(path), *place, depth / 100, values[~values.index.duplicated()]
+            )
 
 
 def _uscrn_table(path: Path, *, alone: bool) -> Table | None:
@@ -120,7 +149,9 @@ def _uscrn_table(path: Path, *, alone: bool) -> Table | None:
     if table is not None and {*USCRN_DAILY} <= {*table.frame.columns} and len(table.frame):
         return table
     if alone:
-        hourly = " but an hourly one (CRNH0203)" if uscrn_table(path, USCRN_HOURLY) is not None else ""
+        hourly = (
+            " but an hourly one (CRNH0203)" if uscrn_table(path, USCRN_HOURLY) is not None else ""
+        )
         msg = (
             f"{path}: is no daily file of USCRN (CRND0103: {len(USCRN_DAILY)} columns, WBANNO first){hourly}; name another in "
             "evaluation.stations"
@@ -147,7 +178,11 @@ def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list
     """
     from ismn.interface import ISMN_Interface
 
-    pipe = next((each for each in path.rglob("*.stm") if not each.is_file()), None) if path.is_dir() else None
+    pipe = (
+        next((each for each in path.rglob("*.stm") if not each.is_file()), None)
+        if path.is_dir()
+        else None
+    )
     if pipe is not None or (path.exists() and not path.is_dir() and not path.is_file()):
         msg = f"{pipe or path}: is a pipe, device or dead link, no file of the ISMN; remove it"  # the reader would wait for ever
         raise LoamError(msg)
@@ -156,25 +191,38 @@ def read_ismn(path: Path, max_depth_m: float, good_flags: Sequence[str]) -> list
         try:
             with _quiet():
                 found = ISMN_Interface(str(path), meta_path=scratch, temp_root=scratch)
-                for network, station, sensor in found.collection.iter_sensors(variable="soil_moisture"):
+                for network, station, sensor in found.collection.iter_sensors(
+                    variable="soil_moisture"
+                ):
                     depths.append(float(sensor.depth.end))
                     if sensor.depth.end > max_depth_m:
                         continue
                     data = sensor.read_data()
                     flags.update(data["soil_moisture_flag"].astype(str))
-                    moisture, place = _daily(data, good_flags), (float(station.lat), float(station.lon))
+                    moisture, place = (
+                        _daily(data, good_flags),
+                        (float(station.lat), float(station.lon)),
+                    )
                     if len(moisture):
-                        sensors.append(Sensor(network.name, station.name, *place, depths[-1], moisture))
+                        sensors.append(
+                            Sensor(network.name, station.name, *place, depths[-1], moisture)
+                        )
                     else:
                         idle.append(f"{network.name}/{station.name}")
         except Exception as error:
             msg = f"{path}: cannot be read as an ISMN download ({brief(error)}); name its folder in evaluation.stations"
             raise LoamError(msg) from None
     if not sensors:
-        raise LoamError(_no_flag(path, good_flags, flags) if idle else _none_shallow(path, max_depth_m, _depths(depths)))
+        raise LoamError(
+            _no_flag(path, good_flags, flags)
+            if idle
+            else _none_shallow(path, max_depth_m, _depths(depths))
+        )
     if idle:
         text = "%s: %d sensors have no value with one of evaluation.stations.good_flags = %s, and are not used: %s"
-        logging.getLogger(__name__).warning(text, path, len(idle), list(good_flags), ", ".join(idle)[:300])
+        logging.getLogger(__name__).warning(
+            text, path, len(idle), list(good_flags), ", ".join(idle)[:300]
+        )
     return sensors
 
 
@@ -196,7 +244,9 @@ def _depths(depths: Sequence[float]) -> str:
 
 
 def _no_flag(path: Path, good_flags: Sequence[str], flags: Counter[str]) -> str:
-    have = ", ".join(f"{flag} ({count})" for flag, count in flags.most_common(6)) or "no value at all"
+    have = (
+        ", ".join(f"{flag} ({count})" for flag, count in flags.most_common(6)) or "no value at all"
+    )
     return (
         f"{path}: no value has one of evaluation.stations.good_flags = [{', '.join(good_flags)}]; it has {have}; add those that are good "
         "for you (U is unknown: older downloads have no other)"
@@ -205,5 +255,7 @@ def _no_flag(path: Path, good_flags: Sequence[str], flags: Counter[str]) -> str:
 
 def _daily(data: pd.DataFrame, good_flags: Sequence[str]) -> "pd.Series[float]":
     """Daily means of the good values [m3/m3]; days without any are left out."""
-    good = data.loc[data["soil_moisture_flag"].isin(list(good_flags)), "soil_moisture"].astype(float)
+    good = data.loc[data["soil_moisture_flag"].isin(list(good_flags)), "soil_moisture"].astype(
+        float
+    )
     return good[np.isfinite(good)].resample("D").mean().dropna()

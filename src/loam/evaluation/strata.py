@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loam.config import LandCover
-from loam.features import Covariates
-from loam.grid import land_cover_codes
+from loam.config.sources import LandCover
+from loam.core.features import Covariates
+from loam.core.grid import land_cover_codes
 
 STRATA = ("land_cover", "slope", "season", "decile")  # columns of the table of samples
-SEASONS = np.array(["December to February", "March to May", "June to August", "September to November"])
+SEASONS = np.array(
+    ["December to February", "March to May", "June to August", "September to November"]
+)
 DECILES = np.arange(0.1, 1.0, 0.1)
 UNKNOWN = "unknown"
 
@@ -35,7 +37,11 @@ def with_strata(
     unknown = np.full(len(table), UNKNOWN)
     codes = None if landcover is None else land_cover_codes(landcover, covariates.grid)[row, column]
     has_slope = "slope" in covariates.static_names
-    slope = covariates.static[covariates.static_names.index("slope"), row, column] if has_slope else None
+    slope = (
+        covariates.static[covariates.static_names.index("slope"), row, column]
+        if has_slope
+        else None
+    )
     return table.assign(
         land_cover=unknown if codes is None else cover_names(codes, classes),
         slope=unknown if slope is None else slope_names(slope, slope_classes_deg),
@@ -46,9 +52,16 @@ def with_strata(
 
 def cover_names(codes: np.ndarray, classes: LandCover | None) -> np.ndarray:
     """Text of land-cover codes `(n)`: with the name of the group that the classes put them in."""
-    groups = {} if classes is None else {"water": classes.water, "built-up": classes.built_up, "forest": classes.forest}
+    groups = (
+        {}
+        if classes is None
+        else {"water": classes.water, "built-up": classes.built_up, "forest": classes.forest}
+    )
     known = {code: name for name, members in groups.items() for code in members}
-    names = {code: UNKNOWN if np.isnan(code) else f"{known.get(int(code), 'class')} {int(code)}" for code in np.unique(codes)}
+    names = {
+        code: UNKNOWN if np.isnan(code) else f"{known.get(int(code), 'class')} {int(code)}"
+        for code in np.unique(codes)
+    }
     found, index = np.unique(codes, return_inverse=True)
     return np.array([names.get(code, UNKNOWN) for code in found])[index.ravel()]
 
@@ -56,8 +69,12 @@ def cover_names(codes: np.ndarray, classes: LandCover | None) -> np.ndarray:
 def slope_names(slope_deg: np.ndarray, limits_deg: Sequence[float]) -> np.ndarray:
     """Text of the class that each slope [degree] lies in `(n)`; a limit belongs to the class above it."""
     edges = [0, *limits_deg]
-    names = [f"{low:g}–{high:g}°" for low, high in itertools.pairwise(edges)] + [f"from {edges[-1]:g}°"]  # noqa: RUF001
-    return np.where(np.isfinite(slope_deg), np.array(names)[np.digitize(slope_deg, limits_deg)], UNKNOWN)
+    names = [f"{low:g}–{high:g}°" for low, high in itertools.pairwise(edges)] + [  # noqa: RUF001
+        f"from {edges[-1]:g}°"
+    ]
+    return np.where(
+        np.isfinite(slope_deg), np.array(names)[np.digitize(slope_deg, limits_deg)], UNKNOWN
+    )
 
 
 def decile_names(label: np.ndarray, training_label: np.ndarray) -> np.ndarray:

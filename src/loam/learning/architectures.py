@@ -7,7 +7,11 @@ from loam.learning.network import Network
 from loam.learning.reservoirs import Reservoirs
 from loam.learning.unet import UNet
 
-ARCHITECTURES: dict[str, type[Network]] = {"convlstm": ConvLSTM, "reservoirs": Reservoirs, "unet": UNet}
+ARCHITECTURES: dict[str, type[Network]] = {
+    "convlstm": ConvLSTM,
+    "reservoirs": Reservoirs,
+    "unet": UNet,
+}
 
 
 def build(architecture: str, **arguments: Any) -> Network:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loam.config import Calibration
-from loam.ensemble import LEVELS, ensemble_on, open_members
-from loam.errors import LoamError
-from loam.flags import usable_labels
-from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import open_dataset, whole
+from loam.config.learning import Calibration
+from loam.core.ensemble import LEVELS, ensemble_on, open_members
+from loam.core.errors import LoamError
+from loam.core.flags import usable_labels
+from loam.core.raster import open_dataset, whole
+from loam.core.splits import PARTS, pixel_parts, unit_parts
 
 # Enough pixels of a date for its own quantiles; more of one date add little, since they err together.
 PIXELS_PER_DATE = 50_000
@@ -24,7 +24,9 @@ STEPS = 200
 DAY = "datetime64[D]"
 
 
-def calibrate(predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: Calibration) -> None:
+def calibrate(
+    predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: Calibration
+) -> None:
     """Write `calibration.json`: factors of the ensemble's sigma for intervals of 68, 90 and 95 %."""
     content, labels = json.loads(splits.read_text()), open_dataset(ssm)
     members = open_members(predictions, ssm, labels.odc.geobox)
@@ -43,7 +45,9 @@ def calibrate(predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: 
         partial.write_text(json.dumps(result, indent=1))
 
 
-def errors_of_dates(members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]) -> Iterator[np.ndarray]:
+def errors_of_dates(
+    members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]
+) -> Iterator[np.ndarray]:
     """Scaled errors |label - mean| / sigma of every date of some parts, one array per day: passes of one day err together.
 
     Args:
@@ -61,7 +65,12 @@ def errors_of_dates(members: Mapping[Path, xr.Dataset], labels: xr.Dataset, spli
         for place in taken[days[taken] == day]:
             frame = labels[["ssm", "flags"]].isel(time=int(place)).load()
             label = usable_labels(frame["ssm"].values, frame["flags"].values)
-            chosen = np.isin(pixel_parts(units[place], splits["blocks"]["px"], label.shape, splits["blocks"]["rim_px"]), codes)
+            chosen = np.isin(
+                pixel_parts(
+                    units[place], splits["blocks"]["px"], label.shape, splits["blocks"]["rim_px"]
+                ),
+                codes,
+            )
             error = np.abs(label - mean)[chosen] / sigma[chosen]
             found.append(error[np.isfinite(error)])
         errors = np.concatenate(found)
@@ -90,7 +99,9 @@ def conformal_factors(errors: list[np.ndarray]) -> dict[str, float]:
         level = _raised(errors, percent / 100)
         result[f"factor_{percent}"] = float(block_quantiles(errors, np.array([level]))[0])
         result[f"guaranteed_{percent}"] = percent / 100 * len(errors) / (len(errors) + 1)
-        result[f"plain_{percent}"] = float(np.mean([(error <= _normal_factor(percent)).mean() for error in errors]))
+        result[f"plain_{percent}"] = float(
+            np.mean([(error <= _normal_factor(percent)).mean() for error in errors])
+        )
     return result
 
 
@@ -116,7 +127,9 @@ def _raised(errors: list[np.ndarray], level: float) -> float:
 def block_quantiles(errors: list[np.ndarray], levels: np.ndarray) -> np.ndarray:
     """Smallest errors that at least these shares of the errors do not exceed, each date counting alike `(level)`."""
     values = np.concatenate(errors)
-    weight = np.concatenate([np.full(error.size, 1 / (error.size * len(errors))) for error in errors])
+    weight = np.concatenate(
+        [np.full(error.size, 1 / (error.size * len(errors))) for error in errors]
+    )
     order = np.argsort(values)
     reached = np.cumsum(weight[order])
     places = np.searchsorted(reached, levels * reached[-1] - 1e-12)

@@ -5,11 +5,17 @@ from typing import Any
 
 import torch
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.learning.architectures import build
 from loam.learning.network import Network
 
-WINDOW = {"days", "form", "past_labels", "past_days", "channels"}  # what a model was shown while it was trained, and must be shown again
+WINDOW = {
+    "days",
+    "form",
+    "past_labels",
+    "past_days",
+    "channels",
+}  # what a model was shown while it was trained, and must be shown again
 
 
 def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:
@@ -22,7 +28,9 @@ def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         settings = content["hyper_parameters"]
         model = build(**settings["model"])
-        model.load_state_dict({key.removeprefix("model."): value for key, value in content["state_dict"].items()})
+        model.load_state_dict(
+            {key.removeprefix("model."): value for key, value in content["state_dict"].items()}
+        )
         missing = WINDOW - settings["window"].keys()
     except Exception as error:
         msg = f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]}); remove it and run again"
@@ -38,5 +46,9 @@ def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:
 
 def not_finite(weights: dict[str, Any]) -> str | None:
     """Name of the first weights of which one is NaN or infinite; None where all are numbers."""
-    tensors = ((name, value) for name, value in weights.items() if isinstance(value, torch.Tensor) and value.is_floating_point())
+    tensors = (
+        (name, value)
+        for name, value in weights.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+    )
     return next((name for name, value in tensors if not bool(torch.isfinite(value).all())), None)

@@ -20,7 +20,9 @@ class Gates(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gates: torch.Tensor, cell: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        ctx: Any, gates: torch.Tensor, cell: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden and cell state `(batch, hidden, y, x)` from `gates (batch, 4 hidden, y, x)`, which are overwritten.
 
         Gates are entry, forgetting, output and candidate; without a cell state it is zero.
@@ -37,14 +39,19 @@ class Gates(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, of_hidden: torch.Tensor, of_cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def backward(
+        ctx: Any, of_hidden: torch.Tensor, of_cell: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Gradients of the sums and of the cell state before."""
         squashed, cell, shown = ctx.saved_tensors
         parts = squashed.split(shown.shape[1], dim=1)
         enter, forget, out, candidate = parts
         result = torch.empty_like(squashed)
         to_enter, to_forget, to_out, to_candidate = result.split(shown.shape[1], dim=1)
-        through_sigmoid, through_tanh = torch.ops.aten.sigmoid_backward.grad_input, torch.ops.aten.tanh_backward.grad_input
+        through_sigmoid, through_tanh = (
+            torch.ops.aten.sigmoid_backward.grad_input,
+            torch.ops.aten.tanh_backward.grad_input,
+        )
         of_new, product = torch.empty_like(shown), of_hidden * out
         through_tanh(product, shown, grad_input=of_new)
         of_new.add_(of_cell)
@@ -61,7 +68,9 @@ class Gates(torch.autograd.Function):
 class ConvLSTMCell(nn.Module):
     """One recurrent layer."""
 
-    def __init__(self, input_channels: int, static_channels: int, hidden_channels: int, kernel_size: int) -> None:
+    def __init__(
+        self, input_channels: int, static_channels: int, hidden_channels: int, kernel_size: int
+    ) -> None:
         """Make the convolutions of what comes in, of what stays the same on every step, and of the state.
 
         Args:
@@ -73,14 +82,22 @@ class ConvLSTMCell(nn.Module):
         super().__init__()
         self.padding = kernel_size // 2
         self.of_input = nn.Conv2d(input_channels, 4 * hidden_channels, kernel_size)
-        self.of_static = nn.Conv2d(static_channels, 4 * hidden_channels, kernel_size, bias=False) if static_channels else None
+        self.of_static = (
+            nn.Conv2d(static_channels, 4 * hidden_channels, kernel_size, bias=False)
+            if static_channels
+            else None
+        )
         self.of_state = nn.Conv2d(hidden_channels, 4 * hidden_channels, kernel_size, bias=False)
         # Convolution is linear: what the static maps add to the gates is the same on every day. But channels are computed
         # by the block, and adding costs a pass over the gates: it pays where the rest fits into fewer blocks without them.
         rest = input_channels + hidden_channels
-        self.hoists = static_channels > 0 and -(-rest // CHANNEL_BLOCK) < -(-(rest + static_channels) // CHANNEL_BLOCK)
+        self.hoists = static_channels > 0 and -(-rest // CHANNEL_BLOCK) < -(
+            -(rest + static_channels) // CHANNEL_BLOCK
+        )
 
-    def forward(self, steps: Iterable[torch.Tensor], static: torch.Tensor | None) -> list[torch.Tensor]:
+    def forward(
+        self, steps: Iterable[torch.Tensor], static: torch.Tensor | None
+    ) -> list[torch.Tensor]:
         """Hidden states `(batch, hidden, y, x)` after each step.
 
         Args:
@@ -94,17 +111,27 @@ class ConvLSTMCell(nn.Module):
         cell = None
         for step in steps:
             # The first state is zero, and so is its convolution.
-            parts = [(step, self.of_input), *joined, *([(hidden[-1], self.of_state)] if hidden else [])]
+            parts = [
+                (step, self.of_input),
+                *joined,
+                *([(hidden[-1], self.of_state)] if hidden else []),
+            ]
             gates = self._convolved(*zip(*parts, strict=True))
             shown, cell = Gates.apply(gates if constant is None else gates.add_(constant), cell)
             hidden.append(shown)
         return hidden
 
-    def _convolved(self, fields: Sequence[torch.Tensor], convolutions: Sequence[nn.Conv2d]) -> torch.Tensor:
+    def _convolved(
+        self, fields: Sequence[torch.Tensor], convolutions: Sequence[nn.Conv2d]
+    ) -> torch.Tensor:
         """Sum of the convolutions, each of its own fields, as one."""
         weight = torch.cat([convolution.weight for convolution in convolutions], dim=1)
-        bias = next((convolution.bias for convolution in convolutions if convolution.bias is not None), None)
-        return nn.functional.conv2d(torch.cat(list(fields), dim=1), weight, bias, padding=self.padding)
+        bias = next(
+            (convolution.bias for convolution in convolutions if convolution.bias is not None), None
+        )
+        return nn.functional.conv2d(
+            torch.cat(list(fields), dim=1), weight, bias, padding=self.padding
+        )
 
 
 class ConvLSTM(Network):
@@ -124,12 +151,18 @@ class ConvLSTM(Network):
             stride: as in `Network`.
             statistics: as in `Network`.
         """
-        super().__init__(features=hidden_channels[-1], static_channels=static_channels, stride=stride, statistics=statistics)
+        super().__init__(
+            features=hidden_channels[-1],
+            static_channels=static_channels,
+            stride=stride,
+            statistics=statistics,
+        )
         self.reach = kernel_size // 2
         sizes = [dynamic_channels, *hidden_channels]
         maps = [static_channels] + [0] * (len(hidden_channels) - 1)
         self.cells = nn.ModuleList(
-            ConvLSTMCell(below, static, hidden, kernel_size) for (below, hidden), static in zip(pairwise(sizes), maps, strict=True)
+            ConvLSTMCell(below, static, hidden, kernel_size)
+            for (below, hidden), static in zip(pairwise(sizes), maps, strict=True)
         )
 
     def encode(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:

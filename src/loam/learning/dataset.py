@@ -5,15 +5,19 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from loam.errors import LoamError
-from loam.features import WEATHER, Covariates
+from loam.core.antecedent_labels import PAST
+from loam.core.errors import LoamError
+from loam.core.features import WEATHER, Covariates
 from loam.learning.labels import Labels
 from loam.learning.past import past_labels
-from loam.past import PAST
 
 STATISTICS_PATCHES = 512
 # Labels that a sample of each part may be shown: its own part's, and what trained. Never one that tests.
-SHOWN = {"train": ("train",), "validate": ("train", "validate"), "calibrate": ("train", "validate", "calibrate")}
+SHOWN = {
+    "train": ("train",),
+    "validate": ("train", "validate"),
+    "calibrate": ("train", "validate", "calibrate"),
+}
 
 
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):
@@ -47,10 +51,23 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             msg = f"learning/patches.parquet: a dataset is of one of {', '.join(SHOWN)}, not of {splits}; remove the file and run again"
             raise LoamError(msg)
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
-        self.where = np.stack([position.loc[index["date"]].to_numpy(), index["row"].to_numpy(), index["column"].to_numpy()], axis=1)
+        self.where = np.stack(
+            [
+                position.loc[index["date"]].to_numpy(),
+                index["row"].to_numpy(),
+                index["column"].to_numpy(),
+            ],
+            axis=1,
+        )
         self.weight = torch.from_numpy(index["weight"].to_numpy(dtype=np.float32, copy=True))
         self.split, self.labels, self.covariates = splits[0], labels, covariates
-        self.size, self.days, self.form, self.stride, self.past_days = size, days, form, stride, past_days
+        self.size, self.days, self.form, self.stride, self.past_days = (
+            size,
+            days,
+            form,
+            stride,
+            past_days,
+        )
 
     def __len__(self) -> int:
         """Count the patches."""
@@ -77,14 +94,22 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             "ssm": ssm,
             "uncertainty": uncertainty,
         }
-        sample = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
+        sample = {
+            name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()
+        }
         return sample | {"weight": self.weight[item]}
 
 
 def compressed(dynamic: torch.Tensor) -> torch.Tensor:
     """Precipitation as log(1 + mm), the other channels as they are: rain is skewed over three orders of magnitude."""
     rain = WEATHER.index("precipitation")
-    return torch.cat([torch.log1p(dynamic[..., rain : rain + 1, :, :].clamp(min=0)), dynamic[..., rain + 1 :, :, :]], dim=-3)
+    return torch.cat(
+        [
+            torch.log1p(dynamic[..., rain : rain + 1, :, :].clamp(min=0)),
+            dynamic[..., rain + 1 :, :, :],
+        ],
+        dim=-3,
+    )
 
 
 def typical_variance(dataset: PatchDataset, seed: int) -> float:
@@ -111,7 +136,9 @@ def channel_statistics(dataset: PatchDataset, seed: int) -> dict[str, list[float
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(dataset))[:STATISTICS_PATCHES]
     samples = [dataset[int(item)] for item in chosen]
-    dynamic = torch.stack([compressed(sample["dynamic"]) for sample in samples]).movedim(-3, 0).flatten(1)
+    dynamic = (
+        torch.stack([compressed(sample["dynamic"]) for sample in samples]).movedim(-3, 0).flatten(1)
+    )
     static = torch.stack([sample["static"] for sample in samples]).movedim(-3, 0).flatten(1)
     statistics = {}
     for name, values in (("dynamic", dynamic), ("static", static)):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 
 def check_device(accelerator: Literal["auto", "cpu", "gpu"]) -> None:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from loam.flags import usable_labels
-from loam.parts import unit_parts
-from loam.raster import open_dataset
+from loam.core.flags import usable_labels
+from loam.core.raster import open_dataset
+from loam.core.splits import unit_parts
 
 # Values that are unpacked at once while the file is made: 64 MB of each variable.
 BLOCK_VALUES = 16_000_000
@@ -44,7 +44,9 @@ class Labels:
 
     def mapped(self, mode: Literal["r", "r+"]) -> np.memmap:
         """The file as an array, as `np.memmap` opens it."""
-        return np.memmap(self.file, np.float32, mode, shape=(len(self.times), len(LAYERS), *self.grid.shape))
+        return np.memmap(
+            self.file, np.float32, mode, shape=(len(self.times), len(LAYERS), *self.grid.shape)
+        )
 
     def before(self, day: np.datetime64, days: int) -> slice:
         """Places of the acquisitions of the `days` days before a day; the day's own are not among them."""
@@ -72,7 +74,11 @@ def scratch_folder(out: Path) -> Iterator[Path]:
 
 
 def open_labels(
-    path: Path, splits: dict[str, Any], folder: Path, parts: tuple[str, ...] = (), since: np.datetime64 | None = None
+    path: Path,
+    splits: dict[str, Any],
+    folder: Path,
+    parts: tuple[str, ...] = (),
+    since: np.datetime64 | None = None,
 ) -> Labels:
     """Unpack `ssm.zarr` into a file of a folder, a few dates at a time.
 
@@ -88,10 +94,18 @@ def open_labels(
     if since is not None:
         data = data.isel(time=data["time"].values >= since)
     if parts:
-        wanted = np.array([text for part in parts for text in splits["dates"][part]], dtype="datetime64[s]")
+        wanted = np.array(
+            [text for part in parts for text in splits["dates"][part]], dtype="datetime64[s]"
+        )
         data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))
     times = data["time"].values
-    labels = Labels(data.odc.geobox, times, folder / "labels.f32", unit_parts(splits, times), splits["blocks"]["px"])
+    labels = Labels(
+        data.odc.geobox,
+        times,
+        folder / "labels.f32",
+        unit_parts(splits, times),
+        splits["blocks"]["px"],
+    )
     _unpack(data, labels)
     return labels
 
@@ -101,7 +115,9 @@ def _unpack(data: Any, labels: Labels) -> None:
     shape = tuple(data["ssm"].shape)
     if not shape[0]:
         return
-    with labels.file.open("wb") as file:  # room for all of it: writing to a mapped page that the disk has none for kills the process
+    with (
+        labels.file.open("wb") as file
+    ):  # room for all of it: writing to a mapped page that the disk has none for kills the process
         os.posix_fallocate(file.fileno(), 0, 4 * len(LAYERS) * data["ssm"].size)
     chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
     rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
@@ -109,7 +125,11 @@ def _unpack(data: Any, labels: Labels) -> None:
         for row in range(0, shape[1], rows):
             where = (slice(first, first + chunk_dates), slice(row, row + rows))
             part = data.isel(time=where[0], y=where[1]).load()
-            out = labels.mapped("r+")  # for each part anew: what is written counts as memory as long as it is mapped
+            out = labels.mapped(
+                "r+"
+            )  # for each part anew: what is written counts as memory as long as it is mapped
             for layer, name in enumerate(LAYERS):
-                out[where[0], layer, where[1]] = usable_labels(part[name].values, part["flags"].values)
+                out[where[0], layer, where[1]] = usable_labels(
+                    part[name].values, part["flags"].values
+                )
             del out

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.config import Patches, Signal, Speckle, Splits
-from loam.errors import LoamError
+from loam.config.moisture import Signal
+from loam.config.samples import Patches, Splits
+from loam.config.sar import Speckle
+from loam.core.errors import LoamError
+from loam.core.raster import open_dataset, whole
+from loam.core.splits import date_parts
 from loam.learning.patches import check_disjoint
 from loam.learning.splits import reach_of_labels
-from loam.parts import date_parts
-from loam.raster import open_dataset, whole
 
 ORDER = ("train", "validate", "calibrate", "test")
 
@@ -23,15 +25,27 @@ def check_splits(
     speckle: Speckle,
 ) -> None:  # fmt: skip
     """Compare what was made with the splits it was made for; fail with the first pixel-date that leaked, or write `leaks.json`."""
-    content, labels, index = json.loads(splits.read_text()), open_dataset(ssm), pd.read_parquet(patches)
+    content, labels, index = (
+        json.loads(splits.read_text()),
+        open_dataset(ssm),
+        pd.read_parquet(patches),
+    )
     check_division(content, cfg, splits)
     check_rim(content, reach_of_labels(abs(labels.odc.geobox.resolution.x), signal, speckle))
-    fitted = check_references(open_dataset(references).attrs.get("fitted_dates"), content, references)
+    fitted = check_references(
+        open_dataset(references).attrs.get("fitted_dates"), content, references
+    )
     shared = check_speckle_filter(open_dataset(stack), content, speckle, stack)
     check_dates(index, content)
     check_disjoint(index, content, sampling.size_px, (labels.sizes["y"], labels.sizes["x"]))
     counts = {name: int(count) for name, count in index["split"].value_counts().items()}
-    report = {"leaks": 0, "patches": counts, "reference_dates": fitted, "rim_px": content["blocks"]["rim_px"], "speckle_filter": shared}
+    report = {
+        "leaks": 0,
+        "patches": counts,
+        "reference_dates": fitted,
+        "rim_px": content["blocks"]["rim_px"],
+        "speckle_filter": shared,
+    }
     with whole(out) as partial:
         partial.write_text(json.dumps(report, indent=1))
 
@@ -118,7 +132,10 @@ def check_speckle_filter(stack: Any, splits: dict[str, Any], speckle: Speckle, p
         raise LoamError(msg)
     if speckle.images == "causal":
         return "test dates were filtered with training dates before them, training dates with none after them"
-    groups, parts = stack["speckle_group"].values.astype(str), date_parts(splits, stack["time"].values)
+    groups, parts = (
+        stack["speckle_group"].values.astype(str),
+        date_parts(splits, stack["time"].values),
+    )
     for group in np.unique(groups):
         mixed = np.unique(parts[groups == group])
         if mixed.size > 1:

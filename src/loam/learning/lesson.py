@@ -44,7 +44,9 @@ class Lesson(lightning.LightningModule):
         draws = torch.Generator().manual_seed(self.hparams["seed"] * 1_000_003 + self.global_step)
         noise = self._noise(batch["static"], draws)
         mean, log_variance = self.model(batch["dynamic"], batch["static"], noise)
-        minimised, ranking = pixel_losses(self.hparams["loss"], mean.float(), log_variance.float(), torch.nan_to_num(batch["ssm"]))
+        minimised, ranking = pixel_losses(
+            self.hparams["loss"], mean.float(), log_variance.float(), torch.nan_to_num(batch["ssm"])
+        )
         weight = self._weight(batch) * batch["weight"][:, None, None]
         total = self._over_processes(weight.sum())
         self.sums += torch.stack([(ranking * weight).sum(), weight.sum()]).detach().double().cpu()
@@ -57,10 +59,14 @@ class Lesson(lightning.LightningModule):
         """One number a patch and channel: no place is known by its maps alone `(batch, channel, 1, 1)`."""
         if not self.hparams["static_noise"]:
             return None
-        everyone = torch.randn(len(static) * self.trainer.world_size, static.shape[1], 1, 1, generator=draws)
+        everyone = torch.randn(
+            len(static) * self.trainer.world_size, static.shape[1], 1, 1, generator=draws
+        )
         return self.hparams["static_noise"] * self._own(everyone).to(static)
 
-    def _drying(self, batch: Batch, mean: torch.Tensor, noise: torch.Tensor | None, draws: torch.Generator) -> torch.Tensor | float:
+    def _drying(
+        self, batch: Batch, mean: torch.Tensor, noise: torch.Tensor | None, draws: torch.Generator
+    ) -> torch.Tensor | float:
         """Penalty on moisture that falls when more rain falls, all else equal, on every so-manieth sample."""
         if not self.hparams["drier_in_rain"]:
             return 0.0
@@ -71,10 +77,14 @@ class Lesson(lightning.LightningModule):
         rain = self._own(torch.rand(count, 5, generator=draws))[chosen]
         chosen = chosen.to(mean.device)
         wetter = with_more_rain(batch["dynamic"][chosen], rain)
-        after, _ = self.model(wetter, batch["static"][chosen], None if noise is None else noise[chosen])
+        after, _ = self.model(
+            wetter, batch["static"][chosen], None if noise is None else noise[chosen]
+        )
         # Gradients are averaged over processes, which hold unequal numbers of the chosen.
         share = -(-count // RAINED_ON) / self.trainer.world_size * mean[0].numel()
-        return self.hparams["drier_in_rain"] * torch.relu(mean[chosen] - after).float().sum() / share
+        return (
+            self.hparams["drier_in_rain"] * torch.relu(mean[chosen] - after).float().sum() / share
+        )
 
     def _own(self, everyone: torch.Tensor) -> torch.Tensor:
         """This process's rows of what is drawn for the whole batch: a sample gets its own however many share the batch."""
@@ -98,12 +108,23 @@ class Lesson(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Add a batch of the natural distribution to the sums."""
-        mean, log_variance = (values.float() for values in self.model(batch["dynamic"], batch["static"]))
+        mean, log_variance = (
+            values.float() for values in self.model(batch["dynamic"], batch["static"])
+        )
         weight = self._weight(batch)
-        _, ranking = pixel_losses(self.hparams["loss"], mean, log_variance, torch.nan_to_num(batch["ssm"]))
+        _, ranking = pixel_losses(
+            self.hparams["loss"], mean, log_variance, torch.nan_to_num(batch["ssm"])
+        )
         valid = torch.isfinite(batch["ssm"])
         label, error = batch["ssm"][valid].double(), (mean - batch["ssm"])[valid].double()
-        parts = [(ranking * weight).sum(), weight.sum(), valid.sum(), label.sum(), label.square().sum(), error.square().sum()]
+        parts = [
+            (ranking * weight).sum(),
+            weight.sum(),
+            valid.sum(),
+            label.sum(),
+            label.square().sum(),
+            error.square().sum(),
+        ]
         self.scores += torch.stack([part.double() for part in parts]).cpu()
 
     def on_validation_epoch_end(self) -> None:
@@ -116,13 +137,19 @@ class Lesson(lightning.LightningModule):
         self.log("train_loss", (loss / weight).float())
 
     def _summed(self, sums: torch.Tensor) -> torch.Tensor:
-        return self.trainer.strategy.reduce(sums.to(self.device, torch.float64), reduce_op="sum").cpu()
+        return self.trainer.strategy.reduce(
+            sums.to(self.device, torch.float64), reduce_op="sum"
+        ).cpu()
 
     def configure_optimizers(self) -> Any:
         """AdamW with one cycle of the learning rate, down along a cosine."""
         rate = self.hparams["learning_rate"]
-        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"]
+        )
         # Not Lightning's estimate: it makes the loader, before it is known in which epoch a run goes on that was killed.
         steps = self.trainer.max_epochs * self.trainer.datamodule.steps_per_epoch  # type: ignore[attr-defined]
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=rate, total_steps=steps, pct_start=0.2
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

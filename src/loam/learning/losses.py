@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from loam.features import WEATHER
+from loam.core.features import WEATHER
 
 # Exponent of the variance that weighs the Gaussian loss (Seitzer et al. 2022, ICLR): plain likelihood lets the variance
 # explain away what the mean should learn.
@@ -16,7 +16,9 @@ RAIN = WEATHER.index("precipitation")
 MORE_TIMES, MORE_MM, ONE_DAY_MM, LAST_DAYS = 0.5, 5.0, 20.0, 15
 
 
-def gaussian(mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, beta: float = 0.0) -> torch.Tensor:
+def gaussian(
+    mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, beta: float = 0.0
+) -> torch.Tensor:
     """Gaussian negative log-likelihood per pixel without its constant; with beta above 0 tempered by variance^beta.
 
     Only beta = 0 ranks models: tempered values rise as the variance shrinks.
@@ -25,7 +27,9 @@ def gaussian(mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor, 
     return 0.5 * (log_variance + (ssm - mean) ** 2 / variance) * variance.detach() ** beta
 
 
-def pixel_losses(kind: str, mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def pixel_losses(
+    kind: str, mean: torch.Tensor, log_variance: torch.Tensor, ssm: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss that is minimised and loss that ranks models, per pixel.
 
     Args:
@@ -36,11 +40,17 @@ def pixel_losses(kind: str, mean: torch.Tensor, log_variance: torch.Tensor, ssm:
     """
     if kind == "nll":
         return gaussian(mean, log_variance, ssm, BETA_NLL), gaussian(mean, log_variance, ssm)
-    point = (mean - ssm) ** 2 if kind == "mse" else nn.functional.huber_loss(mean, ssm, reduction="none", delta=HUBER_DELTA)
+    point = (
+        (mean - ssm) ** 2
+        if kind == "mse"
+        else nn.functional.huber_loss(mean, ssm, reduction="none", delta=HUBER_DELTA)
+    )
     return point + gaussian(mean.detach(), log_variance, ssm, beta=1.0), point
 
 
-def label_weight(ssm: torch.Tensor, uncertainty: torch.Tensor, typical_variance: float | None) -> torch.Tensor:
+def label_weight(
+    ssm: torch.Tensor, uncertainty: torch.Tensor, typical_variance: float | None
+) -> torch.Tensor:
     """Weight of every pixel: 0 without a label; else 1, or less the more uncertain the label is.
 
     1 / (1 + u²/typical u²): a perfect label counts twice a typical one, so that no few pixels rule.
@@ -53,7 +63,9 @@ def label_weight(ssm: torch.Tensor, uncertainty: torch.Tensor, typical_variance:
     valid = torch.isfinite(ssm) & torch.isfinite(uncertainty)
     if typical_variance is None:
         return valid.float()
-    return torch.where(valid, 1 / (1 + torch.nan_to_num(uncertainty).square() / typical_variance), 0.0)
+    return torch.where(
+        valid, 1 / (1 + torch.nan_to_num(uncertainty).square() / typical_variance), 0.0
+    )
 
 
 def with_more_rain(dynamic: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,14 @@ class Network(nn.Module, ABC):
     static_mean: torch.Tensor
     static_deviation: torch.Tensor
 
-    def __init__(self, *, features: int, static_channels: int, stride: int, statistics: dict[str, list[float]]) -> None:
+    def __init__(
+        self,
+        *,
+        features: int,
+        static_channels: int,
+        stride: int,
+        statistics: dict[str, list[float]],
+    ) -> None:
         """Keep the normalisation and make the head.
 
         Args:
@@ -36,7 +43,11 @@ class Network(nn.Module, ABC):
         self.stride = stride
         for name, values in statistics.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1))
-        self.head = nn.Sequential(nn.Conv2d(features + static_channels, 2 * features, 1), nn.GELU(), nn.Conv2d(2 * features, 2, 1))
+        self.head = nn.Sequential(
+            nn.Conv2d(features + static_channels, 2 * features, 1),
+            nn.GELU(),
+            nn.Conv2d(2 * features, 2, 1),
+        )
 
     @abstractmethod
     def encode(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:
@@ -64,7 +75,7 @@ class Network(nn.Module, ABC):
         """Predict the last day.
 
         Args:
-            dynamic: `(batch, time, channel, ceil(y / stride), ceil(x / stride))`, units of `loam.features.WEATHER`.
+            dynamic: `(batch, time, channel, ceil(y / stride), ceil(x / stride))`, units of `loam.core.features.WEATHER`.
             static: `(batch, channel, y, x)`; NaN counts as the mean.
             static_noise: added to the normalised static maps while training; of a shape that fits theirs.
 
@@ -77,7 +88,9 @@ class Network(nn.Module, ABC):
             static = static + static_noise
         hidden = self.encode(dynamic, self._coarsened(static))
         if self.stride > 1:
-            hidden = nn.functional.interpolate(hidden, scale_factor=self.stride, mode="bilinear")[..., : size[0], : size[1]]
+            hidden = nn.functional.interpolate(hidden, scale_factor=self.stride, mode="bilinear")[
+                ..., : size[0], : size[1]
+            ]
         mean, log_variance = self.head(torch.cat([hidden, static], dim=1)).unbind(dim=1)
         return torch.sigmoid(mean), log_variance.clamp(*LOG_VARIANCE_RANGE)
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from loam.core.antecedent_labels import PAST, summarise
+from loam.core.splits import PARTS
 from loam.learning.labels import Labels, Window
-from loam.parts import PARTS
-from loam.past import PAST, summarise
 
 
-def past_labels(labels: Labels, day: np.datetime64, window: Window, days: int, parts: tuple[str, ...]) -> np.ndarray:
+def past_labels(
+    labels: Labels, day: np.datetime64, window: Window, days: int, parts: tuple[str, ...]
+) -> np.ndarray:
     """Channels `PAST` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
 
     Args:
@@ -18,12 +20,22 @@ def past_labels(labels: Labels, day: np.datetime64, window: Window, days: int, p
         parts: only labels of these parts count ('train', …); all where none is named.
     """
     times = labels.before(day, days)
-    ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(np.float32)
+    ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(
+        np.float32
+    )
     shown = np.ones(len(PARTS), dtype=bool)
     if parts:
         shown[:] = [part in parts for part in PARTS]
     size = [part.stop - part.start for part in window]
     rows, columns = (np.arange(part.start, part.stop) // labels.block_px for part in window)
     out = np.empty((len(PAST), *size), dtype=np.float32)
-    summarise(labels.values[(times, slice(None), *window)], ages, shown[labels.units[times]], rows, columns, float(days), out)
+    summarise(
+        labels.values[(times, slice(None), *window)],
+        ages,
+        shown[labels.units[times]],
+        rows,
+        columns,
+        float(days),
+        out,
+    )
     return out

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from loam.config import Patches
-from loam.errors import LoamError
-from loam.flags import UNUSABLE, Flag, frames, usable_labels
-from loam.parts import PARTS, pixel_parts, unit_parts
-from loam.raster import open_dataset, whole
+from loam.config.samples import Patches
+from loam.core.errors import LoamError
+from loam.core.flags import UNUSABLE, Flag, frames, usable_labels
+from loam.core.raster import open_dataset, whole
+from loam.core.splits import PARTS, pixel_parts, unit_parts
 
 NEEDED = ("train", "validate")
 FLAGS_DATES = 16  # dates looked at to say which flags are common
@@ -55,7 +55,9 @@ def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
     return with_weights(_thinned(index, cfg), natural, cfg)[COLUMNS]
 
 
-def _of_date(time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np.ndarray, cfg: Patches) -> pd.DataFrame:
+def _of_date(
+    time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np.ndarray, cfg: Patches
+) -> pd.DataFrame:
     """Patches of one date, both passes; pass 2 is for training only, so that tests keep the natural distribution."""
     high = usable & (np.nan_to_num(ssm) > cfg.high_ssm)
     passes = []
@@ -80,18 +82,27 @@ def _of_date(time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np
 
 def _corners(shape: tuple[int, ...], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """Upper left pixels of a walk over the grid, flat."""
-    rows, columns = np.meshgrid(*(np.arange(0, length - size + 1, stride) for length in shape), indexing="ij")
+    rows, columns = np.meshgrid(
+        *(np.arange(0, length - size + 1, stride) for length in shape), indexing="ij"
+    )
     return rows.ravel(), columns.ravel()
 
 
 def window_share(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
     """Share of true pixels in square windows at the given upper left corners, by a summed-area table."""
     table = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    total = table[rows + size, columns + size] - table[rows, columns + size] - table[rows + size, columns] + table[rows, columns]
+    total = (
+        table[rows + size, columns + size]
+        - table[rows, columns + size]
+        - table[rows + size, columns]
+        + table[rows, columns]
+    )
     return total / size**2
 
 
-def _part_of_patches(parts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _part_of_patches(
+    parts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Part of each patch's corner, and whether the whole patch is of it."""
     corner = parts[rows, columns]
     pure = np.zeros(corner.shape, dtype=bool)
@@ -140,19 +151,28 @@ def with_weights(index: pd.DataFrame, natural: float, cfg: Patches) -> pd.DataFr
     train = (index["split"] == "train").to_numpy()
     wet = train & (index["high_share"] >= cfg.min_high_share).to_numpy()
     drawn = wet.sum() / max(train.sum(), 1)
-    ratio = np.where(wet, natural / max(drawn, 1e-9), (1 - natural) / max(1 - drawn, 1e-9)) ** cfg.prior_correction
+    ratio = (
+        np.where(wet, natural / max(drawn, 1e-9), (1 - natural) / max(1 - drawn, 1e-9))
+        ** cfg.prior_correction
+    )
     weight = np.where(train, ratio / max(ratio[train].mean() if train.any() else 1.0, 1e-9), 1.0)
     return index.assign(weight=weight)
 
 
 def commonest_flags(flags: np.ndarray) -> str:
     """The three commonest reasons why pixel-dates carry no label, with their shares, for a message."""
-    shares = {flag.name.lower(): float(((flags & int(flag)) != 0).mean()) for flag in Flag if flag & UNUSABLE and flag.name}
+    shares = {
+        flag.name.lower(): float(((flags & int(flag)) != 0).mean())
+        for flag in Flag
+        if flag & UNUSABLE and flag.name
+    }
     worst = sorted(shares.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{name} {share:.0%}" for name, share in worst)
 
 
-def _require_parts(index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: xr.DataArray) -> None:
+def _require_parts(
+    index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: xr.DataArray
+) -> None:
     for part in PARTS[1:]:
         if (index["split"] == part).any():
             continue
@@ -181,7 +201,9 @@ def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[in
     for date, patches in index.groupby("date"):
         units = unit_parts(splits, np.array([date], dtype="datetime64[ns]"))[0]
         parts = pixel_parts(units, splits["blocks"]["px"], shape, 0)
-        for row, column, split in zip(patches["row"], patches["column"], patches["split"], strict=True):
+        for row, column, split in zip(
+            patches["row"], patches["column"], patches["split"], strict=True
+        ):
             covered = np.unique(parts[row : row + size, column : column + size])
             if covered.tolist() != [PARTS.index(split)]:
                 other = [PARTS[part] for part in covered if PARTS[part] != split]

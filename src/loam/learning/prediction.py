@@ -12,16 +12,16 @@ import torch
 import xarray as xr
 from tqdm import tqdm
 
-from loam.config import Predict
-from loam.errors import LoamError
-from loam.features import Covariates, open_covariates
-from loam.grid import empty_like_grid, require_same_grid
+from loam.config.learning import Predict
+from loam.core.errors import LoamError
+from loam.core.features import Covariates, open_covariates
+from loam.core.grid import empty_like_grid, require_same_grid
+from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.labels import Labels, Window, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.past import past_labels
-from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 CHUNK_PX = 1024
 
@@ -45,7 +45,9 @@ class Inputs:
         """Weather `(time, channel, y / stride, x / stride)` and static channels `(channel, y, x)`."""
         static = self.covariates.stationary(day, window)
         if self.labels is not None:
-            static = np.concatenate([static, past_labels(self.labels, day, window, self.past_days, ())])
+            static = np.concatenate(
+                [static, past_labels(self.labels, day, window, self.past_days, ())]
+            )
         return self.covariates.dynamic(day, self.days, self.form, window, stride), static
 
 
@@ -56,7 +58,17 @@ def predict(
     """Map every day with an acquisition; write mean and 1 sigma, a day at a time."""
     torch.set_num_threads(threads)
     acquired = np.unique(open_dataset(ssm)["time"].values.astype("datetime64[D]"))
-    _predict_days([checkpoint], ssm, splits, open_covariates(static, weather, ndvi), static, [out], acquired, cfg, accelerator)
+    _predict_days(
+        [checkpoint],
+        ssm,
+        splits,
+        open_covariates(static, weather, ndvi),
+        static,
+        [out],
+        acquired,
+        cfg,
+        accelerator,
+    )
 
 
 def predict_date(
@@ -66,7 +78,17 @@ def predict_date(
     """Map one day, which the folder of the files is named by, with every member; write a file each."""
     torch.set_num_threads(threads)
     day = np.array([out[0].parent.name], dtype="datetime64[D]")
-    _predict_days(checkpoints, ssm, splits, open_covariates(static, weather, ndvi), static, out, day, cfg, accelerator)
+    _predict_days(
+        checkpoints,
+        ssm,
+        splits,
+        open_covariates(static, weather, ndvi),
+        static,
+        out,
+        day,
+        cfg,
+        accelerator,
+    )
 
 
 def _predict_days(
@@ -79,7 +101,9 @@ def _predict_days(
     with scratch_folder(out[0]) as scratch:
         back = max(window["past_days"] for _, window in models)
         since = days.min() - np.timedelta64(back, "D")
-        labels = open_labels(ssm, json.loads(splits.read_text()), scratch, since=since) if back else None
+        labels = (
+            open_labels(ssm, json.loads(splits.read_text()), scratch, since=since) if back else None
+        )
         for path, (model, window), target in zip(checkpoints, models, out, strict=True):
             if list(covariates.static_names) != window["channels"]:
                 msg = f"{path}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
@@ -90,7 +114,13 @@ def _predict_days(
 
 def inputs_of(covariates: Covariates, window: dict[str, Any], labels: Labels | None) -> Inputs:
     """What a model is shown, as it was while it was trained: see `load_checkpoint`."""
-    return Inputs(covariates, window["days"], window["form"], labels if window["past_labels"] else None, window["past_days"])
+    return Inputs(
+        covariates,
+        window["days"],
+        window["form"],
+        labels if window["past_labels"] else None,
+        window["past_days"],
+    )
 
 
 def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile_px: int) -> None:
@@ -103,10 +133,14 @@ def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile
         out: Zarr to write: `ssm`, `ssm_uncertainty` `(time, y, x)`.
         tile_px: edge of a tile [pixel].
     """
-    with zarr_in_blocks(_template(inputs.covariates, days), out, {"time": 1, "y": CHUNK_PX, "x": CHUNK_PX}) as partial:
+    with zarr_in_blocks(
+        _template(inputs.covariates, days), out, {"time": 1, "y": CHUNK_PX, "x": CHUNK_PX}
+    ) as partial:
         for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
             # Labels are mapped for each day anew: what was read of the file counts as memory as long as it is mapped.
-            fresh = replace(inputs, labels=None if inputs.labels is None else replace(inputs.labels))
+            fresh = replace(
+                inputs, labels=None if inputs.labels is None else replace(inputs.labels)
+            )
             mean, sigma = predict_day(model, fresh, day, tile_px)
             if not np.isfinite(mean).any():
                 msg = f"{out}: no pixel has a prediction on {day}: a covariate has no value anywhere on that day or the days before it"
@@ -116,15 +150,23 @@ def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile
 
 def _template(covariates: Covariates, days: np.ndarray) -> xr.Dataset:
     """The file's variables, lazy and empty."""
-    texts = {"ssm": "surface soil moisture, 0 dry to 1 wet, predicted", "ssm_uncertainty": "1 sigma of predicted ssm"}
+    texts = {
+        "ssm": "surface soil moisture, 0 dry to 1 wet, predicted",
+        "ssm_uncertainty": "1 sigma of predicted ssm",
+    }
     shape = (len(days), *covariates.grid.shape)
     empty = da.zeros(shape, dtype="f4", chunks=(1, CHUNK_PX, CHUNK_PX))
-    layers = {name: (("time", "y", "x"), empty, {"units": "1", "long_name": text}) for name, text in texts.items()}
+    layers = {
+        name: (("time", "y", "x"), empty, {"units": "1", "long_name": text})
+        for name, text in texts.items()
+    }
     coords = empty_like_grid(covariates.grid) | {"time": days.astype("datetime64[ns]")}
     return xr.Dataset(layers, coords=coords).odc.assign_crs(covariates.grid.crs)
 
 
-def predict_day(model: Network, inputs: Inputs, day: np.datetime64, tile_px: int) -> tuple[np.ndarray, np.ndarray]:
+def predict_day(
+    model: Network, inputs: Inputs, day: np.datetime64, tile_px: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM on one day, `(y, x)` each, tile by tile.
 
     Args:
@@ -137,15 +179,22 @@ def predict_day(model: Network, inputs: Inputs, day: np.datetime64, tile_px: int
     shape = (int(inputs.covariates.grid.shape.y), int(inputs.covariates.grid.shape.x))
     mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     for inner, outer, core in tiles(shape, tile_px, model.receptive_radius(inputs.steps)):
-        mean[inner], sigma[inner] = (part[core] for part in predict_window(model, inputs, day, outer))
+        mean[inner], sigma[inner] = (
+            part[core] for part in predict_window(model, inputs, day, outer)
+        )
     return mean, sigma
 
 
 @torch.inference_mode()
-def predict_window(model: Network, inputs: Inputs, day: np.datetime64, window: Window) -> tuple[np.ndarray, np.ndarray]:
+def predict_window(
+    model: Network, inputs: Inputs, day: np.datetime64, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
     device = next(model.parameters()).device
-    shown = (torch.from_numpy(np.ascontiguousarray(part))[None].to(device) for part in inputs.of(day, window, model.stride))
+    shown = (
+        torch.from_numpy(np.ascontiguousarray(part))[None].to(device)
+        for part in inputs.of(day, window, model.stride)
+    )
     mean, log_variance = model(*shown)
     return mean[0].float().cpu().numpy(), (log_variance[0].float() / 2).exp().cpu().numpy()
 
@@ -159,7 +208,10 @@ def tiles(shape: tuple[int, int], size: int, halo: int) -> Iterator[tuple[Window
     """
     for row in range(0, shape[0], size):
         for column in range(0, shape[1], size):
-            axes = [_tile_axis(start, size, halo, length) for start, length in zip((row, column), shape, strict=True)]
+            axes = [
+                _tile_axis(start, size, halo, length)
+                for start, length in zip((row, column), shape, strict=True)
+            ]
             inner, outer, core = zip(*axes, strict=True)
             yield inner, outer, core
 

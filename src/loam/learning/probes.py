@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from loam.config import Probes
-from loam.features import WEATHER, open_covariates
-from loam.grid import require_same_grid
+from loam.config.evaluation import Probes
+from loam.core.antecedent_labels import PAST
+from loam.core.features import WEATHER, open_covariates
+from loam.core.grid import require_same_grid
+from loam.core.raster import whole
+from loam.core.splits import TESTS
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.labels import Labels, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.prediction import Inputs, inputs_of
-from loam.parts import TESTS
-from loam.past import PAST
-from loam.raster import whole
 
 # Groups of covariates that are shuffled together: what goes together in nature would give the others away.
 WEATHER_GROUPS = {
@@ -56,19 +56,25 @@ def probe_model(
         require_same_grid(static, covariates.grid, ssm, labels.grid)
         inputs = inputs_of(covariates, window, labels)
         index = pd.read_parquet(patches)
-        answers = list(_answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg))
+        answers = list(
+            _answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg)
+        )
     with whole(out) as partial:
         pd.concat(answers, ignore_index=True).to_parquet(partial, index=False)
 
 
-def _answers(model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes) -> Iterator[pd.DataFrame]:
+def _answers(
+    model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes
+) -> Iterator[pd.DataFrame]:
     """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
     channels = [*inputs.covariates.static_names, *(PAST if inputs.labels else ())]
     # An aggregated window has one step for all its days.
     rain = (cfg.rain_factor, cfg.rain_mm * inputs.days / inputs.steps, cfg.tolerance)
     for number, split in enumerate(TESTS):
         rng = np.random.default_rng([cfg.seed, number])
-        chosen = draw(index[(index["split"] == split) & (index["pass"] == 1)], cfg.patches_per_split, rng)
+        chosen = draw(
+            index[(index["split"] == split) & (index["pass"] == 1)], cfg.patches_per_split, rng
+        )
         if len(chosen):
             shown = read_patches(chosen, labels, inputs, size, model.stride)
             yield ask(model, shown, channels, rain, rng).assign(split=split)
@@ -80,7 +86,11 @@ def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFra
 
 
 def ask(
-    model: Network, patches: Patches, channels: Sequence[str], rain: tuple[float, float, float], rng: np.random.Generator
+    model: Network,
+    patches: Patches,
+    channels: Sequence[str],
+    rain: tuple[float, float, float],
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Answers to all questions, summed per date: columns `date`, `case`, and those of `errors`; `not_drier` where more rain fell.
 
@@ -99,11 +109,17 @@ def ask(
     wetter = answer(model, more_rain(patches.dynamic, factor, plus_mm), patches.static)
     not_drier = (wetter >= unchanged - tolerance).sum(axis=(1, 2))
     fallen = pd.Series(not_drier).groupby(patches.date).sum()
-    tables.append(errors(patches, wetter, "more_rain").assign(not_drier=lambda table: fallen.loc[table["date"]].to_numpy()))
+    tables.append(
+        errors(patches, wetter, "more_rain").assign(
+            not_drier=lambda table: fallen.loc[table["date"]].to_numpy()
+        )
+    )
     return pd.concat(tables, ignore_index=True)
 
 
-def questions(patches: Patches, channels: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+def questions(
+    patches: Patches, channels: Sequence[str], rng: np.random.Generator
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     """Name, weather and static maps of every question in which something is shuffled among the patches.
 
     Weather comes from a patch of another date, static maps from another place, of what varies in both from another patch.
@@ -129,7 +145,9 @@ def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
 def another_date(date: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
     """For every patch one of another date, each patch used once `(patch)`; not wholly where one date has more than half of them."""
     dates, index, counts = np.unique(date, return_inverse=True, return_counts=True)
-    order = np.argsort(rng.permutation(dates.size)[index], kind="stable")  # dates in no order, the patches of each together
+    order = np.argsort(
+        rng.permutation(dates.size)[index], kind="stable"
+    )  # dates in no order, the patches of each together
     other = np.empty(date.size, dtype=np.int64)
     other[order] = np.roll(order, int(counts.max()))
     return torch.from_numpy(other)
@@ -164,7 +182,9 @@ def answer(model: Network, dynamic: torch.Tensor, static: torch.Tensor) -> np.nd
     """Mean of SSM that a model predicts `(patch, y, x)`."""
     device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
     batches = zip(dynamic.split(BATCH), static.split(BATCH), strict=True)
-    return torch.cat([model(weather.to(device), maps.to(device))[0].float().cpu() for weather, maps in batches]).numpy()
+    return torch.cat(
+        [model(weather.to(device), maps.to(device))[0].float().cpu() for weather, maps in batches]
+    ).numpy()
 
 
 def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
@@ -180,7 +200,9 @@ def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
     return table.assign(case=case)
 
 
-def read_patches(index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int) -> Patches:
+def read_patches(
+    index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int
+) -> Patches:
     """What a model is shown of some patches, and their labels."""
     position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
     dynamic, static, ssm = [], [], []
@@ -190,4 +212,9 @@ def read_patches(index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int,
         dynamic.append(weather)
         static.append(maps)
         ssm.append(np.array(labels.values[(position.loc[date], 0, *window)]))
-    return Patches(index["date"].to_numpy(), torch.from_numpy(np.stack(dynamic)), torch.from_numpy(np.stack(static)), np.stack(ssm))
+    return Patches(
+        index["date"].to_numpy(),
+        torch.from_numpy(np.stack(dynamic)),
+        torch.from_numpy(np.stack(static)),
+        np.stack(ssm),
+    )

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from loam.features import WEATHER
+from loam.core.features import WEATHER
 from loam.learning.network import Network
 
 RAIN = WEATHER.index("precipitation")
@@ -38,21 +38,30 @@ class Reservoirs(Network):
             stride: as in `Network`.
             statistics: as in `Network`.
         """
-        super().__init__(features=stores, static_channels=static_channels, stride=stride, statistics=statistics)
+        super().__init__(
+            features=stores, static_channels=static_channels, stride=stride, statistics=statistics
+        )
         self.reach = kernel_size // 2
-        self.landscape = nn.Sequential(nn.Conv2d(static_channels, LANDSCAPE_CHANNELS, kernel_size, padding=self.reach), nn.GELU())
+        self.landscape = nn.Sequential(
+            nn.Conv2d(static_channels, LANDSCAPE_CHANNELS, kernel_size, padding=self.reach),
+            nn.GELU(),
+        )
         self.from_landscape = nn.Linear(LANDSCAPE_CHANNELS, 2 * stores)
         self.from_weather = nn.Linear(dynamic_channels, 2 * stores, bias=False)
         self.from_stores = nn.Linear(stores, 2 * stores, bias=False)
         self.at_start = nn.Linear(LANDSCAPE_CHANNELS, stores)
         shortest, longest = torch.tensor(RESIDENCE_DAYS).log()
         with torch.no_grad():
-            self.from_landscape.bias[stores:] = torch.logit(torch.linspace(-shortest, -longest, stores).exp())
+            self.from_landscape.bias[stores:] = torch.logit(
+                torch.linspace(-shortest, -longest, stores).exp()
+            )
 
     def encode(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:
         """How full the stores are after the last day, squeezed into 0..1, `(batch, stores, y, x)`."""
         # Pixels are rows of a table here: within them the recurrence needs no neighbours, and products are faster than convolutions.
-        rain = dynamic[:, :, RAIN].clamp(min=0).movedim(1, 0).flatten(1).unsqueeze(-1) / RAIN_SCALE_MM
+        rain = (
+            dynamic[:, :, RAIN].clamp(min=0).movedim(1, 0).flatten(1).unsqueeze(-1) / RAIN_SCALE_MM
+        )
         weather = self.normalised(dynamic).movedim((1, 2), (0, -1)).flatten(1, 3)
         landscape = self.landscape(static)
         table = landscape.movedim(1, -1).flatten(0, 2)
@@ -61,7 +70,9 @@ class Reservoirs(Network):
         # Not by index: the gradient of each slice would be a tensor of zeros as large as the whole.
         for of_day, rain_of_day in zip(gates.unbind(0), rain.unbind(0), strict=True):
             # In single precision: a loss of 1 % a day is lost among the 8 bits of bfloat16.
-            entry, loss = (of_day + self.from_stores(torch.tanh(full))).float().sigmoid().chunk(2, dim=-1)
+            entry, loss = (
+                (of_day + self.from_stores(torch.tanh(full))).float().sigmoid().chunk(2, dim=-1)
+            )
             full = full * (1 - loss) + entry * rain_of_day
         return torch.tanh(full).unflatten(0, (len(static), *static.shape[-2:])).movedim(-1, 1)
 

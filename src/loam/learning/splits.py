@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from loam.config import Signal, Speckle, Splits
-from loam.errors import LoamError
-from loam.grid import support_pixels
-from loam.parts import PARTS, TESTS, speckle_reach_px, unit_parts
-from loam.raster import open_dataset, whole
+from loam.config.moisture import Signal
+from loam.config.samples import Splits
+from loam.config.sar import Speckle
+from loam.core.errors import LoamError
+from loam.core.grid import support_pixels
+from loam.core.raster import open_dataset, whole
+from loam.core.splits import PARTS, TESTS, speckle_reach_px, unit_parts
 
 SCHEMES = {
     "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
@@ -33,10 +35,14 @@ def make_splits(stack: Path, out: Path, cfg: Splits, signal: Signal, speckle: Sp
 def reach_of_labels(pixel_m: float, signal: Signal, speckle: Speckle) -> int:
     """How far apart two labels of one date can be and still share speckle [pixel], on a grid of `pixel_m` [m]."""
     window = 1 if speckle.images == "none" else speckle.window_px
-    return speckle_reach_px(support_pixels(signal.label_support_m, pixel_m), window, signal.speckle_cell_m / pixel_m)
+    return speckle_reach_px(
+        support_pixels(signal.label_support_m, pixel_m), window, signal.speckle_cell_m / pixel_m
+    )
 
 
-def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_px: int) -> dict[str, Any]:
+def build_splits(
+    times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_px: int
+) -> dict[str, Any]:
     """Dates by time with gaps, blocks and random units by a seeded draw.
 
     Args:
@@ -54,7 +60,12 @@ def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_p
     rim = reach_px if cfg.rim_px is None else cfg.rim_px
     splits: dict[str, Any] = {
         "dates": dates,
-        "blocks": {"px": cfg.block_px, "shape": list(block_shape), "test": test_blocks, "rim_px": rim},
+        "blocks": {
+            "px": cfg.block_px,
+            "shape": list(block_shape),
+            "test": test_blocks,
+            "rim_px": rim,
+        },
         "random": _draw_units(dates["train"], test_blocks, block_shape, cfg.random_share, rng),
         "schemes": SCHEMES,
     }
@@ -62,7 +73,9 @@ def build_splits(times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_p
     splits["units"] = {part: int(count) for part, count in zip(PARTS, counts, strict=True)}
     for part in TESTS:
         if not splits["units"][part]:
-            logging.getLogger(__name__).warning("split %s is empty; its scores will be missing", part)
+            logging.getLogger(__name__).warning(
+                "split %s is empty; its scores will be missing", part
+            )
     return splits
 
 
@@ -73,13 +86,19 @@ def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
         LoamError: one of train, validate, test has no date left.
     """
     seconds = times.astype("datetime64[s]")
-    ends = np.round(np.cumsum([cfg.train_share, cfg.validate_share, cfg.calibrate_share]) * len(seconds)).astype(int)
+    ends = np.round(
+        np.cumsum([cfg.train_share, cfg.validate_share, cfg.calibrate_share]) * len(seconds)
+    ).astype(int)
     train, validate, calibrate, test = np.split(seconds, ends)
     gap = np.timedelta64(cfg.gap_days, "D")
     later = np.concatenate([validate, calibrate])
     if train.size and test.size:
-        in_gap = (later <= train[-1] + gap) & (cfg.gap_days > 0) | (later >= test[0] - gap) & (cfg.gap_days > 0)
-        validate, calibrate = (part[~np.isin(part, later[in_gap])] for part in (validate, calibrate))
+        in_gap = (later <= train[-1] + gap) & (cfg.gap_days > 0) | (later >= test[0] - gap) & (
+            cfg.gap_days > 0
+        )
+        validate, calibrate = (
+            part[~np.isin(part, later[in_gap])] for part in (validate, calibrate)
+        )
     parts = {"train": train, "validate": validate, "calibrate": calibrate, "test": test}
     for name in ("train", "validate", "test"):
         if not parts[name].size:
@@ -93,7 +112,9 @@ def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
     return {name: [str(time) for time in part] for name, part in named.items()}
 
 
-def _draw_blocks(shape: tuple[int, int], cfg: Splits, rng: np.random.Generator) -> tuple[list[list[int]], tuple[int, int]]:
+def _draw_blocks(
+    shape: tuple[int, int], cfg: Splits, rng: np.random.Generator
+) -> tuple[list[list[int]], tuple[int, int]]:
     """Blocks that only test; at least one block trains."""
     rows, columns = (-(-size // cfg.block_px) for size in shape)
     count = min(max(1, round(cfg.test_block_share * rows * columns)), rows * columns - 1)
@@ -102,10 +123,19 @@ def _draw_blocks(shape: tuple[int, int], cfg: Splits, rng: np.random.Generator) 
 
 
 def _draw_units(
-    dates: list[str], test_blocks: list[list[int]], block_shape: tuple[int, int], share: float, rng: np.random.Generator
+    dates: list[str],
+    test_blocks: list[list[int]],
+    block_shape: tuple[int, int],
+    share: float,
+    rng: np.random.Generator,
 ) -> list[list[Any]]:
     """Pairs of a training date and a training block that only test."""
     tests = {tuple(block) for block in test_blocks}
-    units = [[date, row, column] for date in dates for row, column in np.ndindex(block_shape) if (row, column) not in tests]
+    units = [
+        [date, row, column]
+        for date in dates
+        for row, column in np.ndindex(block_shape)
+        if (row, column) not in tests
+    ]
     chosen = np.sort(rng.permutation(len(units))[: round(share * len(units))])
     return [units[index] for index in chosen]

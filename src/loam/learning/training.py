@@ -17,16 +17,16 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
-from loam.config import Experiment, Network, Train
-from loam.errors import LoamError
-from loam.features import open_covariates
-from loam.grid import require_same_grid
+from loam.config.learning import Experiment, Network, Train
+from loam.core.errors import LoamError
+from loam.core.features import open_covariates
+from loam.core.grid import require_same_grid
+from loam.core.raster import whole
 from loam.learning.checkpoint import not_finite
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
 from loam.learning.labels import open_labels, scratch_folder
 from loam.learning.lesson import Lesson
-from loam.raster import whole
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
@@ -53,17 +53,35 @@ def train(
     keep = out.with_suffix(".resume")
     with scratch_folder(out) as scratch:
         past = past_days if experiment.past_labels else 0
-        data = _datasets(ssm, patches, splits, static, weather, ndvi, scratch, int(size_px), experiment, model.stride, past)
-        lesson = make_lesson(data["train"], cfg, model, experiment, cfg.seed + member, digest(patches))
+        data = _datasets(
+            ssm,
+            patches,
+            splits,
+            static,
+            weather,
+            ndvi,
+            scratch,
+            int(size_px),
+            experiment,
+            model.stride,
+            past,
+        )
+        lesson = make_lesson(
+            data["train"], cfg, model, experiment, cfg.seed + member, digest(patches)
+        )
         trainer, rows = fit(lesson, data, cfg, keep)
     if trainer.is_global_zero:
         with whole(history) as partial:
             pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
-        if name := not_finite(torch.load(keep / BEST, map_location="cpu", weights_only=True)["state_dict"]):
+        if name := not_finite(
+            torch.load(keep / BEST, map_location="cpu", weights_only=True)["state_dict"]
+        ):
             shutil.rmtree(keep)
             msg = f"{out}: training came to no numbers (weights '{name}'); lower learning.train.learning_rate, and look at {history}"
             raise LoamError(msg)
-        (keep / LAST).unlink()  # a kill between the next two lines would leave a checkpoint to go on from, without its best
+        (
+            keep / LAST
+        ).unlink()  # a kill between the next two lines would leave a checkpoint to go on from, without its best
         (keep / BEST).replace(out)
         shutil.rmtree(keep)
 
@@ -90,13 +108,22 @@ def _datasets(
             raise LoamError(msg)
     return {
         name: PatchDataset(
-            part, labels, covariates, size=size, days=experiment.days, form=experiment.form, stride=stride, past_days=past_days
+            part,
+            labels,
+            covariates,
+            size=size,
+            days=experiment.days,
+            form=experiment.form,
+            stride=stride,
+            past_days=past_days,
         )
         for name, part in parts.items()
     }
 
 
-def make_lesson(data: PatchDataset, cfg: Train, model: Network, experiment: Experiment, seed: int, patches: str) -> Lesson:
+def make_lesson(
+    data: PatchDataset, cfg: Train, model: Network, experiment: Experiment, seed: int, patches: str
+) -> Lesson:
     """A fresh network with what it must know of the training patches."""
     first = data[0]
     steps, channels = first["dynamic"].shape[:2]
@@ -117,7 +144,9 @@ def make_lesson(data: PatchDataset, cfg: Train, model: Network, experiment: Expe
     )  # fmt: skip
 
 
-def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path) -> tuple[lightning.Trainer, list[dict[str, float]]]:
+def fit(
+    lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
+) -> tuple[lightning.Trainer, list[dict[str, float]]]:
     """Train on as many processes as the settings say, from the last checkpoint of the same run if there is one.
 
     Args:
@@ -139,7 +168,9 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
     # Deterministic algorithms would fill all new memory first; nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by the module itself
     device = device_of(cfg.accelerator)
-    best = ModelCheckpoint(scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False)
+    best = ModelCheckpoint(
+        scratch, "best", monitor="validation_loss", mode="min", enable_version_counter=False
+    )
     stop = [] if cfg.patience is None else [Stop("validation_loss", patience=cfg.patience)]
     rows = Rows()
     trainer = lightning.Trainer(
@@ -150,13 +181,24 @@ def fit(lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
     )  # fmt: skip
     if device.type == "cuda":
         lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
-    trainer.fit(lesson, datamodule=Parts(data, cfg, lesson.hparams["seed"]), ckpt_path=resumable(lesson, scratch), weights_only=True)
+    trainer.fit(
+        lesson,
+        datamodule=Parts(data, cfg, lesson.hparams["seed"]),
+        ckpt_path=resumable(lesson, scratch),
+        weights_only=True,
+    )
     return trainer, rows.rows
 
 
 def _precision(cfg: Train) -> Any:
     """Half the memory traffic where the hardware has matrix units for it; a CPU has none worth it."""
-    return cfg.precision if cfg.precision != "auto" else "bf16-mixed" if device_of(cfg.accelerator).type == "cuda" else "32-true"
+    return (
+        cfg.precision
+        if cfg.precision != "auto"
+        else "bf16-mixed"
+        if device_of(cfg.accelerator).type == "cuda"
+        else "32-true"
+    )
 
 
 def resumable(lesson: Lesson, scratch: Path) -> Path | None:
@@ -172,7 +214,9 @@ def resumable(lesson: Lesson, scratch: Path) -> Path | None:
     try:
         then = torch.load(last, map_location="cpu", weights_only=True)["hyper_parameters"]
     except Exception as error:
-        log.warning("%s: cannot be read (%s); training starts anew", last, str(error).splitlines()[0])
+        log.warning(
+            "%s: cannot be read (%s); training starts anew", last, str(error).splitlines()[0]
+        )
         then = None
     if then is not None and _plain(then) == _plain(lesson.hparams):
         log.info("%s: training goes on from here", last)
@@ -203,14 +247,23 @@ class Parts(lightning.LightningDataModule):
         assert self.trainer is not None
         size = self.cfg.batch_size // self.trainer.world_size
         workers = self.cfg.workers
-        return DataLoader(self.data[part], size, sampler=sampler, num_workers=workers, persistent_workers=workers > 0, **more)
+        return DataLoader(
+            self.data[part],
+            size,
+            sampler=sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            **more,
+        )
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled anew each epoch by seed and epoch alone, so that a run that goes on sees what it would have seen."""
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         full = len(self.data["train"]) >= self.cfg.batch_size
-        sampler: DistributedSampler = DistributedSampler(self.data["train"], world, rank, seed=self.seed, drop_last=full)
+        sampler: DistributedSampler = DistributedSampler(
+            self.data["train"], world, rank, seed=self.seed, drop_last=full
+        )
         # The loader's processes start on the first batches before Lightning tells the sampler its epoch: not 0 in a run that goes on.
         sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]  # its own kind of tracker
         return self._loader("train", sampler, drop_last=full)
@@ -219,13 +272,20 @@ class Parts(lightning.LightningDataModule):
         """Every patch once."""
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
-        return self._loader("validate", UnrepeatedDistributedSampler(self.data["validate"], num_replicas=world, rank=rank, shuffle=False))
+        return self._loader(
+            "validate",
+            UnrepeatedDistributedSampler(
+                self.data["validate"], num_replicas=world, rank=rank, shuffle=False
+            ),
+        )
 
 
 class Stop(EarlyStopping):
     """Early stopping that remembers its decision: a run killed after it trains no epoch more."""
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Stop at once where the checkpoint says so."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
@@ -237,7 +297,9 @@ class Rows(lightning.Callback):
         """Start without rows."""
         self.rows: list[dict[str, float]] = []
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Note and tell the epoch's figures."""
         figures = {name: float(trainer.callback_metrics[name]) for name in COLUMNS[1:]}
         self.rows.append({"epoch": trainer.current_epoch} | figures)
@@ -261,7 +323,9 @@ class Last(Checkpoint):
         """Remember where to write."""
         self.path = path
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Write it; every process takes part."""
         trainer.save_checkpoint(self.path)
 
@@ -269,7 +333,9 @@ class Last(Checkpoint):
 class Whole(TorchCheckpointIO):
     """Checkpoints that are there whole or not at all; Lightning's own come from the temporary folder, often another disk, by a copy."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
         """Write beside, then rename."""
         with whole(Path(path)) as partial:
             super().save_checkpoint(checkpoint, partial, storage_options)

@@ -10,7 +10,9 @@ _SCALE = np.float32(DB_PER_NEPER)
 
 
 @compiled
-def average_rows(power: np.ndarray, size: int, rows: tuple[int, int], level: np.ndarray, count: np.ndarray) -> None:
+def average_rows(
+    power: np.ndarray, size: int, rows: tuple[int, int], level: np.ndarray, count: np.ndarray
+) -> None:
     """Average a range of rows over a square window and turn the means into decibels.
 
     Every window is summed anew, in one order: results do not depend on how an area is cut into blocks.
@@ -28,7 +30,9 @@ def average_rows(power: np.ndarray, size: int, rows: tuple[int, int], level: np.
     exponents, mantissas = np.empty(width, np.int32), np.empty(width, np.float32)
     for date in range(power.shape[0]):
         for y in range(rows[0], rows[1]):
-            _column_sums(power[date], max(0, y - half), min(power.shape[1], y + half + 1), half, total, known)
+            _column_sums(
+                power[date], max(0, y - half), min(power.shape[1], y + half + 1), half, total, known
+            )
             means[:] = 0
             counts[:] = 0
             for shift in range(size):
@@ -59,13 +63,20 @@ def _to_decibels(values: np.ndarray, exponents: np.ndarray, mantissas: np.ndarra
     for x in range(values.size):
         s = (mantissas[x] - np.float32(1)) / (mantissas[x] + np.float32(1))
         t = s * s
-        series = np.float32(1) + t * (np.float32(1 / 3) + t * (np.float32(0.2) + t * (np.float32(1 / 7) + t * np.float32(1 / 9))))
-        decibels = _SCALE * (np.float32(exponents[x]) * np.float32(0.69314718056) + np.float32(2) * s * series)
+        series = np.float32(1) + t * (
+            np.float32(1 / 3)
+            + t * (np.float32(0.2) + t * (np.float32(1 / 7) + t * np.float32(1 / 9)))
+        )
+        decibels = _SCALE * (
+            np.float32(exponents[x]) * np.float32(0.69314718056) + np.float32(2) * s * series
+        )
         values[x] = decibels if values[x] == values[x] else values[x]
 
 
 @compiled
-def _column_sums(power: np.ndarray, top: int, bottom: int, half: int, total: np.ndarray, known: np.ndarray) -> None:
+def _column_sums(
+    power: np.ndarray, top: int, bottom: int, half: int, total: np.ndarray, known: np.ndarray
+) -> None:
     total[:] = 0
     known[:] = 0
     for row in range(top, bottom):

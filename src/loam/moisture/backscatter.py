@@ -53,7 +53,10 @@ def speckle_variance(count: np.ndarray, looks: float, share: float = 1.0) -> np.
 
 
 def normalised(
-    backscatter_db: np.ndarray, incidence_deg: np.ndarray, beta: np.ndarray, reference_deg: float = REFERENCE_ANGLE_DEG
+    backscatter_db: np.ndarray,
+    incidence_deg: np.ndarray,
+    beta: np.ndarray,
+    reference_deg: float = REFERENCE_ANGLE_DEG,
 ) -> np.ndarray:
     """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
     return backscatter_db - beta * (incidence_deg - reference_deg)

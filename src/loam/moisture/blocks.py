@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 # Chunk edges of what is written; blocks are whole chunks, so that no two write to the same.
 REFERENCE_CHUNK_PX = 128
@@ -28,8 +28,13 @@ class Block:
     @property
     def inner(self) -> tuple[slice, slice]:
         """Where the block lies in what was read with the halo."""
-        top, left = self.rows.start - self.outer_rows.start, self.columns.start - self.outer_columns.start
-        return slice(top, top + self.rows.stop - self.rows.start), slice(left, left + self.columns.stop - self.columns.start)
+        top, left = (
+            self.rows.start - self.outer_rows.start,
+            self.columns.start - self.outer_columns.start,
+        )
+        return slice(top, top + self.rows.stop - self.rows.start), slice(
+            left, left + self.columns.stop - self.columns.start
+        )
 
 
 def cut(shape: tuple[int, int], edge: int, halo: int) -> list[Block]:
@@ -42,7 +47,12 @@ def cut(shape: tuple[int, int], edge: int, halo: int) -> list[Block]:
     """
     spans = [[(start, min(start + edge, size)) for start in range(0, size, edge)] for size in shape]
     return [
-        Block(slice(*rows), slice(*columns), _widened(rows, halo, shape[0]), _widened(columns, halo, shape[1]))
+        Block(
+            slice(*rows),
+            slice(*columns),
+            _widened(rows, halo, shape[0]),
+            _widened(columns, halo, shape[1]),
+        )
         for rows in spans[0]
         for columns in spans[1]
     ]
@@ -52,7 +62,9 @@ def _widened(span: tuple[int, int], halo: int, size: int) -> slice:
     return slice(max(0, span[0] - halo), min(size, span[1] + halo))
 
 
-def block_edge(memory_mb: int, workers: int, pixel_bytes: float, shape: tuple[int, int], chunk: int) -> int:
+def block_edge(
+    memory_mb: int, workers: int, pixel_bytes: float, shape: tuple[int, int], chunk: int
+) -> int:
     """Edge of the largest blocks that as many workers can hold at once [pixel], a multiple of the chunks'.
 
     Args:
@@ -70,7 +82,10 @@ def block_edge(memory_mb: int, workers: int, pixel_bytes: float, shape: tuple[in
         msg = f"moisture.compute.memory_mb = {memory_mb}: too little for {workers} blocks of {chunk} pixels; set at least {least}"
         raise LoamError(msg)
     edge, most = chunk, -(-max(shape) // chunk) * chunk
-    while edge < most and block_mb(edge + chunk, pixel_bytes, shape) * workers <= memory_mb - PROGRAM_MB:
+    while (
+        edge < most
+        and block_mb(edge + chunk, pixel_bytes, shape) * workers <= memory_mb - PROGRAM_MB
+    ):
         edge += chunk
     return edge
 
@@ -80,7 +95,15 @@ def block_mb(edge: int, pixel_bytes: float, shape: tuple[int, int]) -> float:
     return min(edge, shape[0]) * min(edge, shape[1]) * pixel_bytes / 1e6
 
 
-def slab_length(memory_mb: int, workers: int, date_bytes: float, shape: tuple[int, int], chunk: int, most: int, step: int) -> int:
+def slab_length(
+    memory_mb: int,
+    workers: int,
+    date_bytes: float,
+    shape: tuple[int, int],
+    chunk: int,
+    most: int,
+    step: int,
+) -> int:
     """Most acquisitions that blocks of one chunk can hold at once, at least one step.
 
     Args:

@@ -10,21 +10,30 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtri
 
-from loam.config import Change, Compute, LandCover, Signal, Vegetation
-from loam.errors import LoamError
-from loam.flags import UNUSABLE, Flag, flag_attributes
-from loam.grid import empty_like_grid, land_cover_codes, require_same_grid
-from loam.integrity import require_chunks
+from loam.config.moisture import Change, Compute, Signal, Vegetation
+from loam.config.sources import LandCover
+from loam.core.errors import LoamError
+from loam.core.flags import UNUSABLE, Flag, flag_attributes
+from loam.core.grid import empty_like_grid, land_cover_codes, require_same_grid
+from loam.core.integrity import require_chunks
+from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
 from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
-from loam.moisture.observed import Images, Observed, Source, noise_variance, observe, open_source, read_images
+from loam.moisture.observed import (
+    Images,
+    Observed,
+    Source,
+    noise_variance,
+    observe,
+    open_source,
+    read_images,
+)
 from loam.moisture.scale import Moisture, Pixels, relative_moisture
 from loam.moisture.vegetation import without_vegetation
-from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
 RESULT_BYTES = 28
@@ -78,7 +87,15 @@ def detect_acquisition(
     place = acquisition_of(out.stem, source)
     require_chunks(stack, place)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
-    plan = Plan(source, references.resolve(), landcover and landcover.resolve(), classes, cfg, np.array([place]), 1)
+    plan = Plan(
+        source,
+        references.resolve(),
+        landcover and landcover.resolve(),
+        classes,
+        cfg,
+        np.array([place]),
+        1,
+    )
     write_moisture(plan, out, compute, threads)
 
 
@@ -99,7 +116,9 @@ def surface_flags(plan: Plan, block: Block) -> np.ndarray:
     """Flags of a block's land cover `(y, x)`."""
     if plan.landcover is None or plan.classes is None:
         return np.zeros((1, 1), dtype=np.int32)
-    return land_cover_flags(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.classes)
+    return land_cover_flags(
+        land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.classes
+    )
 
 
 def slab_of(stack: Path, dates: int) -> int:
@@ -113,14 +132,24 @@ def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> Non
     """Scale an area block by block, and say in the file how much of its variance is noise."""
     source, workers = plan.source, workers_of(compute, threads)
     area, date_bytes = (source.shape, SSM_CHUNK_PX), source.pixel_date_bytes + RESULT_BYTES
-    plan = replace(plan, slab=slab_length(compute.memory_mb, workers, date_bytes, *area, plan.slab, TIME_CHUNK))
+    plan = replace(
+        plan, slab=slab_length(compute.memory_mb, workers, date_bytes, *area, plan.slab, TIME_CHUNK)
+    )
     edge = block_edge(compute.memory_mb, workers, date_bytes * plan.slab, *area)
     chunks = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
     with zarr_in_blocks(_template(plan), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
         inner = max(1, workers // len(blocks))
-        sums = for_each(partial(scale_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "detect-change")
-        write_attributes(partial_out, {"label_noise_ceiling_r2": noise_ceiling(np.sum(sums, axis=0))})
+        sums = for_each(
+            partial(scale_block, plan, partial_out.resolve(), inner),
+            blocks,
+            compute,
+            threads,
+            "detect-change",
+        )
+        write_attributes(
+            partial_out, {"label_noise_ceiling_r2": noise_ceiling(np.sum(sums, axis=0))}
+        )
 
 
 def write_attributes(path: Path, attributes: dict[str, float]) -> None:
@@ -156,11 +185,20 @@ def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray
 def scale_images(plan: Plan, known: Known, block: Block, images: Images, threads: int) -> Moisture:
     """Scale what was read of a block, a few acquisitions at a time: whole slabs of every step between would be new memory each time."""
     shape = (len(images.dates), *plan.source.box[block.window].shape)
-    out = Moisture(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32))
+    out = Moisture(
+        np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32)
+    )
     for start in range(0, len(images.dates), DATES_AT_ONCE):
         part = images.part(start, start + DATES_AT_ONCE)
         few = slice(start, start + len(part.dates))
-        scale_dates(plan, known, block, part, threads, Moisture(out.ssm[few], out.uncertainty[few], out.flags[few]))
+        scale_dates(
+            plan,
+            known,
+            block,
+            part,
+            threads,
+            Moisture(out.ssm[few], out.uncertainty[few], out.flags[few]),
+        )
     return out
 
 
@@ -170,11 +208,18 @@ def label_sums(result: Moisture) -> np.ndarray:
     for ssm, uncertainty, flags in zip(result.ssm, result.uncertainty, result.flags, strict=True):
         known = ((flags & np.int32(UNUSABLE)) == 0) & np.isfinite(uncertainty)
         label, noise = (np.where(known, values, np.float32(0)) for values in (ssm, uncertainty))
-        sums += [known.sum(), label.sum(dtype=np.float64), np.vdot(label, label), np.vdot(noise, noise)]
+        sums += [
+            known.sum(),
+            label.sum(dtype=np.float64),
+            np.vdot(label, label),
+            np.vdot(noise, noise),
+        ]
     return sums
 
 
-def scale_dates(plan: Plan, known: Known, block: Block, images: Images, threads: int, out: Moisture) -> None:
+def scale_dates(
+    plan: Plan, known: Known, block: Block, images: Images, threads: int, out: Moisture
+) -> None:
     """Scale some acquisitions of a block.
 
     Args:
@@ -191,29 +236,59 @@ def scale_dates(plan: Plan, known: Known, block: Block, images: Images, threads:
     shift = np.array([offsets.get(name, 0.0) for name in source.platforms[dates]])
     seen = observe(source, block, images, shift, threads)
     # A track that was never seen in training has no references: the place after the last is all NaN.
-    tracks = np.array([known.tracks.index(name) if name in known.tracks else len(known.tracks) for name in source.tracks[dates]])
-    variance = remove_vegetation(seen, noise_variance(seen, source), references) + surface_variance(references, source)
+    tracks = np.array(
+        [
+            known.tracks.index(name) if name in known.tracks else len(known.tracks)
+            for name in source.tracks[dates]
+        ]
+    )
+    variance = remove_vegetation(seen, noise_variance(seen, source), references) + surface_variance(
+        references, source
+    )
     flags = known.surface | known.weak[tracks] | seen_flags(seen, known, tracks, plan)
-    flags |= where(~np.isin(source.platforms[dates], platforms), Flag.UNKNOWN_PLATFORM)[:, None, None]
+    flags |= where(~np.isin(source.platforms[dates], platforms), Flag.UNKNOWN_PLATFORM)[
+        :, None, None
+    ]
     months = source.times[dates].astype("datetime64[M]").astype(np.int64) % 12
     seasons = months if references.sizes["season"] == 12 else np.zeros_like(months)
     angle = seen.angle if seen.angle.size else None
-    relative_moisture(seen.level, variance, angle, known.pixels, tracks, seasons, flags, source.signal.standing_water_db, threads, out)
+    relative_moisture(
+        seen.level,
+        variance,
+        angle,
+        known.pixels,
+        tracks,
+        seasons,
+        flags,
+        source.signal.standing_water_db,
+        threads,
+        out,
+    )
 
 
 def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
     """u² of the level by what tillage and plants do between dates: given, or as fitted, float32 `(y, x)` or a number [dB²]."""
     given = source.signal.surface_error_db
-    return np.asarray(references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32)
+    return np.asarray(
+        references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32
+    )
 
 
 def known_of(plan: Plan, block: Block) -> Known:
     """Read a block's references, and flag those that cannot serve."""
-    references = open_dataset(plan.references, check=False).isel(y=block.rows, x=block.columns).load()
+    references = (
+        open_dataset(plan.references, check=False).isel(y=block.rows, x=block.columns).load()
+    )
     groups = references["track"].values.astype(str).tolist()
     own = [name for name in groups if name != ALL_TRACKS]
     pixels = pixels_of(references, own, plan.source.signal.normalisation == "beta")
-    return Known(references, own, pixels, surface_flags(plan, block), reference_flags(references, pixels, plan))
+    return Known(
+        references,
+        own,
+        pixels,
+        surface_flags(plan, block),
+        reference_flags(references, pixels, plan),
+    )
 
 
 def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
@@ -222,14 +297,18 @@ def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
     groups = references["track"].values.astype(str).tolist()
     own = with_unknown(layers[[groups.index(name) for name in names]], np.float32(np.nan))
     slope = np.stack([references["beta"].values, references["beta_error"].values])
-    return Pixels(own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope)
+    return Pixels(
+        own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope
+    )
 
 
 def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Dataset) -> np.ndarray:
     """Bring levels to the mean vegetation where references were; return the variance with that of the slope."""
     if "vegetation_slope" not in references or seen.descriptor is None:
         return variance
-    slope, error, mean = (references[f"vegetation_{name}"].values for name in ("slope", "slope_error", "mean"))
+    slope, error, mean = (
+        references[f"vegetation_{name}"].values for name in ("slope", "slope_error", "mean")
+    )
     seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
     seen.dense = ~np.isfinite(seen.descriptor)
     return variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
@@ -241,10 +320,21 @@ def reference_flags(references: xr.Dataset, pixels: Pixels, plan: Plan) -> np.nd
     own = [place for place, name in enumerate(groups) if name != ALL_TRACKS]
     few = with_unknown(references["flags"].values[own], np.int32(Flag.TOO_FEW_DATES))
     noise = noise_spread(plan.source, references.attrs["percentiles"])
-    weak = np.stack([sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db) for track in pixels.own])
+    weak = np.stack(
+        [
+            sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db)
+            for track in pixels.own
+        ]
+    )
     if pixels.merged is not None:
         slope = np.isfinite(pixels.slope[0]).all(axis=0)
-        weak = np.where(slope, sensitivity_flags(pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db), weak)
+        weak = np.where(
+            slope,
+            sensitivity_flags(
+                pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db
+            ),
+            weak,
+        )
         few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
     return weak | few
 
@@ -264,8 +354,15 @@ def seen_flags(seen: Observed, known: Known, tracks: np.ndarray, plan: Plan) -> 
     if seen.dense is not None:
         flags |= where(seen.dense, Flag.DENSE_VEGETATION)
     if seen.vh is not None and "vh_reference" in known.references:
-        snow_free = with_unknown(known.references["vh_reference"].sel(track=known.tracks).values, np.float32(np.nan))
-        flags |= where(wet_snow(seen.vh, snow_free[tracks], seen.snow_possible, plan.source.signal.snow_drop_db), Flag.WET_SNOW)
+        snow_free = with_unknown(
+            known.references["vh_reference"].sel(track=known.tracks).values, np.float32(np.nan)
+        )
+        flags |= where(
+            wet_snow(
+                seen.vh, snow_free[tracks], seen.snow_possible, plan.source.signal.snow_drop_db
+            ),
+            Flag.WET_SNOW,
+        )
     return flags
 
 
@@ -277,7 +374,10 @@ def noise_spread(source: Source, percentiles: list[float]) -> float:
         percentiles: that mark dry and wet [%].
     """
     share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
-    noise_db = np.sqrt(speckle_variance(np.array(source.size**2), source.signal.looks, share) + source.signal.calibration_error_db**2)
+    noise_db = np.sqrt(
+        speckle_variance(np.array(source.size**2), source.signal.looks, share)
+        + source.signal.calibration_error_db**2
+    )
     low, high = (value / 100 for value in percentiles)
     return float(noise_db * (ndtri(high) - ndtri(low)) / (high - low))
 
@@ -287,14 +387,27 @@ def _template(plan: Plan) -> xr.Dataset:
     source = plan.source
     support = {"effective_resolution": f"{source.size * source.pixel_m:g} m"}
     attributes: dict[str, dict[str, Any]] = {
-        "ssm": {"units": "1", "long_name": "surface soil moisture, 0 dry to 1 wet", "valid_range": [0.0, 1.0]} | support,
+        "ssm": {
+            "units": "1",
+            "long_name": "surface soil moisture, 0 dry to 1 wet",
+            "valid_range": [0.0, 1.0],
+        }
+        | support,
         "ssm_uncertainty": {"units": "1", "long_name": "1 sigma of ssm"} | support,
         "flags": flag_attributes(),
     }
     layers = {}
     for name, attrs in attributes.items():
-        values = da.zeros((len(plan.dates), *source.shape), dtype="i4" if name == "flags" else "f4", chunks=(TIME_CHUNK, 1024, 1024))
+        values = da.zeros(
+            (len(plan.dates), *source.shape),
+            dtype="i4" if name == "flags" else "f4",
+            chunks=(TIME_CHUNK, 1024, 1024),
+        )
         layers[name] = xr.DataArray(values, dims=("time", "y", "x"), attrs=attrs)
     along = {"track": source.tracks, "platform": source.platforms}
-    coords = {"time": source.times[plan.dates]} | {name: ("time", values[plan.dates]) for name, values in along.items()}
-    return xr.Dataset(layers, coords=empty_like_grid(source.box) | coords).odc.assign_crs(source.box.crs)
+    coords = {"time": source.times[plan.dates]} | {
+        name: ("time", values[plan.dates]) for name, values in along.items()
+    }
+    return xr.Dataset(layers, coords=empty_like_grid(source.box) | coords).odc.assign_crs(
+        source.box.crs
+    )

@@ -7,8 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from loam.config import Compute
-from loam.errors import LoamError
+from loam.config.moisture import Compute
+from loam.core.errors import LoamError
 
 # A worker that dies three times over one block has found a block that kills workers.
 RETRIES = 2
@@ -21,7 +21,9 @@ def workers_of(compute: Compute, threads: int) -> int:
     return threads if compute.scheduler == "threads" else 1
 
 
-def for_each(work: Callable[[Any], Any], items: Sequence[Any], compute: Compute, threads: int, name: str) -> list[Any]:
+def for_each(
+    work: Callable[[Any], Any], items: Sequence[Any], compute: Compute, threads: int, name: str
+) -> list[Any]:
     """Call a function with every item, several at once, and show progress.
 
     Args:

@@ -9,15 +9,15 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from loam.config import Compute, Derived
-from loam.errors import LoamError
-from loam.flags import usable_labels
-from loam.grid import require_same_grid
+from loam.config.moisture import Compute, Derived
+from loam.core.errors import LoamError
+from loam.core.flags import usable_labels
+from loam.core.grid import require_same_grid
+from loam.core.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
+from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, cut
 from loam.moisture.change import TIME_CHUNK
 from loam.moisture.cluster import for_each
-from loam.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
-from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 CHUNKS = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
 
@@ -26,9 +26,14 @@ def volumetric_moisture(ssm: Path, static: Path, out: Path, compute: Compute, th
     """Scale relative moisture between residual and saturated water content; write `volumetric.zarr`."""
     labels, ground = open_dataset(ssm), open_dataset(static)
     require_same_grid(static, ground.odc.geobox, ssm, labels.odc.geobox)
-    channels = dict(zip(ground["channel"].values.astype(str).tolist(), ground["static"].values, strict=True))
+    channels = dict(
+        zip(ground["channel"].values.astype(str).tolist(), ground["static"].values, strict=True)
+    )
     dry, wet = water_contents(channels, static)
-    texts = {"volumetric": "volumetric surface soil moisture", "volumetric_uncertainty": "1 sigma by that of the relative moisture"}
+    texts = {
+        "volumetric": "volumetric surface soil moisture",
+        "volumetric_uncertainty": "1 sigma by that of the relative moisture",
+    }
     with zarr_in_blocks(_template(labels, texts, "m3 m-3"), out, CHUNKS) as partial_out:
         work = partial(_scale_block, ssm.resolve(), partial_out.resolve(), dry, wet)
         for_each(work, cut(dry.shape, SSM_CHUNK_PX, 0), compute, threads, "volumetric-moisture")
@@ -37,10 +42,21 @@ def volumetric_moisture(ssm: Path, static: Path, out: Path, compute: Compute, th
 def soil_water_index(ssm: Path, out: Path, cfg: Derived, compute: Compute, threads: int) -> None:
     """Filter the usable labels of every pixel over time; write `soil_water_index.zarr`, one variable per characteristic time."""
     labels = open_dataset(ssm)
-    texts = {f"swi_{days:g}": f"soil water index, characteristic time {days:g} days" for days in cfg.soil_water_index_days}
+    texts = {
+        f"swi_{days:g}": f"soil water index, characteristic time {days:g} days"
+        for days in cfg.soil_water_index_days
+    }
     with zarr_in_blocks(_template(labels, texts, "1"), out, CHUNKS) as partial_out:
-        work = partial(_filter_block, ssm.resolve(), partial_out.resolve(), cfg.soil_water_index_days)
-        for_each(work, cut((labels.sizes["y"], labels.sizes["x"]), SSM_CHUNK_PX, 0), compute, threads, "soil-water-index")
+        work = partial(
+            _filter_block, ssm.resolve(), partial_out.resolve(), cfg.soil_water_index_days
+        )
+        for_each(
+            work,
+            cut((labels.sizes["y"], labels.sizes["x"]), SSM_CHUNK_PX, 0),
+            compute,
+            threads,
+            "soil-water-index",
+        )
 
 
 def water_contents(channels: dict[str, np.ndarray], path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +77,9 @@ def water_contents(channels: dict[str, np.ndarray], path: Path) -> tuple[np.ndar
     raise LoamError(msg)
 
 
-def contents_of_texture(sand: np.ndarray, clay: np.ndarray, organic: float = ORGANIC_PERCENT) -> tuple[np.ndarray, np.ndarray]:
+def contents_of_texture(
+    sand: np.ndarray, clay: np.ndarray, organic: float = ORGANIC_PERCENT
+) -> tuple[np.ndarray, np.ndarray]:
     """Air-dry and saturated water content by texture (Saxton & Rawls 2006, Soil Sci. Soc. Am. J. 70, 1569-1578, table 1).
 
     Args:
@@ -82,7 +100,10 @@ def volumetric(ssm: np.ndarray, residual: np.ndarray, saturated: np.ndarray) -> 
 
 
 def exponential_filter(
-    ssm: np.ndarray, days: np.ndarray, characteristic_days: float, state: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    ssm: np.ndarray,
+    days: np.ndarray,
+    characteristic_days: float,
+    state: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Soil water index in its recursive form (Wagner 1999; Albergel et al. 2008, Hydrol. Earth Syst. Sci. 12, 1323-1337).
 
@@ -122,8 +143,14 @@ def _slabs(ssm: Path, block: Block) -> Iterator[tuple[slice, xr.Dataset, np.ndar
 def _scale_block(ssm: Path, out: Path, dry: np.ndarray, wet: np.ndarray, block: Block) -> None:
     residual, saturated = dry[block.window], wet[block.window]
     for dates, part, label in _slabs(ssm, block):
-        noise = np.where(np.isfinite(label), part["ssm_uncertainty"].values * (saturated - residual), np.nan)
-        write_blocks(out, {"volumetric": volumetric(label, residual, saturated), "volumetric_uncertainty": noise}, (dates, *block.window))
+        noise = np.where(
+            np.isfinite(label), part["ssm_uncertainty"].values * (saturated - residual), np.nan
+        )
+        write_blocks(
+            out,
+            {"volumetric": volumetric(label, residual, saturated), "volumetric_uncertainty": noise},
+            (dates, *block.window),
+        )
 
 
 def _filter_block(ssm: Path, out: Path, characteristic_days: Sequence[float], block: Block) -> None:
@@ -137,11 +164,15 @@ def _filter_block(ssm: Path, out: Path, characteristic_days: Sequence[float], bl
 
 def _template(labels: xr.Dataset, texts: dict[str, str], units: str) -> xr.Dataset:
     like = labels["ssm"]
-    resolution = {"effective_resolution": like.attrs["effective_resolution"]} if "effective_resolution" in like.attrs else {}
+    resolution = (
+        {"effective_resolution": like.attrs["effective_resolution"]}
+        if "effective_resolution" in like.attrs
+        else {}
+    )
     layers = {
-        name: like.copy(data=da.zeros(like.shape, dtype="f4", chunks=(TIME_CHUNK, 1024, 1024))).assign_attrs(
-            units=units, long_name=text, valid_range=[0.0, 1.0], **resolution
-        )
+        name: like.copy(
+            data=da.zeros(like.shape, dtype="f4", chunks=(TIME_CHUNK, 1024, 1024))
+        ).assign_attrs(units=units, long_name=text, valid_range=[0.0, 1.0], **resolution)
         for name, text in texts.items()
     }
     return xr.Dataset(layers).odc.assign_crs(labels.odc.crs)

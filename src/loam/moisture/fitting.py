@@ -56,20 +56,37 @@ def dry_wet_references(
         Dry, wet, sensitivity and their standard errors `(6, y, x)` float32 [dB], NaN with fewer than two dates; and the
         count of dates `(y, x)` int32.
     """
-    level, theta, beta = (NO_ANGLE if v is None else np.ascontiguousarray(v, dtype=np.float32) for v in (level, angle, slope))
+    level, theta, beta = (
+        NO_ANGLE if v is None else np.ascontiguousarray(v, dtype=np.float32)
+        for v in (level, angle, slope)
+    )
     dates = np.arange(len(level)) if dates is None else dates
     number, low, high = len(dates), dry_percentile / 100, wet_percentile / 100
-    fitted, counts = np.full((6, *level.shape[1:]), np.nan, dtype=np.float32), np.zeros(level.shape[1:], dtype=np.int32)
+    fitted, counts = (
+        np.full((6, *level.shape[1:]), np.nan, dtype=np.float32),
+        np.zeros(level.shape[1:], dtype=np.int32),
+    )
     if number == 0:
         return fitted, counts
-    table, networks = rank_table(number, low, high), (sorting_network(number), extremes_network(number, low, high))
+    table, networks = (
+        rank_table(number, low, high),
+        (sorting_network(number), extremes_network(number, low, high)),
+    )
     fields = (table.position, table.expected, table.weights, table.first, table.correlation)
     season = np.zeros(len(level), dtype=np.int64) if seasons is None else seasons
-    over_rows(lambda rows: fit_rows(level, theta, beta, season, dates, rows, networks, fields, fitted, counts), level.shape[1], threads)
+    over_rows(
+        lambda rows: fit_rows(
+            level, theta, beta, season, dates, rows, networks, fields, fitted, counts
+        ),
+        level.shape[1],
+        threads,
+    )
     return fitted, counts
 
 
-def angular_slope(level: np.ndarray, angle: np.ndarray, dates: np.ndarray | None = None, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def angular_slope(
+    level: np.ndarray, angle: np.ndarray, dates: np.ndarray | None = None, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope of backscatter over incidence, by least squares over dates and tracks, and its standard error [dB/degree].
 
     Under one track the angle of a pixel hardly varies, and the error says so. Soil remembers from date to date: the error
@@ -88,7 +105,11 @@ def angular_slope(level: np.ndarray, angle: np.ndarray, dates: np.ndarray | None
     slope, error = (np.full(level.shape[1:], np.nan, dtype=np.float32) for _ in range(2))
     dates = np.arange(len(level)) if dates is None else dates
     lags = memory_lags(len(dates))
-    over_rows(lambda rows: slope_rows(level, angle, dates, lags, rows, slope, error), level.shape[1], threads)
+    over_rows(
+        lambda rows: slope_rows(level, angle, dates, lags, rows, slope, error),
+        level.shape[1],
+        threads,
+    )
     return slope, error
 
 
@@ -114,11 +135,18 @@ def accepted_slopes(
     slopes = np.full((2, number, *level.shape[1:]), np.nan, dtype=np.float32)
     origin = np.zeros(slopes.shape[1:], dtype=np.uint8)
     choices = [] if given is None else [("landcover", given)]
-    choices.append(("year", _certain(np.stack(angular_slope(level, angle, threads=threads)), max_relative_error)))
+    choices.append(
+        (
+            "year",
+            _certain(np.stack(angular_slope(level, angle, threads=threads)), max_relative_error),
+        )
+    )
     for season in range(number):
         own = []
         if number > 1:
-            estimate = np.stack(angular_slope(level, angle, np.flatnonzero(seasons == season), threads))
+            estimate = np.stack(
+                angular_slope(level, angle, np.flatnonzero(seasons == season), threads)
+            )
             own = [("season", _certain(estimate, max_relative_error))]
         for name, values in choices + own:
             known = np.isfinite(values).all(axis=0)
@@ -158,7 +186,17 @@ def fit_tracks(
     fits = []
     for name in names:
         if name == ALL_TRACKS:
-            fits.append(dry_wet_references(level, *percentiles, angle, slopes[0], seasons[0], threads=threads))
+            fits.append(
+                dry_wet_references(
+                    level, *percentiles, angle, slopes[0], seasons[0], threads=threads
+                )
+            )
         else:
-            fits.append(dry_wet_references(level, *percentiles, dates=np.flatnonzero(tracks == name), threads=threads))
-    return Fitted(np.stack([fit[0] for fit in fits]), np.stack([fit[1] for fit in fits]), slopes, origin)
+            fits.append(
+                dry_wet_references(
+                    level, *percentiles, dates=np.flatnonzero(tracks == name), threads=threads
+                )
+            )
+    return Fitted(
+        np.stack([fit[0] for fit in fits]), np.stack([fit[1] for fit in fits]), slopes, origin
+    )

@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.features import bilinear
-from loam.frost import frost_temperature
-from loam.grid import pixel_positions
+from loam.core.features import bilinear
+from loam.core.frost import frost_temperature
+from loam.core.grid import pixel_positions
 
 DAY = np.timedelta64(1, "D")
 
@@ -45,7 +45,14 @@ class Frost:
         return pixel_positions(box, self.crs, self.x, self.y)
 
 
-def frost_of(temperature: xr.DataArray, crs: str, times: np.ndarray, below_degc: float, thaw_degree_days: float, memory_days: int) -> Frost:
+def frost_of(
+    temperature: xr.DataArray,
+    crs: str,
+    times: np.ndarray,
+    below_degc: float,
+    thaw_degree_days: float,
+    memory_days: int,
+) -> Frost:
     """Gather the temperatures of some acquisitions.
 
     Args:
@@ -87,12 +94,19 @@ def below(fields: np.ndarray, limit: float, rows: np.ndarray, columns: np.ndarra
     for index, field in enumerate(fields):
         # Only where a limit runs through the area is there something to interpolate.
         cold = field < limit
-        out[index] = bilinear(field, rows, columns) < limit if cold.any() and not cold.all() else cold.all()
+        out[index] = (
+            bilinear(field, rows, columns) < limit if cold.any() and not cold.all() else cold.all()
+        )
     return out
 
 
 def snow_free_mean(
-    vh_db: np.ndarray, possible: np.ndarray, tracks: np.ndarray, names: list[str], drop_db: float, least: int = 5
+    vh_db: np.ndarray,
+    possible: np.ndarray,
+    tracks: np.ndarray,
+    names: list[str],
+    drop_db: float,
+    least: int = 5,
 ) -> np.ndarray:
     """Mean VH of every track over cool dates without wet snow, `(track, y, x)` float32 [dB].
 
@@ -124,7 +138,9 @@ def _mean(values: np.ndarray) -> np.ndarray:
         return np.nansum(values, axis=0) / np.isfinite(values).sum(axis=0)
 
 
-def wet_snow(vh_db: np.ndarray, reference_db: np.ndarray, possible: np.ndarray, drop_db: float) -> np.ndarray:
+def wet_snow(
+    vh_db: np.ndarray, reference_db: np.ndarray, possible: np.ndarray, drop_db: float
+) -> np.ndarray:
     """Where wet snow lies: VH at least `drop_db` below its snow-free mean while snow is possible, bool `(time, y, x)`.
 
     Args:

@@ -25,7 +25,9 @@ def sort_tile(tile: np.ndarray, network: np.ndarray) -> None:
 
 
 @compiled
-def gather(level: np.ndarray, dates: np.ndarray, y: int, left: int, tile: np.ndarray, count: np.ndarray) -> None:
+def gather(
+    level: np.ndarray, dates: np.ndarray, y: int, left: int, tile: np.ndarray, count: np.ndarray
+) -> None:
     """Copy some dates of a row into a tile `(date, pixel)`, gaps as +inf; `count (pixel)` becomes the number of values."""
     width = min(tile.shape[1], level.shape[2] - left)
     tile[:, width:] = np.inf
@@ -40,13 +42,24 @@ def gather(level: np.ndarray, dates: np.ndarray, y: int, left: int, tile: np.nda
 
 @compiled
 def normalise_tile(
-    tile: np.ndarray, angle: np.ndarray, slope: np.ndarray, seasons: np.ndarray, dates: np.ndarray, y: int, left: int, count: np.ndarray
+    tile: np.ndarray,
+    angle: np.ndarray,
+    slope: np.ndarray,
+    seasons: np.ndarray,
+    dates: np.ndarray,
+    y: int,
+    left: int,
+    count: np.ndarray,
 ) -> None:
     """Bring a gathered tile to 40 degrees: sigma - beta (theta - 40); a value without angle or slope becomes a gap."""
     width = min(tile.shape[1], angle.shape[2] - left)
     count[:] = 0
     for i in range(dates.size):
-        theta, beta, out = angle[dates[i], y, left : left + width], slope[seasons[dates[i]], y, left : left + width], tile[i]
+        theta, beta, out = (
+            angle[dates[i], y, left : left + width],
+            slope[seasons[dates[i]], y, left : left + width],
+            tile[i],
+        )
         for p in range(width):
             value = out[p] - beta[p] * (theta[p] - REFERENCE_ANGLE_DEG)
             known = (value == value) and value < np.float32(np.inf)
@@ -63,11 +76,15 @@ def percentiles(tile: np.ndarray, count: np.ndarray, position: np.ndarray, out: 
             below = int(place)
             low = tile[below, p]
             # Equal ranks of a short column may both be gaps, whose difference is no number.
-            out[side, p] = low + (tile[min(below + 1, n - 1), p] - low) * (place - below) if n > 0 else np.nan
+            out[side, p] = (
+                low + (tile[min(below + 1, n - 1), p] - low) * (place - below) if n > 0 else np.nan
+            )
 
 
 @compiled
-def rank_errors(tile: np.ndarray, count: np.ndarray, weights: np.ndarray, first: np.ndarray, out: np.ndarray) -> None:
+def rank_errors(
+    tile: np.ndarray, count: np.ndarray, weights: np.ndarray, first: np.ndarray, out: np.ndarray
+) -> None:
     """Exact bootstrap standard errors of two order statistics of sorted columns, `(2, pixel)`, from their ranks' weights."""
     mean = np.zeros(count.size, dtype=np.float32)
     same = count.min() == count.max()
@@ -102,7 +119,12 @@ def _rank_error(tile: np.ndarray, p: int, weights: np.ndarray, first: np.ndarray
 
 @compiled
 def extrapolate(
-    values: np.ndarray, errors: np.ndarray, count: np.ndarray, expected: np.ndarray, correlation: np.ndarray, fitted: np.ndarray
+    values: np.ndarray,
+    errors: np.ndarray,
+    count: np.ndarray,
+    expected: np.ndarray,
+    correlation: np.ndarray,
+    fitted: np.ndarray,
 ) -> None:
     """References and their errors `(6, pixel)` from two percentiles that lie at `expected` of the way from dry to wet.
 
@@ -113,14 +135,31 @@ def extrapolate(
         n = count[p] if count[p] > 1 else -1
         below, above = expected[n, 0], expected[n, 1]
         span = above - below if n > 1 else np.float32(np.nan)
-        low, high, dry_share, wet_share = values[0, p], values[1, p], below / span, (1 - above) / span
+        low, high, dry_share, wet_share = (
+            values[0, p],
+            values[1, p],
+            below / span,
+            (1 - above) / span,
+        )
         sensitivity = (high - low) / span
-        u_low, u_high, both = errors[0, p] ** 2, errors[1, p] ** 2, 2 * correlation[n] * errors[0, p] * errors[1, p]
+        u_low, u_high, both = (
+            errors[0, p] ** 2,
+            errors[1, p] ** 2,
+            2 * correlation[n] * errors[0, p] * errors[1, p],
+        )
         fitted[0, p] = low - below * sensitivity
         fitted[1, p] = high + (1 - above) * sensitivity
         fitted[2, p] = sensitivity
-        fitted[3, p] = np.sqrt((1 + dry_share) ** 2 * u_low + dry_share**2 * u_high - (1 + dry_share) * dry_share * both)
-        fitted[4, p] = np.sqrt((1 + wet_share) ** 2 * u_high + wet_share**2 * u_low - (1 + wet_share) * wet_share * both)
+        fitted[3, p] = np.sqrt(
+            (1 + dry_share) ** 2 * u_low
+            + dry_share**2 * u_high
+            - (1 + dry_share) * dry_share * both
+        )
+        fitted[4, p] = np.sqrt(
+            (1 + wet_share) ** 2 * u_high
+            + wet_share**2 * u_low
+            - (1 + wet_share) * wet_share * both
+        )
         fitted[5, p] = np.sqrt(u_low + u_high - both) / span
 
 
@@ -156,5 +195,7 @@ def fit_rows(
             sort_tile(tile, networks[1] if (count == dates.size).all() else networks[0])
             percentiles(tile, count, position, values)
             rank_errors(tile, count, weights, first, errors)
-            extrapolate(values, errors, count, expected, correlation, fitted[:, y, left : left + width])
+            extrapolate(
+                values, errors, count, expected, correlation, fitted[:, y, left : left + width]
+            )
             counts[y, left : left + width] = count[:width]

@@ -7,18 +7,18 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Signal, Vegetation
-from loam.errors import LoamError
-from loam.features import Field, bilinear
-from loam.flags import HIDDEN
-from loam.frost import ground_temperature
-from loam.grid import pixel_positions, support_pixels
-from loam.integrity import require_chunks
+from loam.config.moisture import Signal, Vegetation
+from loam.core.errors import LoamError
+from loam.core.features import Field, bilinear
+from loam.core.flags import HIDDEN
+from loam.core.frost import ground_temperature
+from loam.core.grid import pixel_positions, support_pixels
+from loam.core.integrity import require_chunks
+from loam.core.raster import open_dataset, require
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
 from loam.moisture.frost import Frost, frost_of
 from loam.moisture.vegetation import soil_backscatter
-from loam.raster import open_dataset, require
 
 DAY = np.timedelta64(1, "D")
 
@@ -56,7 +56,12 @@ class Source:
     @property
     def pixel_date_bytes(self) -> int:
         """Memory that a pixel of one date takes while it is read: power, level, count and their cut-out, masks; then what else is there."""
-        return 20 + 4 * ("incidence" in self.variables) + 8 * self.needs_vh + 12 * (self.vegetation.mode != "none")
+        return (
+            20
+            + 4 * ("incidence" in self.variables)
+            + 8 * self.needs_vh
+            + 12 * (self.vegetation.mode != "none")
+        )
 
     @property
     def needs_vh(self) -> bool:
@@ -74,7 +79,10 @@ class Images:
 
     def part(self, start: int, stop: int) -> "Images":
         """Some of the acquisitions."""
-        return Images(self.dates[start:stop], {name: values[start:stop] for name, values in self.bands.items()})
+        return Images(
+            self.dates[start:stop],
+            {name: values[start:stop] for name, values in self.bands.items()},
+        )
 
 
 @dataclass
@@ -93,7 +101,14 @@ class Observed:
     growth: np.ndarray | None  # of noise by the Water Cloud Model [1]
 
 
-def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, vegetation: Vegetation, check: bool = True) -> Source:
+def open_source(
+    stack: Path,
+    weather: Path,
+    ndvi: Path | None,
+    signal: Signal,
+    vegetation: Vegetation,
+    check: bool = True,
+) -> Source:
     """Read what is small of the stack and of its companions.
 
     Args:
@@ -117,7 +132,11 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     if "soil_temperature" not in daily:
         require(daily, ("temperature",), weather)
     times = data["time"].values
-    platforms = data["platform"].values.astype(str) if "platform" in data.coords else np.full(len(times), "unknown")
+    platforms = (
+        data["platform"].values.astype(str)
+        if "platform" in data.coords
+        else np.full(len(times), "unknown")
+    )
     limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
     frost = frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
     box = data.odc.geobox
@@ -126,7 +145,18 @@ def open_source(stack: Path, weather: Path, ndvi: Path | None, signal: Signal, v
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
     # Whole paths: a worker of a cluster may have started in another folder.
     paths, names = (stack.resolve(), plants and plants.resolve()), tuple(map(str, data.data_vars))
-    return Source(paths[0], signal, vegetation, box, times, data["track"].values.astype(str), platforms, names, frost, paths[1])
+    return Source(
+        paths[0],
+        signal,
+        vegetation,
+        box,
+        times,
+        data["track"].values.astype(str),
+        platforms,
+        names,
+        frost,
+        paths[1],
+    )
 
 
 def ndvi_field(path: Path, box: GeoBox) -> Field:
@@ -134,9 +164,13 @@ def ndvi_field(path: Path, box: GeoBox) -> Field:
     data = open_dataset(path, check=False)
     require(data, ("ndvi", "age"), path)
     rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
-    window = {axis: _around(places, data.sizes[axis]) for axis, places in (("y", rows), ("x", columns))}
+    window = {
+        axis: _around(places, data.sizes[axis]) for axis, places in (("y", rows), ("x", columns))
+    }
     part = data.isel(window)
-    values = np.stack([part[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1).astype(np.float32)
+    values = np.stack(
+        [part[name].transpose("time", "y", "x").values for name in ("ndvi", "age")], axis=1
+    ).astype(np.float32)
     max_age = float(data["age"].attrs.get("max_age_days", np.inf))
     days = data["time"].values.astype("datetime64[D]")
     return Field(days, values, rows - window["y"].start, columns - window["x"].start, max_age)
@@ -151,13 +185,26 @@ def _around(places: np.ndarray, size: int) -> slice:
 def read_images(source: Source, block: Block, dates: np.ndarray) -> Images:
     """Read what change detection needs of some acquisitions `(date)` of a block."""
     data, signal = open_dataset(source.stack, check=False), source.signal
-    power = {signal.polarisation} | ({"vh"} if source.needs_vh else set()) | ({"vv"} if source.vegetation.mode == "cross_ratio" else set())
-    bands = {name: _window(data[name], dates, (block.outer_rows, block.outer_columns)) for name in sorted(power)}
-    bands |= {name: _window(data[name], dates, block.window) for name in ("incidence", "mask") if name in source.variables}
+    power = (
+        {signal.polarisation}
+        | ({"vh"} if source.needs_vh else set())
+        | ({"vv"} if source.vegetation.mode == "cross_ratio" else set())
+    )
+    bands = {
+        name: _window(data[name], dates, (block.outer_rows, block.outer_columns))
+        for name in sorted(power)
+    }
+    bands |= {
+        name: _window(data[name], dates, block.window)
+        for name in ("incidence", "mask")
+        if name in source.variables
+    }
     return Images(dates, bands)
 
 
-def observe(source: Source, block: Block, images: Images, offsets_db: np.ndarray, threads: int = 1) -> Observed:
+def observe(
+    source: Source, block: Block, images: Images, offsets_db: np.ndarray, threads: int = 1
+) -> Observed:
     """Make backscatter of some acquisitions of a block.
 
     Args:
@@ -184,12 +231,18 @@ def noise_variance(seen: Observed, source: Source) -> np.ndarray:
     signal = source.signal
     constant = np.float32(signal.calibration_error_db**2)
     # There are few counts and many pixels: each count's variance is worked out once.
-    by_count = speckle_variance(np.arange(source.size**2 + 1), signal.looks, independent_share(source.pixel_m, signal.speckle_cell_m))
+    by_count = speckle_variance(
+        np.arange(source.size**2 + 1),
+        signal.looks,
+        independent_share(source.pixel_m, signal.speckle_cell_m),
+    )
     variance = np.take(by_count + constant, seen.count)
     return variance if seen.growth is None else (variance * seen.growth**2).astype(np.float32)
 
 
-def _averaged(power: np.ndarray, source: Source, block: Block, threads: int) -> tuple[np.ndarray, np.ndarray]:
+def _averaged(
+    power: np.ndarray, source: Source, block: Block, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
     level, count = averaged_db(power, source.size, threads)
     inner = (slice(None), *block.inner)
     return np.ascontiguousarray(level[inner]), np.ascontiguousarray(count[inner])
@@ -198,14 +251,20 @@ def _averaged(power: np.ndarray, source: Source, block: Block, threads: int) -> 
 def _window(values: xr.DataArray, dates: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
     """Some dates of a window, `(time, y, x)`; dates in a row are one slice, which reads faster than a list."""
     run = len(dates) > 0 and dates[-1] - dates[0] + 1 == len(dates)
-    return values.isel(time=slice(int(dates[0]), int(dates[-1]) + 1) if run else dates, y=window[0], x=window[1]).values
+    return values.isel(
+        time=slice(int(dates[0]), int(dates[-1]) + 1) if run else dates, y=window[0], x=window[1]
+    ).values
 
 
 def _see_plants(seen: Observed, source: Source, block: Block, images: Images) -> None:
     """Add what the chosen treatment of vegetation needs; the Water Cloud Model replaces the level by the soil's."""
     mode, cfg = source.vegetation.mode, source.vegetation
     if mode == "cross_ratio" and seen.vh is not None:
-        vv = seen.level if source.signal.polarisation == "vv" else _averaged(images.bands["vv"], source, block, 1)[0]
+        vv = (
+            seen.level
+            if source.signal.polarisation == "vv"
+            else _averaged(images.bands["vv"], source, block, 1)[0]
+        )
         seen.descriptor = seen.vh - vv
     elif source.ndvi is not None:
         field = ndvi_field(source.ndvi, source.box[block.window])
@@ -214,7 +273,9 @@ def _see_plants(seen: Observed, source: Source, block: Block, images: Images) ->
         seen.dense = seen.descriptor > cfg.dense_ndvi
     if mode == "water_cloud" and seen.descriptor is not None:
         theta = seen.angle if seen.angle.size else 40.0
-        soil, growth = soil_backscatter(seen.level, seen.descriptor, theta, cfg.canopy_a, cfg.canopy_b)
+        soil, growth = soil_backscatter(
+            seen.level, seen.descriptor, theta, cfg.canopy_a, cfg.canopy_b
+        )
         seen.dense = np.isnan(soil) & np.isfinite(seen.level)
         seen.level, seen.growth = soil, growth
 

@@ -45,7 +45,11 @@ def antecedent_rain(precipitation_mm: np.ndarray) -> np.ndarray:
 
 
 def platform_offsets(
-    series_db: np.ndarray, platforms: np.ndarray, tracks: np.ndarray, times: np.ndarray, rain: np.ndarray
+    series_db: np.ndarray,
+    platforms: np.ndarray,
+    tracks: np.ndarray,
+    times: np.ndarray,
+    rain: np.ndarray,
 ) -> dict[str, tuple[float, float]]:
     """Offset of every satellite against the one that was there most often, with its standard error [dB].
 
@@ -67,15 +71,25 @@ def platform_offsets(
     found = {str(names[counts.argmax()]): (0.0, 0.0)}
     known = np.isfinite(series_db) & np.isfinite(rain)
     year = 2 * np.pi * (times - times[0]) / np.timedelta64(1, "D") / YEAR_DAYS
-    columns = [platforms == name for name in others] + [tracks == name for name in np.unique(tracks)]
+    columns = [platforms == name for name in others] + [
+        tracks == name for name in np.unique(tracks)
+    ]
     columns += [np.sin(year), np.cos(year)] + ([rain] if np.ptp(rain[known]) > 0 else [])
     design = np.stack(columns, axis=1).astype(np.float64)[known]
-    if not others or np.linalg.matrix_rank(design) < design.shape[1] or len(design) <= design.shape[1]:
+    if (
+        not others
+        or np.linalg.matrix_rank(design) < design.shape[1]
+        or len(design) <= design.shape[1]
+    ):
         return found | {name: (0.0, np.nan) for name in others}
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ design.T @ series_db[known]
     scores = design * (series_db[known] - design @ solution)[:, None]
-    error = np.sqrt(np.diag(inverse @ _long_run(scores) @ inverse) * len(design) / (len(design) - design.shape[1]))
+    error = np.sqrt(
+        np.diag(inverse @ _long_run(scores) @ inverse)
+        * len(design)
+        / (len(design) - design.shape[1])
+    )
     return found | {name: (float(solution[k]), float(error[k])) for k, name in enumerate(others)}
 
 
@@ -87,7 +101,9 @@ def _long_run(scores: np.ndarray) -> np.ndarray:
     return total
 
 
-def significant(offsets: dict[str, tuple[float, float]], sigmas: float) -> dict[str, tuple[float, float]]:
+def significant(
+    offsets: dict[str, tuple[float, float]], sigmas: float
+) -> dict[str, tuple[float, float]]:
     """Keep the offsets that are at least so many of their standard errors; the others become 0. Each is told in the log."""
     kept = {}
     for name, (offset, error) in offsets.items():
@@ -95,5 +111,7 @@ def significant(offsets: dict[str, tuple[float, float]], sigmas: float) -> dict[
         kept[name] = (offset if large else 0.0, error)
         if error != 0:
             text = "platform %s: %+.2f dB against the others, standard error %.2f; %s"
-            logging.getLogger(__name__).info(text, name, offset, error, "removed" if large else "not significant, kept as it is")
+            logging.getLogger(__name__).info(
+                text, name, offset, error, "removed" if large else "not significant, kept as it is"
+            )
     return kept

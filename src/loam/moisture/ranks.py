@@ -58,7 +58,13 @@ def rank_table(most: int, low: float, high: float) -> RankTable:
     # Of two order statistics of evenly spread values; the same for other laws in the limit (David & Nagaraja 2003, 2.3).
     odds = expected / (1 - expected).clip(1e-9)
     correlation = np.sqrt(odds[:, 0] / odds[:, 1].clip(1e-9))
-    return RankTable(position.astype(np.float32), expected.astype(np.float32), weights, first, correlation.astype(np.float32))
+    return RankTable(
+        position.astype(np.float32),
+        expected.astype(np.float32),
+        weights,
+        first,
+        correlation.astype(np.float32),
+    )
 
 
 def _bootstrap_weights(count: int, position: float) -> tuple[np.ndarray, tuple[int, int]]:
@@ -107,7 +113,11 @@ def _merge_exchange(count: int) -> list[tuple[int, int]]:
     while step > 0:
         span, residue, distance = top, 0, step
         while True:
-            pairs += [(place, place + distance) for place in range(count - distance) if place & step == residue]
+            pairs += [
+                (place, place + distance)
+                for place in range(count - distance)
+                if place & step == residue
+            ]
             if span == step:
                 break
             distance, span, residue = span - step, span >> 1, step

@@ -10,20 +10,26 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from loam.config import Compute, References, Signal, Vegetation
-from loam.errors import LoamError
-from loam.flags import Flag, flag_attributes
-from loam.grid import empty_like_grid, land_cover_codes
+from loam.config.moisture import Compute, References, Signal, Vegetation
+from loam.core.errors import LoamError
+from loam.core.flags import Flag, flag_attributes
+from loam.core.grid import empty_like_grid, land_cover_codes
+from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.frost import snow_free_mean, wet_snow
 from loam.moisture.observed import Observed, Source, observe, open_source, read_images
-from loam.moisture.platforms import YEAR_DAYS, antecedent_rain, platform_offsets, significant, stable_series
+from loam.moisture.platforms import (
+    YEAR_DAYS,
+    antecedent_rain,
+    platform_offsets,
+    significant,
+    stable_series,
+)
 from loam.moisture.surface import shared_series, surface_error
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
-from loam.raster import open_dataset, write_blocks, zarr_in_blocks
 
 # Windows from which offsets between satellites are estimated: enough for a median, few enough to read at once.
 SAMPLE_WINDOWS, SAMPLE_PX = 4, 48
@@ -51,7 +57,12 @@ class Plan:
     def year(self) -> np.ndarray:
         """Time of the year of each date `(date)` [rad]."""
         times = self.source.times[self.dates]
-        return 2 * np.pi * ((times - times.astype("datetime64[Y]")) / np.timedelta64(1, "D")) / YEAR_DAYS
+        return (
+            2
+            * np.pi
+            * ((times - times.astype("datetime64[Y]")) / np.timedelta64(1, "D"))
+            / YEAR_DAYS
+        )
 
     @property
     def seasons(self) -> tuple[np.ndarray, int]:
@@ -72,15 +83,29 @@ def fit_references(
     shared = shared_series(sample - offsets_db[:, None], source.tracks[dates])
     names = list(dict.fromkeys(np.unique(source.tracks[dates]).tolist()))
     names += [ALL_TRACKS] if signal.normalisation == "beta" else []
-    given = landcover.resolve() if landcover is not None and cfg.beta_fallback == "landcover" else None
+    given = (
+        landcover.resolve() if landcover is not None and cfg.beta_fallback == "landcover" else None
+    )
     plan = Plan(source, cfg, dates, offsets_db, tuple(names), shared, given)
     workers = workers_of(compute, threads)
-    edge = block_edge(compute.memory_mb, workers, source.pixel_date_bytes * len(dates), source.shape, REFERENCE_CHUNK_PX)
+    edge = block_edge(
+        compute.memory_mb,
+        workers,
+        source.pixel_date_bytes * len(dates),
+        source.shape,
+        REFERENCE_CHUNK_PX,
+    )
     chunks = {"track": 1, "season": 1, "y": REFERENCE_CHUNK_PX, "x": REFERENCE_CHUNK_PX}
     with zarr_in_blocks(_template(plan, offsets), out, chunks) as partial_out:
         blocks = cut(source.shape, edge, source.size // 2)
         inner = max(1, workers // len(blocks))
-        counts = for_each(partial(fit_block, plan, partial_out.resolve(), inner), blocks, compute, threads, "fit-references")
+        counts = for_each(
+            partial(fit_block, plan, partial_out.resolve(), inner),
+            blocks,
+            compute,
+            threads,
+            "fit-references",
+        )
     warn_of_few(np.mean(counts, axis=0), plan)
 
 
@@ -136,7 +161,10 @@ def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
 
 def sampled(source: Source, dates: np.ndarray) -> np.ndarray:
     """Backscatter of a sample of the area `(date, pixel)` [dB], NaN under frost and possible snow."""
-    return np.concatenate([_sampled(source, block, dates) for block in sample_blocks(source.shape, source.size // 2)], axis=1)
+    return np.concatenate(
+        [_sampled(source, block, dates) for block in sample_blocks(source.shape, source.size // 2)],
+        axis=1,
+    )
 
 
 def _sampled(source: Source, block: Block, dates: np.ndarray) -> np.ndarray:
@@ -150,8 +178,12 @@ def sample_blocks(shape: tuple[int, int], halo: int) -> list[Block]:
         return cut(shape, max(shape), halo)
     blocks = cut(shape, SAMPLE_PX, halo)
     across = -(-shape[1] // SAMPLE_PX)
-    rows, columns = (np.linspace(0, -(-size // SAMPLE_PX) - 1, SAMPLE_WINDOWS).astype(int) for size in shape)
-    return [blocks[row * across + column] for row in np.unique(rows) for column in np.unique(columns)]
+    rows, columns = (
+        np.linspace(0, -(-size // SAMPLE_PX) - 1, SAMPLE_WINDOWS).astype(int) for size in shape
+    )
+    return [
+        blocks[row * across + column] for row in np.unique(rows) for column in np.unique(columns)
+    ]
 
 
 def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) -> np.ndarray:
@@ -161,24 +193,47 @@ def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) ->
 
 def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     """Fit one block and write it; return the mean count of dates of every group `(group)`."""
-    seen = observe(plan.source, block, read_images(plan.source, block, plan.dates), plan.offsets_db, threads)
+    seen = observe(
+        plan.source, block, read_images(plan.source, block, plan.dates), plan.offsets_db, threads
+    )
     layers = leave_out_unfit(seen, plan)
     mode = plan.source.vegetation.mode
     if mode in REGRESSED and seen.descriptor is not None:
-        slope, error, mean = vegetation_slope(seen.level, seen.descriptor, plan.tracks, plan.year if mode == "cross_ratio" else None)
+        slope, error, mean = vegetation_slope(
+            seen.level, seen.descriptor, plan.tracks, plan.year if mode == "cross_ratio" else None
+        )
         seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
-        layers |= {"vegetation_slope": slope, "vegetation_slope_error": error, "vegetation_mean": mean}
+        layers |= {
+            "vegetation_slope": slope,
+            "vegetation_slope_error": error,
+            "vegetation_mean": mean,
+        }
     if plan.source.signal.surface_error_db is None:
         times = plan.source.times[plan.dates]
-        layers["surface_error"] = surface_error(seen.level, plan.shared, plan.tracks, times, threads)
+        layers["surface_error"] = surface_error(
+            seen.level, plan.shared, plan.tracks, times, threads
+        )
     angle = seen.angle if seen.angle.size else None
     given = None
     if plan.landcover is not None:
-        given = given_slopes(land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.cfg)
+        given = given_slopes(
+            land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.cfg
+        )
     percentiles, names = (plan.cfg.dry_percentile, plan.cfg.wet_percentile), list(plan.names)
-    arguments = (angle, plan.tracks, names, plan.seasons, percentiles, plan.cfg.beta_max_relative_error, given, threads)
+    arguments = (
+        angle,
+        plan.tracks,
+        names,
+        plan.seasons,
+        percentiles,
+        plan.cfg.beta_max_relative_error,
+        given,
+        threads,
+    )
     fitted = fit_tracks(seen.level, *arguments)
-    if leave_out_flooded(seen.level, fitted, plan.tracks, names, plan.source.signal.standing_water_db):
+    if leave_out_flooded(
+        seen.level, fitted, plan.tracks, names, plan.source.signal.standing_water_db
+    ):
         fitted = fit_tracks(seen.level, *arguments)
     write_blocks(out, layers | as_layers(fitted, plan.cfg.min_dates), (..., *block.window))
     return fitted.dates.mean(axis=(1, 2))
@@ -192,15 +247,34 @@ def leave_out_unfit(seen: Observed, plan: Plan) -> dict[str, np.ndarray]:
         return {}
     tracks = [name for name in plan.names if name != ALL_TRACKS]
     seen.vh[unfit] = np.nan
-    mean = snow_free_mean(seen.vh, seen.snow_possible, plan.tracks, tracks, plan.source.signal.snow_drop_db)
+    mean = snow_free_mean(
+        seen.vh, seen.snow_possible, plan.tracks, tracks, plan.source.signal.snow_drop_db
+    )
     for name, reference in zip(tracks, mean, strict=True):
         for date in np.flatnonzero(plan.tracks == name):
-            seen.level[date][wet_snow(seen.vh[date], reference, seen.snow_possible[date], plan.source.signal.snow_drop_db)] = np.nan
+            seen.level[date][
+                wet_snow(
+                    seen.vh[date],
+                    reference,
+                    seen.snow_possible[date],
+                    plan.source.signal.snow_drop_db,
+                )
+            ] = np.nan
     # The group of all tracks needs no reference: snow is judged by the acquisition's own track.
-    return {"vh_reference": np.concatenate([mean, np.full((len(plan.names) - len(tracks), *mean.shape[1:]), np.nan, np.float32)])}
+    return {
+        "vh_reference": np.concatenate(
+            [mean, np.full((len(plan.names) - len(tracks), *mean.shape[1:]), np.nan, np.float32)]
+        )
+    }
 
 
-def leave_out_flooded(level: np.ndarray, fitted: Fitted, tracks: np.ndarray, names: list[str], standing_water_db: float) -> bool:
+def leave_out_flooded(
+    level: np.ndarray,
+    fitted: Fitted,
+    tracks: np.ndarray,
+    names: list[str],
+    standing_water_db: float,
+) -> bool:
     """Make the level missing where water stood, so far below a first dry reference; tell whether there was any."""
     flooded = False
     for date, track in enumerate(tracks):
@@ -251,12 +325,19 @@ def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset
     layers: dict[str, xr.DataArray] = {}
     for name, leading in _dimensions(plan).items():
         dtype = {"dates": "i4", "flags": "i4", "beta_origin": "u1"}.get(name, "f4")
-        values = da.zeros((*leading.values(), *plan.source.shape), dtype=dtype, chunks=(*(1 for _ in leading), 1024, 1024))
+        values = da.zeros(
+            (*leading.values(), *plan.source.shape),
+            dtype=dtype,
+            chunks=(*(1 for _ in leading), 1024, 1024),
+        )
         layers[name] = xr.DataArray(values, dims=(*leading, "y", "x"), attrs=_attributes(name))
     for index, name in enumerate(("platform_offset", "platform_offset_error")):
         values = np.array([value[index] for value in offsets.values()], dtype=np.float32)
         layers[name] = xr.DataArray(values, dims=("platform",), attrs=_attributes(name))
-    coords = empty_like_grid(plan.source.box) | {"track": list(plan.names), "platform": list(offsets)}
+    coords = empty_like_grid(plan.source.box) | {
+        "track": list(plan.names),
+        "platform": list(offsets),
+    }
     percentiles = [plan.cfg.dry_percentile, plan.cfg.wet_percentile]
     attributes = {
         "effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles,
@@ -269,7 +350,9 @@ def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset
 def _dimensions(plan: Plan) -> dict[str, dict[str, int]]:
     """Leading dimensions of every variable that blocks fill."""
     tracks, seasons = {"track": len(plan.names)}, {"season": plan.seasons[1]}
-    dims = dict.fromkeys((*LAYERS, "dates", "flags"), tracks) | dict.fromkeys(("beta", "beta_error", "beta_origin"), seasons)
+    dims = dict.fromkeys((*LAYERS, "dates", "flags"), tracks) | dict.fromkeys(
+        ("beta", "beta_error", "beta_origin"), seasons
+    )
     if plan.source.needs_vh and plan.source.signal.snow_memory_days:
         dims["vh_reference"] = tracks
     if plan.source.vegetation.mode in REGRESSED:
@@ -283,5 +366,9 @@ def _attributes(name: str) -> dict:
     if name == "flags":
         return flag_attributes()
     units, text = _TEXTS[name]
-    extra = {"flag_values": list(ORIGINS.values()), "flag_meanings": " ".join(ORIGINS)} if name == "beta_origin" else {}
+    extra = (
+        {"flag_values": list(ORIGINS.values()), "flag_meanings": " ".join(ORIGINS)}
+        if name == "beta_origin"
+        else {}
+    )
     return {"units": units, "long_name": text} | extra

@@ -37,7 +37,9 @@ class Pixels:
         if self.merged is None:
             return self.own[track], np.zeros((2, *self.own.shape[2:]), dtype=np.float32)
         known = np.isfinite(self.slope[0, season])
-        return np.where(known, self.merged, self.own[track]), np.where(known, self.slope[:, season], np.float32(0))
+        return np.where(known, self.merged, self.own[track]), np.where(
+            known, self.slope[:, season], np.float32(0)
+        )
 
 
 def relative_moisture(
@@ -58,13 +60,24 @@ def relative_moisture(
         threads: rows are shared out to as many.
         out: arrays to write the results to, for who has them; new memory takes longer to get than the results to compute.
     """
-    level, variance = (np.ascontiguousarray(values, dtype=np.float32) for values in (level, variance))
-    theta = NO_ANGLE if angle is None or pixels.merged is None else np.ascontiguousarray(angle, dtype=np.float32)
-    out = out or Moisture(np.empty_like(level), np.empty_like(level), np.empty(level.shape, dtype=np.int32))
+    level, variance = (
+        np.ascontiguousarray(values, dtype=np.float32) for values in (level, variance)
+    )
+    theta = (
+        NO_ANGLE
+        if angle is None or pixels.merged is None
+        else np.ascontiguousarray(angle, dtype=np.float32)
+    )
+    out = out or Moisture(
+        np.empty_like(level), np.empty_like(level), np.empty(level.shape, dtype=np.int32)
+    )
     np.copyto(out.flags, flags)
     for track, season in sorted({*zip(tracks.tolist(), seasons.tolist(), strict=True)}):
         dates = np.flatnonzero((tracks == track) & (seasons == season))
-        fitted, slope = (np.ascontiguousarray(values, dtype=np.float32) for values in pixels.serving(track, season))
+        fitted, slope = (
+            np.ascontiguousarray(values, dtype=np.float32)
+            for values in pixels.serving(track, season)
+        )
         _scale(level, variance, theta, dates, fitted, slope, standing_water_db, out, threads)
     return out
 

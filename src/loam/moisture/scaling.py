@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loam.flags import Flag
+from loam.core.flags import Flag
 from loam.moisture.compiled import compiled
 from loam.moisture.kernels import REFERENCE_ANGLE_DEG
 
@@ -57,7 +57,13 @@ def _prepare_row(fitted: np.ndarray, scale: np.ndarray) -> None:
 
 # One result and few inputs to a loop: with more, the compiler cannot rule out that they overlap and takes value by value.
 @compiled
-def _normalise_row(sigma: np.ndarray, variance: np.ndarray, angle: np.ndarray, beta: np.ndarray, beta_error: np.ndarray) -> None:
+def _normalise_row(
+    sigma: np.ndarray,
+    variance: np.ndarray,
+    angle: np.ndarray,
+    beta: np.ndarray,
+    beta_error: np.ndarray,
+) -> None:
     for x in range(sigma.size):
         sigma[x] -= beta[x] * (angle[x] - REFERENCE_ANGLE_DEG)
     for x in range(sigma.size):
@@ -75,7 +81,9 @@ def _scale_row(sigma: np.ndarray, dry: np.ndarray, inverse: np.ndarray, ssm: np.
 
 
 @compiled
-def _uncertainty_row(variance: np.ndarray, ssm: np.ndarray, scale: np.ndarray, uncertainty: np.ndarray) -> None:
+def _uncertainty_row(
+    variance: np.ndarray, ssm: np.ndarray, scale: np.ndarray, uncertainty: np.ndarray
+) -> None:
     inverse, constant, linear, square = scale[0], scale[1], scale[2], scale[3]
     for x in range(ssm.size):
         total = variance[x] + constant[x] + (linear[x] + square[x] * ssm[x]) * ssm[x]
@@ -83,7 +91,9 @@ def _uncertainty_row(variance: np.ndarray, ssm: np.ndarray, scale: np.ndarray, u
 
 
 @compiled
-def _flag_row(sigma: np.ndarray, dry: np.ndarray, wet: np.ndarray, flood_db: np.float32, flags: np.ndarray) -> None:
+def _flag_row(
+    sigma: np.ndarray, dry: np.ndarray, wet: np.ndarray, flood_db: np.float32, flags: np.ndarray
+) -> None:
     zero = np.int32(0)
     for x in range(sigma.size):
         low = LOW if sigma[x] < dry[x] else zero

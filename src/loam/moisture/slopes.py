@@ -8,7 +8,13 @@ from loam.moisture.kernels import WIDTH
 
 @compiled
 def slope_rows(
-    level: np.ndarray, angle: np.ndarray, dates: np.ndarray, lags: int, rows: tuple[int, int], slope: np.ndarray, error: np.ndarray
+    level: np.ndarray,
+    angle: np.ndarray,
+    dates: np.ndarray,
+    lags: int,
+    rows: tuple[int, int],
+    slope: np.ndarray,
+    error: np.ndarray,
 ) -> None:
     """Regress backscatter on incidence in a range of rows, over some dates in order of time.
 
@@ -33,30 +39,56 @@ def slope_rows(
                 n, spread = state[0, p], state[3, p]
                 known = n > 2 and spread > 0
                 slope[y, left + p] = state[4, p] / spread if known else np.nan
-                error[y, left + p] = np.sqrt(max(variance[p], 0.0) * n / (n - 2)) / spread if known else np.nan
+                error[y, left + p] = (
+                    np.sqrt(max(variance[p], 0.0) * n / (n - 2)) / spread if known else np.nan
+                )
 
 
 # One result to a loop: with more, the compiler cannot rule out that they overlap and takes value by value.
 @compiled
-def _means(level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, left: int, right: int, state: np.ndarray) -> None:
+def _means(
+    level: np.ndarray,
+    angle: np.ndarray,
+    dates: np.ndarray,
+    y: int,
+    left: int,
+    right: int,
+    state: np.ndarray,
+) -> None:
     """Count, mean level and mean angle of the values that have both."""
     state[:] = 0
     count, values_sum, angles_sum = state[0], state[1], state[2]
     for date in dates:
         values, thetas = level[date, y, left:right], angle[date, y, left:right]
         for p in range(right - left):
-            count[p] += np.float64(1) if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float64(0)
+            count[p] += (
+                np.float64(1)
+                if (values[p] == values[p]) & (thetas[p] == thetas[p])
+                else np.float64(0)
+            )
         for p in range(right - left):
-            values_sum[p] += values[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
+            values_sum[p] += (
+                values[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
+            )
         for p in range(right - left):
-            angles_sum[p] += thetas[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
+            angles_sum[p] += (
+                thetas[p] if (values[p] == values[p]) & (thetas[p] == thetas[p]) else np.float32(0)
+            )
     for p in range(right - left):
         values_sum[p] /= max(count[p], 1.0)
         angles_sum[p] /= max(count[p], 1.0)
 
 
 @compiled
-def _moments(level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, left: int, right: int, state: np.ndarray) -> None:
+def _moments(
+    level: np.ndarray,
+    angle: np.ndarray,
+    dates: np.ndarray,
+    y: int,
+    left: int,
+    right: int,
+    state: np.ndarray,
+) -> None:
     """Sums of squares of the angle, and of products with the level, about the means."""
     values_mean, angles_mean, spread, product = state[1], state[2], state[3], state[4]
     for date in dates:
@@ -71,7 +103,14 @@ def _moments(level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, le
 
 @compiled
 def _robust_variance(
-    level: np.ndarray, angle: np.ndarray, dates: np.ndarray, y: int, left: int, right: int, state: np.ndarray, recent: np.ndarray
+    level: np.ndarray,
+    angle: np.ndarray,
+    dates: np.ndarray,
+    y: int,
+    left: int,
+    right: int,
+    state: np.ndarray,
+    recent: np.ndarray,
 ) -> np.ndarray:
     """Variance of the sum of angle times residual, with memory (Newey & West 1987, Econometrica 55, 703-708)."""
     lags = recent.shape[0] - 1

@@ -36,7 +36,9 @@ def near_pairs(times: np.ndarray) -> np.ndarray:
     return np.argwhere((apart >= NEAR_DAYS[0]) & (apart <= NEAR_DAYS[1]))
 
 
-def surface_error(level: np.ndarray, series: np.ndarray, tracks: np.ndarray, times: np.ndarray, threads: int = 1) -> np.ndarray:
+def surface_error(
+    level: np.ndarray, series: np.ndarray, tracks: np.ndarray, times: np.ndarray, threads: int = 1
+) -> np.ndarray:
     """Standard deviation of what changes a pixel's backscatter slowly, and is not the area's moisture `(y, x)` float32 [dB].
 
     Departures from the track's mean, less what follows the series that the area shares, are speckle, which is another on
@@ -63,7 +65,13 @@ def surface_error(level: np.ndarray, series: np.ndarray, tracks: np.ndarray, tim
 
 @compiled
 def _surface_rows(
-    level: np.ndarray, series: np.ndarray, tracks: np.ndarray, number: int, pairs: np.ndarray, rows: tuple[int, int], out: np.ndarray
+    level: np.ndarray,
+    series: np.ndarray,
+    tracks: np.ndarray,
+    number: int,
+    pairs: np.ndarray,
+    rows: tuple[int, int],
+    out: np.ndarray,
 ) -> None:
     dates, width = level.shape[0], level.shape[2]
     rest, known = np.empty((dates, width), np.float32), np.empty((dates, width), np.float32)
@@ -87,11 +95,17 @@ def _surface_rows(
 
 
 @compiled
-def _without_series(rest: np.ndarray, known: np.ndarray, series: np.ndarray, tracks: np.ndarray, number: int) -> None:
+def _without_series(
+    rest: np.ndarray, known: np.ndarray, series: np.ndarray, tracks: np.ndarray, number: int
+) -> None:
     """Take the means of the tracks from a row's levels `(time, x)`, and what follows the series; 0 where nothing is known."""
     dates, width = rest.shape
     series = np.where(series == series, series, np.float32(0))
-    count, level_mean, series_mean = np.zeros((number, width)), np.zeros((number, width)), np.zeros((number, width))
+    count, level_mean, series_mean = (
+        np.zeros((number, width)),
+        np.zeros((number, width)),
+        np.zeros((number, width)),
+    )
     for date in range(dates):
         for x in range(width):
             count[tracks[date], x] += known[date, x]

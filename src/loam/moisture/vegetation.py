@@ -4,7 +4,11 @@ import numpy as np
 
 
 def soil_backscatter(
-    backscatter_db: np.ndarray, descriptor: np.ndarray, incidence_deg: np.ndarray | float, canopy_a: float, canopy_b: float
+    backscatter_db: np.ndarray,
+    descriptor: np.ndarray,
+    incidence_deg: np.ndarray | float,
+    canopy_a: float,
+    canopy_b: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Backscatter of the soil below a canopy, by the Water Cloud Model (Attema & Ulaby 1978, Radio Science 13, 357-364).
 
@@ -56,12 +60,18 @@ def vegetation_slope(
         chosen = tracks == name
         count = np.maximum(known[chosen].sum(axis=0), 1)
         for values in (y, v):
-            values[chosen] = np.where(known[chosen], values[chosen] - values[chosen].sum(axis=0) / count, 0)
+            values[chosen] = np.where(
+                known[chosen], values[chosen] - values[chosen].sum(axis=0) / count, 0
+            )
     cycle = v if season is None else _annual_cycle(v, known, season)
     spread, free = (cycle * v).sum(axis=0), known.sum(axis=0) - len(np.unique(tracks)) - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where((spread > 0) & (free > 0), (y * cycle).sum(axis=0) / spread, 0)
-        error = np.where((spread > 0) & (free > 0), np.sqrt(((y - slope * v) ** 2).sum(axis=0) / free / spread), 0)
+        error = np.where(
+            (spread > 0) & (free > 0),
+            np.sqrt(((y - slope * v) ** 2).sum(axis=0) / free / spread),
+            0,
+        )
     return slope.astype(np.float32), error.astype(np.float32), mean.astype(np.float32)
 
 
@@ -75,7 +85,9 @@ def _annual_cycle(values: np.ndarray, known: np.ndarray, season: np.ndarray) -> 
     return sine * ((cc * s - sc * c) * inverse) + cosine * ((ss * c - sc * s) * inverse)
 
 
-def without_vegetation(level: np.ndarray, descriptor: np.ndarray, slope: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def without_vegetation(
+    level: np.ndarray, descriptor: np.ndarray, slope: np.ndarray, mean: np.ndarray
+) -> np.ndarray:
     """Backscatter as under the mean vegetation, `(time, y, x)` [dB]; unchanged where the descriptor is missing.
 
     Args:

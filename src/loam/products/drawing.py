@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from loam.raster import whole
+from loam.core.raster import whole
 
 DPI = 120
 STYLE: dict[Any, Any] = {
@@ -20,7 +20,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BASELINE_COLOURS = {
     "climatology": "#D4D4D4", "persistence": "#B0B0B0", "antecedent": "#8C8C8C", "boosting": "#636363", "boosting_past": "#333333",
 }  # fmt: skip
-PROBE_COLOURS = {"date_only": "#5B3A8C", "pixel_season": "#8E73B5", "shuffled_weather": "#B9A6D3", "shuffled_space": "#DCD2EA"}
+PROBE_COLOURS = {
+    "date_only": "#5B3A8C",
+    "pixel_season": "#8E73B5",
+    "shuffled_weather": "#B9A6D3",
+    "shuffled_space": "#DCD2EA",
+}
 LABEL_COLOUR, TRUTH_COLOUR, RAIN_COLOUR = "#6B6B6B", "#000000", "#56B4E9"
 # Dry brown to wet blue, as in resources/styles/ssm.qml.
 SSM_STOPS = ("#8C510A", "#D8B365", "#F5EBC8", "#8CC5E3", "#2C7FB8", "#08306B")
@@ -32,7 +37,9 @@ SPLIT_TITLES = {
 }
 
 
-def new_figure(rows: int, columns: int, size: tuple[float, float], layout: str = "constrained", **options: Any) -> tuple[Any, np.ndarray]:
+def new_figure(
+    rows: int, columns: int, size: tuple[float, float], layout: str = "constrained", **options: Any
+) -> tuple[Any, np.ndarray]:
     """Figure of `size` [inch] and its axes `(rows, columns)`, drawn without a display."""
     import matplotlib as mpl
 
@@ -66,7 +73,9 @@ def missing_grey(name: str) -> Any:
     return mpl.colormaps[name].with_extremes(bad="#DDDDDD")
 
 
-def show_map(axes: Any, values: np.ndarray, resolution_m: tuple[float, float], title: str, **options: Any) -> Any:
+def show_map(
+    axes: Any, values: np.ndarray, resolution_m: tuple[float, float], title: str, **options: Any
+) -> Any:
     """Draw `(y, x)` values with axes in kilometres from the south-west corner, and return the image.
 
     Args:
@@ -76,7 +85,9 @@ def show_map(axes: Any, values: np.ndarray, resolution_m: tuple[float, float], t
         title: of the panel.
         options: of matplotlib's `imshow`.
     """
-    height, width = (size * step / 1000 for size, step in zip(values.shape, resolution_m, strict=True))
+    height, width = (
+        size * step / 1000 for size, step in zip(values.shape, resolution_m, strict=True)
+    )
     image = axes.imshow(values, extent=(0, width, 0, height), interpolation="nearest", **options)
     axes.set_title(title)
     axes.set_xlabel("east [km]")
@@ -84,7 +95,9 @@ def show_map(axes: Any, values: np.ndarray, resolution_m: tuple[float, float], t
     return image
 
 
-def map_figure(count: int, shape: tuple[int, int], most_columns: int) -> tuple[Any, list[tuple[Any, Any]]]:
+def map_figure(
+    count: int, shape: tuple[int, int], most_columns: int
+) -> tuple[Any, list[tuple[Any, Any]]]:
     """Figure with room for some maps of the same shape.
 
     Args:
@@ -101,7 +114,11 @@ def map_figure(count: int, shape: tuple[int, int], most_columns: int) -> tuple[A
     height = float(np.clip(width * shape[0] / shape[1], 1.5, 9))
     size = (width * columns + 0.4, (height + below) * rows + 0.4)
     figure, axes = new_figure(2 * rows, columns, size, height_ratios=[height, below] * rows)
-    pairs = [(axes[2 * row, column], axes[2 * row + 1, column]) for row in range(rows) for column in range(columns)]
+    pairs = [
+        (axes[2 * row, column], axes[2 * row + 1, column])
+        for row in range(rows)
+        for column in range(columns)
+    ]
     for panel, under in pairs:
         under.set_axis_off()
         panel.set_axis_off()
@@ -115,4 +132,6 @@ def colour_bar(image: Any, below: Any, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     place = below.inset_axes((0.04, 0.72, 0.92, 0.2))
-    below.figure.colorbar(image, cax=place, label=label, orientation="horizontal", ticks=MaxNLocator(6))
+    below.figure.colorbar(
+        image, cax=place, label=label, orientation="horizontal", ticks=MaxNLocator(6)
+    )

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from loam.errors import LoamError
-from loam.flags import Flag
+from loam.core.errors import LoamError
+from loam.core.flags import Flag
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map, ssm_colours
 
 # A pixel with several flags shows the first of these.
@@ -44,7 +44,9 @@ def draw_map(source: Path, target: Path, most_uncertain: float) -> None:
     """
     ssm, uncertainty, flags, resolution_m, day = _read(source)
     figure, panels = map_figure(3, (ssm.shape[0], ssm.shape[1]), 3)
-    image = show_map(panels[0][0], ssm, resolution_m, "soil moisture", cmap=ssm_colours(), vmin=0, vmax=1)
+    image = show_map(
+        panels[0][0], ssm, resolution_m, "soil moisture", cmap=ssm_colours(), vmin=0, vmax=1
+    )
     colour_bar(image, panels[0][1], "relative soil moisture [1], 0 dry, 1 wet")
     options = {"cmap": missing_grey("magma_r"), "vmin": 0, "vmax": most_uncertain}
     image = show_map(panels[1][0], uncertainty, resolution_m, "uncertainty (1 sigma)", **options)
@@ -66,18 +68,34 @@ def flag_classes(flags: np.ndarray) -> np.ndarray:
     return out
 
 
-def _draw_flags(axes: Any, below: Any, flags: np.ndarray, resolution_m: tuple[float, float]) -> None:
+def _draw_flags(
+    axes: Any, below: Any, flags: np.ndarray, resolution_m: tuple[float, float]
+) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
     classes = flag_classes(flags)
     colours = [CLEAR_COLOUR, *FLAG_COLOURS.values()]
     norm = BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours))
-    show_map(axes, classes, resolution_m, "flags (of several, the first in the list)", cmap=ListedColormap(colours), norm=norm)
+    show_map(
+        axes,
+        classes,
+        resolution_m,
+        "flags (of several, the first in the list)",
+        cmap=ListedColormap(colours),
+        norm=norm,
+    )
     names = ["none", *(str(flag.name).lower().replace("_", " ") for flag in FLAG_COLOURS)]
     share = np.bincount(classes.ravel(), minlength=len(names)) / classes.size
     shown = [index for index in range(len(names)) if share[index] > 0]
-    patches = [Patch(facecolor=colours[index], edgecolor="#999999", label=f"{names[index]} {_percent(share[index])}") for index in shown]
+    patches = [
+        Patch(
+            facecolor=colours[index],
+            edgecolor="#999999",
+            label=f"{names[index]} {_percent(share[index])}",
+        )
+        for index in shown
+    ]
     below.legend(handles=patches, loc="upper center", ncols=2, fontsize=8.5, borderaxespad=0)
 
 
@@ -98,7 +116,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, 
     try:
         with rasterio.open(path) as bands:
             ssm, uncertainty, flags = bands.read()
-            return ssm, uncertainty, flags.astype(np.int32), bands.res[::-1], bands.tags().get("date", path.stem)
+            return (
+                ssm,
+                uncertainty,
+                flags.astype(np.int32),
+                bands.res[::-1],
+                bands.tags().get("date", path.stem),
+            )
     except (rasterio.errors.RasterioError, ValueError) as error:
         msg = f"{path}: is no map of three bands ({error}); remove it and run write-maps again"
         raise LoamError(msg) from None

@@ -8,14 +8,14 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam import __version__
-from loam.config import Signal
-from loam.ensemble import ensemble_on, open_members, read_factors
-from loam.errors import LoamError
-from loam.features import bilinear
-from loam.flags import Flag, flag_attributes, frames
-from loam.frost import frost_temperature, ground_temperature
-from loam.grid import pixel_positions
-from loam.raster import open_dataset, require, whole, write_cog
+from loam.config.moisture import Signal
+from loam.core.ensemble import ensemble_on, open_members, read_factors
+from loam.core.errors import LoamError
+from loam.core.features import bilinear
+from loam.core.flags import Flag, flag_attributes, frames
+from loam.core.frost import frost_temperature, ground_temperature
+from loam.core.grid import pixel_positions
+from loam.core.raster import open_dataset, require, whole, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
 LASTING = (
@@ -39,17 +39,25 @@ def write_maps(
     require(labels, ("flags",), ssm)
     require(daily, ("temperature",), weather)
     temperature = ground_temperature(daily)
-    after_frost = temperature.copy(data=frost_temperature(temperature.values, signal.frozen_below_degc, signal.thaw_degree_days))
+    after_frost = temperature.copy(
+        data=frost_temperature(
+            temperature.values, signal.frozen_below_degc, signal.thaw_degree_days
+        )
+    )
     flags, factor = lasting_flags(labels["flags"]), read_factors(calibration)[68]
     for path in out:
         day = np.datetime64(path.stem, "D")
         mean, sigma = ensemble_on(day, members)
-        frozen = _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
+        frozen = (
+            _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
+        )
         if not np.isfinite(mean).any():
             msg = f"{path}: no pixel would have a value: the members' predictions of {day} share no pixel; predict the day again"
             raise LoamError(msg)
         fields = map_of(mean, factor * sigma, flags | frozen * int(Flag.FROZEN))
-        data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(labels.odc.crs)
+        data = xr.Dataset(fields, coords={"y": labels["y"], "x": labels["x"]}).odc.assign_crs(
+            labels.odc.crs
+        )
         write_cog(data, path, tags_of(day, len(members), signal.label_support_m, factor))
         with whole(path.with_suffix(".qml")) as partial:
             shutil.copyfile(style, partial)
@@ -62,7 +70,11 @@ def lasting_flags(flags: xr.DataArray) -> np.ndarray:
         flags: bits of `Flag` `(time, y, x)`. An acquisition that did not see a pixel has no say, unless none did.
     """
     shape = flags.shape[1:]
-    every, seen, never = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32), np.ones(shape, dtype=bool)
+    every, seen, never = (
+        np.full(shape, -1, np.int32),
+        np.full(shape, -1, np.int32),
+        np.ones(shape, dtype=bool),
+    )
     for frame in frames(flags.to_dataset(name="flags"), ("flags",)):
         bits = frame["flags"].values.astype(np.int32)
         unseen = (bits & int(Flag.NO_OBSERVATION)) != 0
@@ -85,12 +97,21 @@ def map_of(mean: np.ndarray, sigma: np.ndarray, flags: np.ndarray) -> dict[str, 
         "ssm": "surface soil moisture, relative: 0 dry, 1 wet",
         "ssm_uncertainty": "calibrated 1 sigma (68 %) of surface soil moisture",
     }
-    bands = {"ssm": np.where(soil, np.clip(mean, 0, 1), np.nan), "ssm_uncertainty": np.where(soil, sigma, np.nan)}
+    bands = {
+        "ssm": np.where(soil, np.clip(mean, 0, 1), np.nan),
+        "ssm_uncertainty": np.where(soil, sigma, np.nan),
+    }
     fields = {
-        name: xr.DataArray(values.astype(np.float32), dims=("y", "x"), attrs={"units": "1", "long_name": texts[name]})
+        name: xr.DataArray(
+            values.astype(np.float32),
+            dims=("y", "x"),
+            attrs={"units": "1", "long_name": texts[name]},
+        )
         for name, values in bands.items()
     }
-    return fields | {"flags": xr.DataArray(flags.astype(np.float32), dims=("y", "x"), attrs=flag_attributes())}
+    return fields | {
+        "flags": xr.DataArray(flags.astype(np.float32), dims=("y", "x"), attrs=flag_attributes())
+    }
 
 
 def tags_of(day: np.datetime64, members: int, support_m: float, factor: float) -> dict[str, str]:

@@ -6,20 +6,26 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.flags import UNUSABLE, Flag
+from loam.core.flags import UNUSABLE, Flag
+from loam.core.raster import open_dataset, require
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map, ssm_colours
-from loam.raster import open_dataset, require
 
 COLUMNS = 4
 
 
 def draw_moisture(references: Path, ssm: Path, out: Path) -> None:
     """Draw the sensitivity of every track, the mean of the labels and the share of usable dates."""
-    fitted, labels = open_dataset(references), open_dataset(ssm, {})  # labels in chunks: only two maps of them are kept
+    fitted, labels = (
+        open_dataset(references),
+        open_dataset(ssm, {}),
+    )  # labels in chunks: only two maps of them are kept
     require(fitted, ("sensitivity",), references)
     require(labels, ("ssm", "flags"), ssm)
     mean, share = label_statistics(labels["ssm"], labels["flags"])
-    sensitivity = {str(track): fitted["sensitivity"].values[index] for index, track in enumerate(fitted["track"].values)}
+    sensitivity = {
+        str(track): fitted["sensitivity"].values[index]
+        for index, track in enumerate(fitted["track"].values)
+    }
     resolution = labels.odc.geobox.resolution
     save(moisture_figure(sensitivity, mean, share, (abs(resolution.y), abs(resolution.x))), out)
 
@@ -33,11 +39,18 @@ def label_statistics(ssm: xr.DataArray, flags: xr.DataArray) -> tuple[np.ndarray
     """
     usable = ((flags & int(UNUSABLE)) == 0) & ssm.notnull()
     seen = ((flags & int(Flag.NO_OBSERVATION)) == 0).sum("time")
-    statistics = xr.Dataset({"mean": ssm.where(usable).mean("time"), "share": usable.sum("time") / seen.where(seen > 0)}).compute()
+    statistics = xr.Dataset(
+        {"mean": ssm.where(usable).mean("time"), "share": usable.sum("time") / seen.where(seen > 0)}
+    ).compute()
     return statistics["mean"].values, statistics["share"].values
 
 
-def moisture_figure(sensitivity: dict[str, np.ndarray], mean: np.ndarray, share: np.ndarray, resolution_m: tuple[float, float]) -> Any:
+def moisture_figure(
+    sensitivity: dict[str, np.ndarray],
+    mean: np.ndarray,
+    share: np.ndarray,
+    resolution_m: tuple[float, float],
+) -> Any:
     """Draw the maps beside each other.
 
     Args:
@@ -50,12 +63,24 @@ def moisture_figure(sensitivity: dict[str, np.ndarray], mean: np.ndarray, share:
     most = _high(list(sensitivity.values()))
     for (panel, below), (track, values) in zip(panels, sensitivity.items(), strict=False):
         title = "sensitivity, all tracks" if track == "all" else f"sensitivity, track {track}"
-        image = show_map(panel, values, resolution_m, title, cmap=missing_grey("viridis"), vmin=0, vmax=most)
+        image = show_map(
+            panel, values, resolution_m, title, cmap=missing_grey("viridis"), vmin=0, vmax=most
+        )
         colour_bar(image, below, "wet minus dry reference [dB]")
     (panel, below), last = panels[-2:]
-    image = show_map(panel, mean, resolution_m, "mean of the usable labels", cmap=ssm_colours(), vmin=0, vmax=1)
+    image = show_map(
+        panel, mean, resolution_m, "mean of the usable labels", cmap=ssm_colours(), vmin=0, vmax=1
+    )
     colour_bar(image, below, "relative soil moisture [1]")
-    image = show_map(last[0], share, resolution_m, "share of usable acquisitions", cmap=missing_grey("cividis"), vmin=0, vmax=1)
+    image = show_map(
+        last[0],
+        share,
+        resolution_m,
+        "share of usable acquisitions",
+        cmap=missing_grey("cividis"),
+        vmin=0,
+        vmax=1,
+    )
     colour_bar(image, last[1], "share [1]")
     return figure
 

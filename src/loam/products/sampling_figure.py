@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.flags import frames, usable_labels
+from loam.core.flags import frames, usable_labels
+from loam.core.raster import open_dataset, require
 from loam.products.drawing import COLOURS, LABEL_COLOUR, new_figure, save
-from loam.raster import open_dataset, require
 
 BINS = np.linspace(0, 1, 41)
 WAYS = ("pass 1 alone", "both passes", "both, weighted")
@@ -19,7 +19,12 @@ def draw_sampling(patches: Path, ssm: Path, out: Path, size_px: float, high_ssm:
     labels = open_dataset(ssm)
     require(labels, ("ssm", "flags"), ssm)
     index = pd.read_parquet(patches)
-    save(sampling_figure(label_histograms(labels, index[index["split"] == "train"], int(size_px)), high_ssm), out)
+    save(
+        sampling_figure(
+            label_histograms(labels, index[index["split"] == "train"], int(size_px)), high_ssm
+        ),
+        out,
+    )
 
 
 def label_histograms(labels: Any, index: pd.DataFrame, size: int) -> np.ndarray:
@@ -32,7 +37,9 @@ def label_histograms(labels: Any, index: pd.DataFrame, size: int) -> np.ndarray:
     """
     counts = np.zeros((len(WAYS), BINS.size - 1))
     by_date = dict(list(index.groupby("date")))
-    for time, frame in zip(pd.DatetimeIndex(labels["time"].values), frames(labels, ("ssm", "flags")), strict=True):
+    for time, frame in zip(
+        pd.DatetimeIndex(labels["time"].values), frames(labels, ("ssm", "flags")), strict=True
+    ):
         if time not in by_date:
             continue
         ssm = usable_labels(frame["ssm"].values, frame["flags"].values)
@@ -51,7 +58,12 @@ def sampling_figure(densities: np.ndarray, high_ssm: float) -> Any:
         axes.stairs(density, BINS, color=colour, linestyle=line, linewidth=width, label=name)
     axes.axvline(high_ssm, color="#999999", linewidth=1, linestyle=":")
     axes.text(high_ssm + 0.01, axes.get_ylim()[1], "wet", color="#666666", va="top")
-    axes.set(xlim=(-0.01, 1.01), ylim=(0, None), xlabel="label: relative soil moisture [1]", ylabel="density [1]")
+    axes.set(
+        xlim=(-0.01, 1.01),
+        ylim=(0, None),
+        xlabel="label: relative soil moisture [1]",
+        ylabel="density [1]",
+    )
     axes.set_title("Labels of the training patches")
     axes.legend()
     return figure

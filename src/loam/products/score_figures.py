@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.parts import TESTS
+from loam.core.raster import whole
+from loam.core.splits import TESTS
 from loam.products.drawing import COLOURS, SPLIT_TITLES, new_figure, save
 from loam.products.interval_figure import interval_figure
 from loam.products.probe_figure import probe_figure
 from loam.products.score_lookup import CEILING, Scores, Shown
 from loam.products.score_table import as_html
 from loam.products.strata_figure import strata_figure
-from loam.raster import whole
 
 # The bars stop here: far below zero, how far says nothing more.
 WORST_R2 = -1.0
@@ -30,7 +30,10 @@ def draw_scores(
     save(strata_figure(scored), strata)
     save(interval_figure(scored), intervals)
     save(probe_figure(scored), probes)
-    save(curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}), curves)
+    save(
+        curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}),
+        curves,
+    )
     with whole(table) as partial:
         partial.write_text(as_html(scored), encoding="utf-8")
 
@@ -44,7 +47,12 @@ def scatter_figure(samples: pd.DataFrame, scores: Scores) -> Any:
     """
     rows = [(shown, target) for shown in scores.ours() for target in scores.targets()]
     figure, axes = new_figure(
-        len(rows), len(TESTS), (3.1 * len(TESTS) + 0.7, 3.2 * len(rows) + 0.8), "compressed", sharex=True, sharey=True
+        len(rows),
+        len(TESTS),
+        (3.1 * len(TESTS) + 0.7, 3.2 * len(rows) + 0.8),
+        "compressed",
+        sharex=True,
+        sharey=True,
     )
     images = []
     for line, (shown, target) in zip(axes, rows, strict=True):
@@ -78,7 +86,14 @@ def _density(axes: Any, target: np.ndarray, estimate: np.ndarray) -> Any:
     shown = np.where(counts > 0, counts / max(counts.max(), 1), np.nan)
     # Labels clipped to 0 or 1 pile up in few cells; on a linear scale they would hide all others.
     scale = LogNorm(vmin=0.001, vmax=1, clip=True)
-    return axes.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="viridis_r", norm=scale, interpolation="nearest")
+    return axes.imshow(
+        shown,
+        origin="lower",
+        extent=(0, 1, 0, 1),
+        cmap="viridis_r",
+        norm=scale,
+        interpolation="nearest",
+    )
 
 
 def bar_figure(scores: Scores) -> Any:
@@ -99,13 +114,23 @@ def _bars(axes: Any, scores: Scores, models: list[Shown], target: str) -> None:
     for place, shown in enumerate(models):
         values = np.array([scores.value(shown, split, target) for split in TESTS])
         left = np.arange(len(TESTS)) - 0.43 + (place + 0.5) * width
-        axes.bar(left, np.maximum(values, WORST_R2), width * 0.92, color=shown.colour, label=shown.name)
+        axes.bar(
+            left, np.maximum(values, WORST_R2), width * 0.92, color=shown.colour, label=shown.name
+        )
         for x, value in zip(left, values, strict=True):
             _write_value(axes, x, value)
     if target == "label":
         for index, split in enumerate(TESTS):
             label = "" if index else CEILING.name
-            axes.hlines(scores.value(CEILING, split), index - 0.45, index + 0.45, color="black", lw=1.2, ls="--", label=label)
+            axes.hlines(
+                scores.value(CEILING, split),
+                index - 0.45,
+                index + 0.45,
+                color="black",
+                lw=1.2,
+                ls="--",
+                label=label,
+            )
     axes.axhline(0, color="black", lw=0.8)
     axes.set_ylim(bottom=max(WORST_R2, axes.get_ylim()[0]) - 0.16, top=1.05)
     axes.set_xticks(range(len(TESTS)), [_title(split) for split in TESTS])
@@ -118,7 +143,11 @@ def _write_value(axes: Any, x: float, value: float) -> None:
         axes.text(x, 0.02, "n/a", rotation=90, ha="center", fontsize=8)
     else:
         end = max(value, WORST_R2)
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps the ceiling's line off the number
+        behind = {
+            "facecolor": "white",
+            "edgecolor": "none",
+            "pad": 0.6,
+        }  # keeps the ceiling's line off the number
         axes.text(
             x,
             end + (0.02 if end >= 0 else -0.02),
@@ -142,10 +171,32 @@ def curve_figure(histories: dict[str, pd.DataFrame]) -> Any:
         experiment = name.partition("/")[0]
         colour = COLOURS[experiments.index(experiment) % len(COLOURS)]
         epoch = history["epoch"] + 1
-        label = experiment if name == next(one for one in histories if one.startswith(f"{experiment}/")) else ""
-        axes[0, 0].plot(epoch, history["train_loss"], color=colour, lw=1, ls=":", marker=".", ms=3, label=label and f"{label}, training")
-        axes[0, 0].plot(epoch, history["validation_loss"], color=colour, lw=1.5, marker=".", label=label and f"{label}, validation")
-        axes[0, 1].plot(epoch, history["validation_rmse"], color=colour, lw=1.5, marker=".", label=label)
+        label = (
+            experiment
+            if name == next(one for one in histories if one.startswith(f"{experiment}/"))
+            else ""
+        )
+        axes[0, 0].plot(
+            epoch,
+            history["train_loss"],
+            color=colour,
+            lw=1,
+            ls=":",
+            marker=".",
+            ms=3,
+            label=label and f"{label}, training",
+        )
+        axes[0, 0].plot(
+            epoch,
+            history["validation_loss"],
+            color=colour,
+            lw=1.5,
+            marker=".",
+            label=label and f"{label}, validation",
+        )
+        axes[0, 1].plot(
+            epoch, history["validation_rmse"], color=colour, lw=1.5, marker=".", label=label
+        )
     for panel, text in zip(axes[0], ("loss [1]", "validation RMSE [1]"), strict=True):
         panel.set(xlabel="epoch", ylabel=text)
         panel.xaxis.get_major_locator().set_params(integer=True)
@@ -158,4 +209,8 @@ def _title(split: str) -> str:
 
 
 def _number(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")  # noqa: RUF001  (a true minus sign)
+    return (
+        "n/a"
+        if np.isnan(value)
+        else f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")  # noqa: RUF001
+    )

@@ -32,7 +32,11 @@ class Shown(NamedTuple):
     @property
     def name(self) -> str:
         """As a reader knows it."""
-        return NAMES.get(self.model, self.model) if self.experiment in {"baseline", "probe"} else self.experiment
+        return (
+            NAMES.get(self.model, self.model)
+            if self.experiment in {"baseline", "probe"}
+            else self.experiment
+        )
 
 
 class Scores:
@@ -41,10 +45,17 @@ class Scores:
     def __init__(self, table: pd.DataFrame) -> None:
         """Index a table of `score`."""
         self.table = table
-        self._values = dict(zip(table[KEYS].itertuples(index=False, name=None), table["value"], strict=True))
+        self._values = dict(
+            zip(table[KEYS].itertuples(index=False, name=None), table["value"], strict=True)
+        )
 
     def value(
-        self, shown: Shown, split: str, target: str = "label", metric: str = "r2", stratum: tuple[str, str] = ("all", "all")
+        self,
+        shown: Shown,
+        split: str,
+        target: str = "label",
+        metric: str = "r2",
+        stratum: tuple[str, str] = ("all", "all"),
     ) -> float:
         """One score, NaN where the table does not have it."""
         return float(self._values.get((*shown[:3], split, target, *stratum, metric), np.nan))
@@ -52,16 +63,29 @@ class Scores:
     def targets(self) -> dict[str, str]:
         """Targets that are known, with their names."""
         counted = self.table[(self.table["count"] > 0) & (self.table["stratum_kind"] == "all")]
-        return {target: name for target, name in {"label": "labels", "truth": "truth"}.items() if target in set(counted["target"])} or {
-            "label": "labels"
-        }
+        return {
+            target: name
+            for target, name in {"label": "labels", "truth": "truth"}.items()
+            if target in set(counted["target"])
+        } or {"label": "labels"}
 
     def ours(self) -> list[Shown]:
         """Each experiment, by its ensemble or its only member."""
-        scored = self.table[~self.table["experiment"].isin(["baseline", "probe"]) & (self.table["stratum_kind"] == "all")]
-        members = {name: sorted(group["member"].unique()) for name, group in scored.groupby("experiment")}
-        chosen = {str(name): "ensemble" if "ensemble" in found else str(found[0]) for name, found in members.items()}
-        return [Shown(name, member, name, COLOURS[place % len(COLOURS)]) for place, (name, member) in enumerate(chosen.items())]
+        scored = self.table[
+            ~self.table["experiment"].isin(["baseline", "probe"])
+            & (self.table["stratum_kind"] == "all")
+        ]
+        members = {
+            name: sorted(group["member"].unique()) for name, group in scored.groupby("experiment")
+        }
+        chosen = {
+            str(name): "ensemble" if "ensemble" in found else str(found[0])
+            for name, found in members.items()
+        }
+        return [
+            Shown(name, member, name, COLOURS[place % len(COLOURS)])
+            for place, (name, member) in enumerate(chosen.items())
+        ]
 
     def baselines(self) -> list[Shown]:
         """Baselines that the table has."""
@@ -73,7 +97,11 @@ class Scores:
 
     def _group(self, experiment: str, colours: dict[str, str]) -> list[Shown]:
         known = set(self.table.loc[self.table["experiment"] == experiment, "model"])
-        return [Shown(experiment, "-", name, colour) for name, colour in colours.items() if name in known]
+        return [
+            Shown(experiment, "-", name, colour)
+            for name, colour in colours.items()
+            if name in known
+        ]
 
 
 CEILING = Shown("baseline", "-", "ceiling", "black")

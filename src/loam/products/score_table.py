@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.parts import TESTS
+from loam.core.splits import TESTS
 from loam.products.drawing import SPLIT_TITLES
 from loam.products.score_lookup import CEILING, Scores, Shown
 
@@ -43,9 +43,20 @@ def as_html(scores: Scores) -> str:
     """Models by splits with the main metrics; all metrics of the headline; leak probes and what they must show, as an HTML page."""
     targets = [target for target in TITLES if target in scores.targets()]
     models = [*members(scores), *scores.baselines()]
-    tables = [_table(scores, target, [*models, *([CEILING] if target == "label" else [])], TITLES[target]) for target in targets]
+    tables = [
+        _table(scores, target, [*models, *([CEILING] if target == "label" else [])], TITLES[target])
+        for target in targets
+    ]
     tables += [_more(scores, target, models) for target in targets]
-    tables += [_table(scores, "label", scores.probes(), "Leak probes, against the labels: these must not do well"), _checks(scores)]
+    tables += [
+        _table(
+            scores,
+            "label",
+            scores.probes(),
+            "Leak probes, against the labels: these must not do well",
+        ),
+        _checks(scores),
+    ]
     joined = "\n".join(tables)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Scores</title><style>{STYLE}</style></head><body>\n'
@@ -60,7 +71,9 @@ def as_html(scores: Scores) -> str:
 def members(scores: Scores) -> list[Shown]:
     """Every member of every experiment, the ensemble last."""
     table = scores.table
-    chosen = table[~table["experiment"].isin(["baseline", "probe"]) & (table["stratum_kind"] == "all")]
+    chosen = table[
+        ~table["experiment"].isin(["baseline", "probe"]) & (table["stratum_kind"] == "all")
+    ]
     found = chosen[["experiment", "member"]].drop_duplicates().itertuples(index=False, name=None)
     return [Shown(experiment, member, experiment, "") for experiment, member in found]
 
@@ -68,36 +81,55 @@ def members(scores: Scores) -> list[Shown]:
 def _table(scores: Scores, target: str, models: list[Shown], title: str) -> str:
     counts = _counts(scores.table, target)
     heads = "".join(
-        f'<th class="split{_headline(split)}" colspan="{len(METRICS)}">{SPLIT_TITLES[split]}<br>n = {counts[split]}</th>' for split in TESTS
+        f'<th class="split{_headline(split)}" colspan="{len(METRICS)}">{SPLIT_TITLES[split]}<br>n = {counts[split]}</th>'
+        for split in TESTS
     )
-    names = "".join(f'<th class="{_headline(split)}">{name}</th>' for split in TESTS for name in METRICS.values())
+    names = "".join(
+        f'<th class="{_headline(split)}">{name}</th>'
+        for split in TESTS
+        for name in METRICS.values()
+    )
     rows = "\n".join(_row(shown, [(scores.value(shown, split, target, metric), split, metric) for split in TESTS for metric in METRICS])
                      for shown in models)  # fmt: skip
     head = f'<tr><th class="model" rowspan="2">model</th>{heads}</tr><tr>{names}</tr>'
-    return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>\n{rows}\n</tbody></table>"
+    return (
+        f"<table><caption>{title}</caption><thead>{head}</thead><tbody>\n{rows}\n</tbody></table>"
+    )
 
 
 def _more(scores: Scores, target: str, models: list[Shown]) -> str:
     """All other metrics under the headline split."""
     names = "".join(f"<th>{name}</th>" for name in MORE.values())
-    rows = "\n".join(_row(shown, [(scores.value(shown, HEADLINE, target, metric), "", metric) for metric in MORE]) for shown in models)
+    rows = "\n".join(
+        _row(
+            shown, [(scores.value(shown, HEADLINE, target, metric), "", metric) for metric in MORE]
+        )
+        for shown in models
+    )
     title = f"{TITLES[target]}, {SPLIT_TITLES[HEADLINE]}: more"
     return f'<table><caption>{title}</caption><thead><tr><th class="model">model</th>{names}</tr></thead><tbody>\n{rows}\n</tbody></table>'
 
 
 def _row(shown: Shown, values: list[tuple[float, str, str]]) -> str:
     cells = "".join(
-        f'<td class="{"first" if metric == "r2" else ""}{_headline(split)}">{_text(value)}</td>' for value, split, metric in values
+        f'<td class="{"first" if metric == "r2" else ""}{_headline(split)}">{_text(value)}</td>'
+        for value, split, metric in values
     )
     ours = shown.experiment not in {"baseline", "probe"}
-    name = f"{shown.name}, {shown.member if shown.member == 'ensemble' else f'member {shown.member}'}" if ours else shown.name
+    name = (
+        f"{shown.name}, {shown.member if shown.member == 'ensemble' else f'member {shown.member}'}"
+        if ours
+        else shown.name
+    )
     return f'<tr class="{"ours" if ours else ""}"><td class="model">{escape(name)}</td>{cells}</tr>'
 
 
 def _checks(scores: Scores) -> str:
     """What the probes must show, what was measured, and whether it passes."""
     checks = scores.table[scores.table["stratum_kind"] == "check"]
-    wide = checks.pivot_table(index=["experiment", "member", "stratum"], columns="metric", values="value", sort=False)
+    wide = checks.pivot_table(
+        index=["experiment", "member", "stratum"], columns="metric", values="value", sort=False
+    )
     rows_of: Any = wide.iterrows()
     rows = "\n".join(
         f'<tr><td class="model">{escape(f"{experiment}, {member}")}</td><td class="model">{CHECKS[name]}</td>'
@@ -111,7 +143,10 @@ def _checks(scores: Scores) -> str:
 
 def _counts(table: pd.DataFrame, target: str) -> dict[str, int]:
     chosen = table[(table["target"] == target) & (table["stratum_kind"] == "all")]
-    return {split: int(np.nan_to_num(chosen.loc[chosen["split"] == split, "count"].max())) for split in TESTS}
+    return {
+        split: int(np.nan_to_num(chosen.loc[chosen["split"] == split, "count"].max()))
+        for split in TESTS
+    }
 
 
 def _headline(split: str) -> str:

@@ -9,27 +9,33 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from loam.ensemble import by_experiment
-from loam.flags import UNUSABLE
+from loam.core.ensemble import by_experiment
+from loam.core.flags import UNUSABLE
+from loam.core.raster import open_dataset
 from loam.products.drawing import COLOURS, LABEL_COLOUR, RAIN_COLOUR, TRUTH_COLOUR, new_figure, save
-from loam.raster import open_dataset
 
 # An acquisition that shows less of the area than this says little about its mean [1].
 MIN_SHARE = 0.1
 
 
-def draw_series(predictions: list[Path], ssm: Path, weather: Path, splits: Path, truth: Path | None, out: Path) -> None:
+def draw_series(
+    predictions: list[Path], ssm: Path, weather: Path, splits: Path, truth: Path | None, out: Path
+) -> None:
     """Draw the area's mean soil moisture of labels, ensembles and truth, with daily rain."""
     labels = open_dataset(ssm, {})  # in chunks: of whole series only the means are kept
     usable = ((labels["flags"] & int(UNUSABLE)) == 0) & labels["ssm"].notnull()
     area = usable.any("time").compute()
     series = {
-        name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area) for name, paths in by_experiment(predictions).items()
+        name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area)
+        for name, paths in by_experiment(predictions).items()
     }
     observed = label_means(labels["ssm"].where(usable), area)
     true = None if truth is None else area_mean([open_dataset(truth, {})["ssm"]], area)
     rain = open_dataset(weather)["precipitation"].mean(("y", "x")).to_series()
-    save(series_figure(series, observed, true, rain, span_of_tests(json.loads(splits.read_text()))), out)
+    save(
+        series_figure(series, observed, true, rain, span_of_tests(json.loads(splits.read_text()))),
+        out,
+    )
 
 
 def area_mean(members: list[xr.DataArray], area: xr.DataArray) -> pd.Series:
@@ -83,8 +89,19 @@ def series_figure(
     top.bar(rain.index, rain.to_numpy(), width=1.0, color=RAIN_COLOUR)
     top.set_ylabel("rain [mm/day]")
     if truth is not None:
-        main.plot(truth.index, truth.to_numpy(), color=TRUTH_COLOUR, lw=0.9, label="truth", zorder=2)
-    main.plot(labels.index, labels.to_numpy(), "o", color=LABEL_COLOUR, ms=3.5, mfc="white", label="labels (Sentinel-1)", zorder=3)
+        main.plot(
+            truth.index, truth.to_numpy(), color=TRUTH_COLOUR, lw=0.9, label="truth", zorder=2
+        )
+    main.plot(
+        labels.index,
+        labels.to_numpy(),
+        "o",
+        color=LABEL_COLOUR,
+        ms=3.5,
+        mfc="white",
+        label="labels (Sentinel-1)",
+        zorder=3,
+    )
     for place, (name, series) in enumerate(predictions.items()):
         main.plot(
             series.index,
@@ -98,12 +115,30 @@ def series_figure(
         )
     if tested is not None:
         for panel in (top, main):
-            panel.axvspan(*tested, color="#F0E442", alpha=0.2, lw=0, label="test dates" if panel is main else "", zorder=0)
-    main.set(xlim=(begin, end), ylim=(0, 1), ylabel="mean soil moisture of the area [1]\n0 dry, 1 wet", xlabel="date [UTC]")
-    figure.legend(*main.get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=9)
+            panel.axvspan(
+                *tested,
+                color="#F0E442",
+                alpha=0.2,
+                lw=0,
+                label="test dates" if panel is main else "",
+                zorder=0,
+            )
+    main.set(
+        xlim=(begin, end),
+        ylim=(0, 1),
+        ylabel="mean soil moisture of the area [1]\n0 dry, 1 wet",
+        xlabel="date [UTC]",
+    )
+    figure.legend(
+        *main.get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=9
+    )
     return figure
 
 
-def _span(labels: pd.Series, predictions: dict[str, pd.Series]) -> tuple[pd.Timestamp, pd.Timestamp]:
-    index = pd.DatetimeIndex(np.concatenate([one.index.to_numpy() for one in (labels, *predictions.values())]))
+def _span(
+    labels: pd.Series, predictions: dict[str, pd.Series]
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    index = pd.DatetimeIndex(
+        np.concatenate([one.index.to_numpy() for one in (labels, *predictions.values())])
+    )
     return index.min() - pd.Timedelta(days=3), index.max() + pd.Timedelta(days=3)

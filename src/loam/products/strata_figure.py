@@ -7,7 +7,12 @@ import numpy as np
 from loam.products.drawing import SPLIT_TITLES, new_figure
 from loam.products.score_lookup import Scores
 
-KINDS = {"land_cover": "land cover", "slope": "slope", "season": "season", "decile": "wetness of the label, tenths of the training labels"}
+KINDS = {
+    "land_cover": "land cover",
+    "slope": "slope",
+    "season": "season",
+    "decile": "wetness of the label, tenths of the training labels",
+}
 HEADLINE = "both"
 SEASON_ORDER = ("December to February", "March to May", "June to August", "September to November")
 SHORT = dict(zip(SEASON_ORDER, ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov"), strict=True))  # noqa: RUF001
@@ -19,27 +24,52 @@ def strata_figure(scores: Scores) -> Any:
     targets = scores.targets()
     counts = [len(strata_of(scores, kind)) for kind in KINDS]
     widths = [max(count, 3) for count in counts]
-    figure, axes = new_figure(len(targets), len(KINDS), (13.5, 3.3 * len(targets) + 0.7), sharey="row", width_ratios=widths)
+    figure, axes = new_figure(
+        len(targets),
+        len(KINDS),
+        (13.5, 3.3 * len(targets) + 0.7),
+        sharey="row",
+        width_ratios=widths,
+    )
     models = [*scores.ours(), *(shown for shown in scores.baselines() if shown.model in COMPARED)]
     for line, (target, name) in zip(axes, targets.items(), strict=True):
         for panel, (kind, title) in zip(line, KINDS.items(), strict=True):
             names = strata_of(scores, kind)
             for shown in models:
-                values = [scores.value(shown, HEADLINE, target, "rmse", (kind, each)) for each in names]
+                values = [
+                    scores.value(shown, HEADLINE, target, "rmse", (kind, each)) for each in names
+                ]
                 style = "o-" if shown.experiment != "baseline" else "s--"
-                panel.plot(range(len(names)), values, style, color=shown.colour, label=shown.name, lw=1.4, ms=4.5)
+                panel.plot(
+                    range(len(names)),
+                    values,
+                    style,
+                    color=shown.colour,
+                    label=shown.name,
+                    lw=1.4,
+                    ms=4.5,
+                )
             _label(panel, names, title if target == "label" else "")
         line[0].set_ylabel(f"RMSE against {name} [1]")
         line[0].set_ylim(bottom=0)
     handles, texts = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside upper center", ncols=5, fontsize=9, title=SPLIT_TITLES[HEADLINE])
+    figure.legend(
+        handles,
+        texts,
+        loc="outside upper center",
+        ncols=5,
+        fontsize=9,
+        title=SPLIT_TITLES[HEADLINE],
+    )
     return figure
 
 
 def strata_of(scores: Scores, kind: str) -> list[str]:
     """Names of the strata of a kind that have samples under the headline split; seasons in their order."""
     table = scores.table
-    chosen = table[(table["stratum_kind"] == kind) & (table["split"] == HEADLINE) & (table["count"] > 0)]
+    chosen = table[
+        (table["stratum_kind"] == kind) & (table["split"] == HEADLINE) & (table["count"] > 0)
+    ]
     names = sorted(chosen["stratum"].unique(), key=_rank)
     return [each for each in SEASON_ORDER if each in names] if kind == "season" else names
 
@@ -47,7 +77,11 @@ def strata_of(scores: Scores, kind: str) -> list[str]:
 def _rank(name: str) -> tuple[bool, float, str]:
     """Classes of slope by their lower limit, all others by name."""
     number = name.removeprefix("from ").rstrip("°").partition("–")[0]  # noqa: RUF001
-    return (name.startswith("from "), float(number), name) if number.replace(".", "").isdigit() else (False, np.inf, name)
+    return (
+        (name.startswith("from "), float(number), name)
+        if number.replace(".", "").isdigit()
+        else (False, np.inf, name)
+    )
 
 
 def _label(panel: Any, names: list[str], title: str) -> None:

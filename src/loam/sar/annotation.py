@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.safe import Safe
 
 LARGEST_EDGE = 200_000  # lines or samples; an IW GRD slice of 25 s has 17 000 and 26 000
@@ -72,9 +72,18 @@ def read_annotation(safe: Safe, polarisation: str) -> Annotation:
             samples=int(_text(image, "numberOfSamples")),
             orbit=_orbit(root),
             ground_range=_ground_range(root),
-            latitude=_numbers(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/latitude"),
-            longitude=_numbers(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/longitude"),
-            tie_times=np.unique(times_of(root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/azimuthTime")),
+            latitude=_numbers(
+                root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/latitude"
+            ),
+            longitude=_numbers(
+                root, "geolocationGrid/geolocationGridPointList/geolocationGridPoint/longitude"
+            ),
+            tie_times=np.unique(
+                times_of(
+                    root,
+                    "geolocationGrid/geolocationGridPointList/geolocationGridPoint/azimuthTime",
+                )
+            ),
         )
         if not min(found.line_interval_s, found.range_spacing_m, found.lines, found.samples) > 0:
             msg = "a spacing or size of zero"
@@ -111,7 +120,10 @@ def times_of(root: ElementTree.Element, path: str) -> np.ndarray:
 
 def _orbit(root: ElementTree.Element) -> StateVectors:
     at = "generalAnnotation/orbitList/orbit"
-    axes = [[_numbers(root, f"{at}/{what}/{axis}") for axis in "xyz"] for what in ("position", "velocity")]
+    axes = [
+        [_numbers(root, f"{at}/{what}/{axis}") for axis in "xyz"]
+        for what in ("position", "velocity")
+    ]
     position, velocity = (np.stack(columns, axis=1) for columns in axes)
     return StateVectors(times_of(root, f"{at}/time"), position, velocity, "annotation")
 

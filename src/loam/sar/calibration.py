@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 from scipy import ndimage
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.safe import Safe
 
 # A noise floor outside is in other units than the image: Sentinel-1's lies between -30 and -20 dB (sigma nought).
@@ -28,7 +28,12 @@ class Table:
 
     def along(self, pixels: np.ndarray) -> np.ndarray:
         """Values at given pixels of every vector `(vector, pixel)`."""
-        return np.stack([np.interp(pixels, at, values) for at, values in zip(self.pixels, self.values, strict=True)])
+        return np.stack(
+            [
+                np.interp(pixels, at, values)
+                for at, values in zip(self.pixels, self.values, strict=True)
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ def read_calibration(safe: Safe, polarisation: str, quantity: str = "betaNought"
         LoamError: the file is missing or holds no such table.
     """
     name = safe.find("annotation/calibration", "calibration-", polarisation, ".xml")
-    return _table(safe, name, safe.xml(name).findall("calibrationVectorList/calibrationVector"), quantity)
+    return _table(
+        safe, name, safe.xml(name).findall("calibrationVectorList/calibrationVector"), quantity
+    )
 
 
 def read_noise(safe: Safe, polarisation: str) -> Noise:
@@ -88,7 +95,9 @@ def _table(safe: Safe, name: str, vectors: Sequence[ElementTree.Element], tag: s
         values = [_numbers(vector, tag) for vector in vectors]
     except ValueError:
         values = []
-    if not values or any(len(at) != len(found) or not len(at) for at, found in zip(pixels, values, strict=True)):
+    if not values or any(
+        len(at) != len(found) or not len(at) for at, found in zip(pixels, values, strict=True)
+    ):
         msg = f"{safe.path}: {name} holds no whole {tag} table; download the product again"
         raise LoamError(msg)
     return Table(np.array(lines, dtype=np.float64), pixels, values)
@@ -106,7 +115,9 @@ def _azimuth(safe: Safe, name: str, vector: ElementTree.Element) -> AzimuthNoise
     except ValueError:
         limits, lines, values = [0] * 4, np.empty(0), np.empty(0)
     if not len(lines) or len(lines) != len(values):
-        msg = f"{safe.path}: {name} holds no whole noiseAzimuthLut table; download the product again"
+        msg = (
+            f"{safe.path}: {name} holds no whole noiseAzimuthLut table; download the product again"
+        )
         raise LoamError(msg)
     return AzimuthNoise(limits[0], limits[1], limits[2], limits[3], lines, values)
 
@@ -127,7 +138,9 @@ def noise_on(noise: Noise, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     for part in noise.azimuth:
         rows = slice(*np.searchsorted(lines, [part.first_line, part.last_line + 1]))
         columns = slice(*np.searchsorted(pixels, [part.first_pixel, part.last_pixel + 1]))
-        out[rows, columns] *= np.interp(lines[rows], part.lines, part.values).astype(np.float32)[:, None]
+        out[rows, columns] *= np.interp(lines[rows], part.lines, part.values).astype(np.float32)[
+            :, None
+        ]
     return out
 
 
@@ -138,7 +151,10 @@ def noise_floor_db(noise: Noise, sigma: Table) -> float:
         noise: the table.
         sigma: the sigmaNought table of the same image.
     """
-    floor = [np.median(eta) / np.median(scale) ** 2 for eta, scale in zip(noise.range.values, sigma.values, strict=False)]
+    floor = [
+        np.median(eta) / np.median(scale) ** 2
+        for eta, scale in zip(noise.range.values, sigma.values, strict=False)
+    ]
     return float(10 * np.log10(max(float(np.median(floor)), 1e-30)))
 
 
@@ -154,7 +170,9 @@ def require_noise_units(noise: Noise, sigma: Table, what: str) -> None:
         raise LoamError(msg)
 
 
-def beta_nought(number: np.ndarray, lines: np.ndarray, pixels: np.ndarray, beta: Table, noise: Noise | None) -> np.ndarray:
+def beta_nought(
+    number: np.ndarray, lines: np.ndarray, pixels: np.ndarray, beta: Table, noise: Noise | None
+) -> np.ndarray:
     """Radar brightness: beta0 = (DN² - noise) / A². Noise-subtracted power may be negative; it is kept as it is.
 
     Args:
@@ -180,7 +198,9 @@ def beta_nought(number: np.ndarray, lines: np.ndarray, pixels: np.ndarray, beta:
     return out
 
 
-def border_mask(number: np.ndarray, noise: np.ndarray, edges: tuple[bool, bool, bool, bool]) -> np.ndarray:
+def border_mask(
+    number: np.ndarray, noise: np.ndarray, edges: tuple[bool, bool, bool, bool]
+) -> np.ndarray:
     """Where an image ends in border noise: very low values in one piece with its edge (before IPF 2.9 above all).
 
     Args:
@@ -200,4 +220,8 @@ def border_mask(number: np.ndarray, noise: np.ndarray, edges: tuple[bool, bool, 
     pieces, _ = ndimage.label(low)
     touching = np.unique(pieces[edge & low])
     border = np.isin(pieces, touching[touching > 0])
-    return np.asarray(ndimage.binary_dilation(border, iterations=BORDER_SMOOTH_PX // 2) if border.any() else border)
+    return np.asarray(
+        ndimage.binary_dilation(border, iterations=BORDER_SMOOTH_PX // 2)
+        if border.any()
+        else border
+    )

@@ -18,11 +18,12 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from loam.config import Flatten, Grid, Snap
-from loam.errors import LoamError
-from loam.flags import Mask, layer_attributes
-from loam.grid import empty_like_grid, target_grid
-from loam.raster import whole, write_cog
+from loam.config.base import Grid
+from loam.config.sar import Flatten, Snap
+from loam.core.errors import LoamError
+from loam.core.flags import Mask, layer_attributes
+from loam.core.grid import empty_like_grid, target_grid
+from loam.core.raster import whole, write_cog
 from loam.sar.geometry import View, look_at
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
@@ -30,7 +31,14 @@ from loam.sar.product import Product, read_product
 from loam.sar.scenes import orbit_for, passes, scene_name, write_table
 from loam.sar.snap import flatten_with_snap
 from loam.sar.snap_workflow import SnapSettings
-from loam.sar.terrain import Facets, gather, image_positions, layover_shadow, local_incidence, simulated_beta
+from loam.sar.terrain import (
+    Facets,
+    gather,
+    image_positions,
+    layover_shadow,
+    local_incidence,
+    simulated_beta,
+)
 
 CELL_PX = 2  # image pixels to the edge of a cell in which areas are gathered: the 20 m that IW GRDH resolves
 RIM_M = 80.0  # around a block, whose facets share cells with it
@@ -63,13 +71,19 @@ def flatten_scenes(
             try:
                 if backend == "snap":
                     scratch = out.with_name(f"{out.name}.snap") / name
-                    scene = _through_snap(slices, polarisations, terrain, heights, cfg, snap, scratch, threads)
+                    scene = _through_snap(
+                        slices, polarisations, terrain, heights, cfg, snap, scratch, threads
+                    )
                 else:
-                    scene = flatten_pass(slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads)
+                    scene = flatten_pass(
+                        slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads
+                    )
             except LoamError as error:
                 rejected.append((name, str(error)))
                 continue
-            tags = _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
+            tags = (
+                _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
+            )
             write_cog(scene, folder / f"{name}.tif", tags)
         _report(rejected, folder, len(groups))
 
@@ -95,13 +109,27 @@ def _through_snap(
 ) -> xr.Dataset:  # fmt: skip
     """The same by SNAP; what it leaves in `scratch` is kept after a failure, for its log lies there."""
     settings = SnapSettings.of(cfg, snap)
-    scene = flatten_with_snap([one.path for one in slices], terrain.box, heights, True, settings, polarisations, scratch, threads)
+    scene = flatten_with_snap(
+        [one.path for one in slices],
+        terrain.box,
+        heights,
+        True,
+        settings,
+        polarisations,
+        scratch,
+        threads,
+    )
     shutil.rmtree(scratch)
     return scene
 
 
 def flatten_pass(
-    slices: Sequence[Product], polarisations: Sequence[str], orbit_file: Path | None, terrain: Terrain, cfg: Flatten, threads: int
+    slices: Sequence[Product],
+    polarisations: Sequence[str],
+    orbit_file: Path | None,
+    terrain: Terrain,
+    cfg: Flatten,
+    threads: int,
 ) -> xr.Dataset:
     """Gamma nought of one pass on the target grid.
 
@@ -120,14 +148,24 @@ def flatten_pass(
         LoamError: a product is damaged, or does not see the area.
     """
     images = [
-        Image(product, polarisations, orbit_file, thermal_noise=cfg.thermal_noise, border_noise=cfg.border_noise) for product in slices
+        Image(
+            product,
+            polarisations,
+            orbit_file,
+            thermal_noise=cfg.thermal_noise,
+            border_noise=cfg.border_noise,
+        )
+        for product in slices
     ]
     whole = terrain.facets(slice(0, terrain.box.shape.y), slice(0, terrain.box.shape.x), 0)
     for image in images:
         image.prepare(_window(image, _view(image, terrain.box, whole), whole))
     total = _empty_sums(terrain.box, len(polarisations))
     with ThreadPoolExecutor(threads) as pool:
-        tasks = [pool.submit(_add_block, total, images, terrain, *block) for block in blocks(terrain.box, cfg.block_px)]
+        tasks = [
+            pool.submit(_add_block, total, images, terrain, *block)
+            for block in blocks(terrain.box, cfg.block_px)
+        ]
         for task in tasks:
             task.result()
     return _as_dataset(total, polarisations, terrain.box).assign_attrs(orbit=images[0].orbit.source)
@@ -154,13 +192,20 @@ def blocks(box: GeoBox, size: int) -> Iterable[tuple[slice, slice]]:
 def _empty_sums(box: GeoBox, channels: int) -> Sums:
     shape = int(box.shape.y), int(box.shape.x)
     seen, expected = np.zeros((2, channels, *shape), dtype=np.float32)
-    return Sums(seen, expected, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.uint8))
+    return Sums(
+        seen, expected, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.uint8)
+    )
 
 
-def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: slice, columns: slice) -> None:
+def _add_block(
+    total: Sums, images: Sequence[Image], terrain: Terrain, rows: slice, columns: slice
+) -> None:
     """Add what every image of a pass sees of a block."""
     margin = _margin(terrain, rows, columns)
-    around, own = terrain.facets(rows, columns, margin).packed(), terrain.facets(rows, columns, 0).packed()
+    around, own = (
+        terrain.facets(rows, columns, margin).packed(),
+        terrain.facets(rows, columns, 0).packed(),
+    )
     n = terrain.per_pixel
     for number, image in enumerate(images):
         view = _view(image, terrain.box[rows, columns].pad(margin), around)
@@ -168,7 +213,9 @@ def _add_block(total: Sums, images: Sequence[Image], terrain: Terrain, rows: sli
         if number == 0:
             bits = layover_shadow(around, n, view)
             total.incidence_deg[rows, columns] = local_incidence(own, n, view)
-            total.mask[rows, columns] = bits[margin : bits.shape[0] - margin, margin : bits.shape[1] - margin]
+            total.mask[rows, columns] = bits[
+                margin : bits.shape[0] - margin, margin : bits.shape[1] - margin
+            ]
         beta = image.read(window)
         if beta is not None:
             area = simulated_beta(around, bits, n, view, image.grid, window, CELL_PX)
@@ -214,7 +261,9 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
     layers: dict[str, tuple[tuple[str, str], np.ndarray, dict[str, Any]]] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         for channel, name in enumerate(polarisations):
-            gamma = np.where(total.expected[channel] > 0, total.seen[channel] / total.expected[channel], np.nan)
+            gamma = np.where(
+                total.expected[channel] > 0, total.seen[channel] / total.expected[channel], np.nan
+            )
             layers[name] = (("y", "x"), gamma.astype(np.float32), layer_attributes(name))
     empty = ~np.all([np.isfinite(layers[name][1]) for name in polarisations], axis=0)
     layers["incidence"] = (("y", "x"), total.incidence_deg, layer_attributes("incidence"))

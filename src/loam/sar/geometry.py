@@ -10,7 +10,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.annotation import Annotation
 from loam.sar.orbit import Orbit
 
@@ -56,9 +56,16 @@ def look_at(box: GeoBox, heights_m: tuple[float, float], orbit: Orbit) -> View:
     centre = ((bounds.left + bounds.right) / 2, (bounds.bottom + bounds.top) / 2, (low + high) / 2)
     half = ((bounds.right - bounds.left) / 2, (bounds.top - bounds.bottom) / 2, (high - low) / 2)
     nodes = [np.cos(np.pi * (np.arange(count) + 0.5) / count) for count in NODES]
-    y, x, h = np.meshgrid(nodes[0] * half[1] + centre[1], nodes[1] * half[0] + centre[0], nodes[2] * half[2] + centre[2], indexing="ij")
+    y, x, h = np.meshgrid(
+        nodes[0] * half[1] + centre[1],
+        nodes[1] * half[0] + centre[0],
+        nodes[2] * half[2] + centre[2],
+        indexing="ij",
+    )
     to_space = Transformer.from_crs(str(box.crs), "EPSG:4978", always_xy=True)
-    values = np.stack([*_fields(_frame(to_space, x, y, h), orbit), _line_speed(to_space, (x, y, h), orbit)])
+    values = np.stack(
+        [*_fields(_frame(to_space, x, y, h), orbit), _line_speed(to_space, (x, y, h), orbit)]
+    )
     inverses = [np.linalg.inv(np.vander(place, increasing=True)) for place in nodes]
     fields = np.einsum("fyxh,iy,jx,kh->fijk", values, *inverses)
     return View(centre, half, np.ascontiguousarray(fields))
@@ -68,11 +75,15 @@ def _to_space(to_space: Transformer, x: np.ndarray, y: np.ndarray, h: np.ndarray
     return np.stack(to_space.transform(x, y, h))
 
 
-def _frame(to_space: Transformer, x: np.ndarray, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+def _frame(
+    to_space: Transformer, x: np.ndarray, y: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Positions in space and their derivatives by x, y and height, each `(axis, y, x, h)`."""
     steps = np.eye(3) * STEP_M
     central = [
-        (_to_space(to_space, x + dx, y + dy, h + dh) - _to_space(to_space, x - dx, y - dy, h - dh)) / (2 * STEP_M) for dx, dy, dh in steps
+        (_to_space(to_space, x + dx, y + dy, h + dh) - _to_space(to_space, x - dx, y - dy, h - dh))
+        / (2 * STEP_M)
+        for dx, dy, dh in steps
     ]
     return _to_space(to_space, x, y, h), *central
 
@@ -80,12 +91,17 @@ def _frame(to_space: Transformer, x: np.ndarray, y: np.ndarray, h: np.ndarray) -
 def _fields(frame: tuple[np.ndarray, ...], orbit: Orbit) -> list[np.ndarray]:
     place, by_x, by_y, by_h = frame
     time, distance, look = zero_doppler(place, orbit)
-    a, b, c = (np.cross(first, second, axis=0) for first, second in ((by_x, by_y), (by_h, by_y), (by_x, by_h)))
+    a, b, c = (
+        np.cross(first, second, axis=0)
+        for first, second in ((by_x, by_y), (by_h, by_y), (by_x, by_h))
+    )
     pairs = ((a, look), (b, look), (c, look), (a, a), (b, b), (c, c), (a, b), (a, c), (b, c))
     return [time, distance, *((first * second).sum(axis=0) for first, second in pairs)]
 
 
-def _line_speed(to_space: Transformer, at: tuple[np.ndarray, np.ndarray, np.ndarray], orbit: Orbit) -> np.ndarray:
+def _line_speed(
+    to_space: Transformer, at: tuple[np.ndarray, np.ndarray, np.ndarray], orbit: Orbit
+) -> np.ndarray:
     """Metres on level ground from a zero-Doppler line to the next, per second between them [m/s]."""
     x, y, h = at
     slowness = np.zeros(x.shape)
@@ -113,7 +129,9 @@ def zero_doppler(place: np.ndarray, orbit: Orbit) -> tuple[np.ndarray, np.ndarra
     for _ in range(20):
         position, velocity, acceleration = orbit.at(time)
         offset = place - position
-        change = (offset * velocity).sum(axis=0) / ((offset * acceleration) - velocity**2).sum(axis=0)
+        change = (offset * velocity).sum(axis=0) / ((offset * acceleration) - velocity**2).sum(
+            axis=0
+        )
         time = np.clip(time - change, orbit.span_s[0] - 1, orbit.span_s[1] + 1)
         if np.abs(change).max() < 1e-10:
             break

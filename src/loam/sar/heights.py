@@ -12,14 +12,16 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-from loam.config import Dem, Grid, Heights
-from loam.elevation import FILL, PLAUSIBLE_HEIGHTS_M, require_metres
-from loam.errors import LoamError
-from loam.grid import target_grid
-from loam.raster import write_geotiff
+from loam.config.base import Grid
+from loam.config.sar import Heights
+from loam.config.sources import Dem
+from loam.core.elevation import FILL, PLAUSIBLE_HEIGHTS_M, require_metres
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
+from loam.core.raster import write_geotiff
+from loam.core.tiles import joined_tiles
+from loam.core.voids import require_heights_around, without_voids
 from loam.sar.terrain import Facets
-from loam.tiles import joined_tiles
-from loam.voids import require_heights_around, without_voids
 
 NODATA = -9999.0
 GEOID_M = (-110.0, 90.0)  # of the Earth
@@ -47,11 +49,16 @@ class Terrain:
         bottom, right = (part.stop + self.margin_px + margin_px for part in (rows, columns))
         part = self.heights_m[top * n : bottom * n + 1, left * n : right * n + 1]
         pixel, affine = self.box.resolution.x, self.box.affine
-        x, y = affine.c + (columns.start - margin_px) * pixel, affine.f - (rows.start - margin_px) * pixel
+        x, y = (
+            affine.c + (columns.start - margin_px) * pixel,
+            affine.f - (rows.start - margin_px) * pixel,
+        )
         return Facets(part, x, y, pixel / n)
 
 
-def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights) -> None:
+def prepare_heights(
+    dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights
+) -> None:
     """Bring the DEM to the corners of facets and above the ellipsoid; write a GeoTIFF."""
     box = target_grid(grid, None)
     per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
@@ -59,12 +66,16 @@ def prepare_heights(dem: Path, geoid: Path | None, out: Path, source: Dem, grid:
     require_metres(dem)
     values = resampled(dem, corners, "sources.dem.path", PLAUSIBLE_HEIGHTS_M)
     if missing := require_heights_around(values, dem):
-        text = "%s: no height on %.2f %% of the area and its margin; filled from around (sources.dem)"
+        text = (
+            "%s: no height on %.2f %% of the area and its margin; filled from around (sources.dem)"
+        )
         logging.getLogger(__name__).warning(text, dem, 100 * missing)
         values = without_voids(values).astype(np.float32)
     values += np.float32(undulation(source.geoid, geoid, corners))
     text = "height above the ellipsoid at facet corners"
-    write_geotiff(values, corners, out, NODATA, "m", text, margin_px=margin, facets_per_pixel=per_pixel)
+    write_geotiff(
+        values, corners, out, NODATA, "m", text, margin_px=margin, facets_per_pixel=per_pixel
+    )
 
 
 def read_terrain(path: Path, box: GeoBox) -> Terrain:
@@ -76,7 +87,9 @@ def read_terrain(path: Path, box: GeoBox) -> Terrain:
     with rasterio.open(path) as file:
         per_pixel, margin = int(file.tags()["facets_per_pixel"]), int(file.tags()["margin_px"])
         expected = corner_grid(box, per_pixel, margin)
-        if file.shape != tuple(expected.shape) or not file.transform.almost_equals(expected.transform, 1e-6):
+        if file.shape != tuple(expected.shape) or not file.transform.almost_equals(
+            expected.transform, 1e-6
+        ):
             msg = f"{path}: was made for another grid; remove it and run again"
             raise LoamError(msg)
         return Terrain(box, per_pixel, margin, file.read(1))
@@ -97,7 +110,11 @@ def corner_grid(box: GeoBox, per_pixel: int, margin_px: int) -> GeoBox:
     step = box.resolution.x / per_pixel
     shape = tuple((size + 2 * margin_px) * per_pixel + 1 for size in box.shape)
     reach = margin_px * box.resolution.x + step / 2
-    return GeoBox((int(shape[0]), int(shape[1])), Affine(step, 0, box.affine.c - reach, 0, -step, box.affine.f + reach), box.crs)
+    return GeoBox(
+        (int(shape[0]), int(shape[1])),
+        Affine(step, 0, box.affine.c - reach, 0, -step, box.affine.f + reach),
+        box.crs,
+    )
 
 
 def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, float]) -> np.ndarray:
@@ -115,7 +132,9 @@ def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, flo
     Raises:
         LoamError: it cannot be read, does not reach the grid, or has no plausible value there.
     """
-    values = joined_tiles([path], corners, values=partial(_plausible, plausible=plausible), fill=FILL)
+    values = joined_tiles(
+        [path], corners, values=partial(_plausible, plausible=plausible), fill=FILL
+    )
     box = values.odc.geobox
     out = np.full(tuple(corners.shape), np.nan, dtype=np.float32)
     finer = box.resolution.x * (111_320 if box.crs.geographic else 1) < 0.75 * corners.resolution.x

@@ -7,7 +7,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.annotation import read_annotation
 from loam.sar.calibration import (
     PLAUSIBLE_NOISE_DB,
@@ -35,7 +35,13 @@ class Image:
     """Beta nought of a product's polarisations, with the product's geometry."""
 
     def __init__(
-        self, product: Product, polarisations: Sequence[str], orbit_file: Path | None, *, thermal_noise: bool, border_noise: bool
+        self,
+        product: Product,
+        polarisations: Sequence[str],
+        orbit_file: Path | None,
+        *,
+        thermal_noise: bool,
+        border_noise: bool,
     ) -> None:
         """Read annotation and tables; the measurement is read later.
 
@@ -49,7 +55,11 @@ class Image:
         Raises:
             LoamError: something is missing or damaged.
         """
-        self._safe, self._border_noise, self._remove = Safe(product.path), border_noise, thermal_noise
+        self._safe, self._border_noise, self._remove = (
+            Safe(product.path),
+            border_noise,
+            thermal_noise,
+        )
         self.polarisations = tuple(polarisations)
         self.annotation = read_annotation(self._safe, self.polarisations[0])
         vectors = self.annotation.orbit
@@ -79,7 +89,10 @@ class Image:
         """
         line, pixel, lines, pixels = window
         top, left = max(line, 0), max(pixel, 0)
-        bottom, right = min(line + lines, self.annotation.lines), min(pixel + pixels, self.annotation.samples)
+        bottom, right = (
+            min(line + lines, self.annotation.lines),
+            min(pixel + pixels, self.annotation.samples),
+        )
         if top >= bottom or left >= right:
             return None
         out = np.full((len(self.polarisations), lines, pixels), np.nan, dtype=np.float32)
@@ -87,10 +100,15 @@ class Image:
         for channel, name in enumerate(self.polarisations):
             number = self._numbers(name, (top, bottom), (left, right))
             noise = self._noise[name] if self._remove else None
-            out[channel, top - line : bottom - line, left - pixel : right - pixel] = beta_nought(number, *at, self._beta[name], noise)
+            out[channel, top - line : bottom - line, left - pixel : right - pixel] = beta_nought(
+                number, *at, self._beta[name], noise
+            )
         if self._border is not None:
             mask, first_line, first_pixel = self._border
-            rows, columns = ((where - first) // BORDER_STEP_PX for where, first in zip(at, (first_line, first_pixel), strict=True))
+            rows, columns = (
+                (where - first) // BORDER_STEP_PX
+                for where, first in zip(at, (first_line, first_pixel), strict=True)
+            )
             inside = out[:, top - line : bottom - line, left - pixel : right - pixel]
             inside[:, mask[rows[:, None], columns[None, :]]] = np.nan
         return out
@@ -102,23 +120,37 @@ class Image:
             window: that will be read from; first line, first pixel, lines, pixels.
         """
         ends = self.annotation.lines, self.annotation.samples
-        spans = [(max(first, 0), min(first + count, end)) for first, count, end in zip(window[:2], window[2:], ends, strict=True)]
+        spans = [
+            (max(first, 0), min(first + count, end))
+            for first, count, end in zip(window[:2], window[2:], ends, strict=True)
+        ]
         if any(start >= stop for start, stop in spans):
             return
         if self._border_noise:
             spans = [_reaching(span, end) for span, end in zip(spans, ends, strict=True)]
         if not self._safe.path.is_dir():
-            self._held = {name: self._numbers(name, spans[0], spans[1]) for name in self.polarisations}
+            self._held = {
+                name: self._numbers(name, spans[0], spans[1]) for name in self.polarisations
+            }
             self._held_from = spans[0][0], spans[1][0]
         edges = spans[0][0] == 0, spans[0][1] == ends[0], spans[1][0] == 0, spans[1][1] == ends[1]
         if self._border_noise and any(edges):
             self._find_border(spans, edges)
 
-    def _find_border(self, spans: Sequence[tuple[int, int]], edges: tuple[bool, bool, bool, bool]) -> None:
+    def _find_border(
+        self, spans: Sequence[tuple[int, int]], edges: tuple[bool, bool, bool, bool]
+    ) -> None:
         # Of the co-polarisation: border noise is the same in both, and signal stands out more.
         number = self._numbers(self.polarisations[0], spans[0], spans[1], step=BORDER_STEP_PX)
-        lines, pixels = (start + BORDER_STEP_PX * np.arange(size) for (start, _), size in zip(spans, number.shape, strict=True))
-        self._border = border_mask(number, self._floor(lines, pixels), edges), spans[0][0], spans[1][0]
+        lines, pixels = (
+            start + BORDER_STEP_PX * np.arange(size)
+            for (start, _), size in zip(spans, number.shape, strict=True)
+        )
+        self._border = (
+            border_mask(number, self._floor(lines, pixels), edges),
+            spans[0][0],
+            spans[1][0],
+        )
 
     def _floor(self, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """Noise power [squared digital number], by the usual floor where the product's own table cannot be right."""
@@ -127,18 +159,28 @@ class Image:
             return noise_on(noise, lines, pixels)
         return table_on(sigma, lines, pixels) ** 2 * np.float32(10 ** (USUAL_NOISE_DB / 10))
 
-    def _numbers(self, polarisation: str, lines: tuple[int, int], pixels: tuple[int, int], step: int = 1) -> np.ndarray:
+    def _numbers(
+        self, polarisation: str, lines: tuple[int, int], pixels: tuple[int, int], step: int = 1
+    ) -> np.ndarray:
         """Digital numbers from a first to before a last line and pixel, every `step`-th of them."""
         held = self._held.get(polarisation)
         if held is not None:
-            rows, columns = (slice(a - o, b - o, step) for (a, b), o in zip((lines, pixels), self._held_from, strict=True))
+            rows, columns = (
+                slice(a - o, b - o, step)
+                for (a, b), o in zip((lines, pixels), self._held_from, strict=True)
+            )
             return held[rows, columns]
         try:
             with rasterio.open(self._safe.raster(polarisation)) as file:
                 # GDAL would take every n-th pixel from an overview, where there is one, and another pixel where there is none.
                 strip = STRIP_LINES // step * step if step > 1 else lines[1] - lines[0]
                 parts = [
-                    file.read(1, window=Window(pixels[0], top, pixels[1] - pixels[0], min(strip, lines[1] - top)))[::step, ::step]
+                    file.read(
+                        1,
+                        window=Window(
+                            pixels[0], top, pixels[1] - pixels[0], min(strip, lines[1] - top)
+                        ),
+                    )[::step, ::step]
                     for top in range(*lines, strip)
                 ]
                 return np.concatenate(parts)

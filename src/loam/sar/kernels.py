@@ -7,7 +7,7 @@ Arguments are arrays and numbers as the callers in `terrain` describe them; `fie
 import numpy as np
 from numba import njit
 
-from loam.flags import Mask
+from loam.core.flags import Mask
 
 # Fields of `View.fields`, in order; METRIC and the five after it.
 TIME, RANGE, UP, EAST, NORTH, METRIC = range(6)
@@ -75,14 +75,28 @@ def positions(heights, rows, columns, place, fields, numbers, record_s, start_m,
         for j in range(columns.size):
             x, h = place[0] + columns[j] * place[1], (heights[i, j] - place[4]) / place[5]
             time = value_of(row, TIME, x, h)
-            ground, _ = ground_range(time, value_of(row, RANGE, x, h), record_s, start_m, coefficients)
+            ground, _ = ground_range(
+                time, value_of(row, RANGE, x, h), record_s, start_m, coefficients
+            )
             lines[n], pixels[n] = (time - numbers[0]) / numbers[1], ground / numbers[2]
             n += 1
     return lines, pixels
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def illuminate(area, heights, shadow, per_pixel, place, fields, origin, numbers, record_s, start_m, coefficients):
+def illuminate(
+    area,
+    heights,
+    shadow,
+    per_pixel,
+    place,
+    fields,
+    origin,
+    numbers,
+    record_s,
+    start_m,
+    coefficients,
+):
     """Add every facet's lit area to the cells around its place in the image."""
     step = place[6]
     scale = step * step / (numbers[2] * numbers[1] * origin[2] ** 2)
@@ -93,11 +107,17 @@ def illuminate(area, heights, shadow, per_pixel, place, fields, origin, numbers,
                 continue
             h, slope_x, slope_y = _facet(heights, i, j, step)
             x, h = place[0] + (j + 0.5) * place[1], (h - place[4]) / place[5]
-            lit = value_of(row, UP, x, h) + slope_x * value_of(row, EAST, x, h) + slope_y * value_of(row, NORTH, x, h)
+            lit = (
+                value_of(row, UP, x, h)
+                + slope_x * value_of(row, EAST, x, h)
+                + slope_y * value_of(row, NORTH, x, h)
+            )
             if lit <= 0:
                 continue
             time = value_of(row, TIME, x, h)
-            ground, slope = ground_range(time, value_of(row, RANGE, x, h), record_s, start_m, coefficients)
+            ground, slope = ground_range(
+                time, value_of(row, RANGE, x, h), record_s, start_m, coefficients
+            )
             line = ((time - numbers[0]) / numbers[1] - origin[0]) / origin[2]
             pixel = (ground / numbers[2] - origin[1]) / origin[2]
             _spread(area, line, pixel, lit * slope * scale / value_of(row, SPEED, x, h))
@@ -123,7 +143,21 @@ def _spread(area, line, pixel, weight):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gather(seen, expected, beta, area, heights, per_pixel, place, fields, origin, numbers, record_s, start_m, coefficients):
+def gather(
+    seen,
+    expected,
+    beta,
+    area,
+    heights,
+    per_pixel,
+    place,
+    fields,
+    origin,
+    numbers,
+    record_s,
+    start_m,
+    coefficients,
+):
     """Add image and simulated image at every facet to the sums of its pixel."""
     for i in range(seen.shape[1] * per_pixel):
         row = row_of(fields, place[2] - (i + 0.5) * place[3])
@@ -131,8 +165,13 @@ def gather(seen, expected, beta, area, heights, per_pixel, place, fields, origin
             h, _, _ = _facet(heights, i, j, place[6])
             x, h = place[0] + (j + 0.5) * place[1], (h - place[4]) / place[5]
             time = value_of(row, TIME, x, h)
-            ground, _ = ground_range(time, value_of(row, RANGE, x, h), record_s, start_m, coefficients)
-            line, pixel = (time - numbers[0]) / numbers[1] - origin[0], ground / numbers[2] - origin[1]
+            ground, _ = ground_range(
+                time, value_of(row, RANGE, x, h), record_s, start_m, coefficients
+            )
+            line, pixel = (
+                (time - numbers[0]) / numbers[1] - origin[0],
+                ground / numbers[2] - origin[1],
+            )
             model = _between(area, line / origin[2], pixel / origin[2])
             for channel in range(beta.shape[0]):
                 power = _between(beta[channel], line, pixel)
@@ -161,10 +200,18 @@ def incidence(angle, heights, per_pixel, place, fields):
         for j in range(angle.shape[1]):
             h, east, north = _pixel(heights, i * per_pixel, j * per_pixel, per_pixel, step)
             x, h = place[0] + (j + 0.5) * per_pixel * place[1], (h - place[4]) / place[5]
-            lit = value_of(row, UP, x, h) + east * value_of(row, EAST, x, h) + north * value_of(row, NORTH, x, h)
+            lit = (
+                value_of(row, UP, x, h)
+                + east * value_of(row, EAST, x, h)
+                + north * value_of(row, NORTH, x, h)
+            )
             size = value_of(row, METRIC, x, h)
-            size += east * east * value_of(row, METRIC + 1, x, h) + north * north * value_of(row, METRIC + 2, x, h)
-            size += 2 * (east * value_of(row, METRIC + 3, x, h) + north * value_of(row, METRIC + 4, x, h))
+            size += east * east * value_of(row, METRIC + 1, x, h) + north * north * value_of(
+                row, METRIC + 2, x, h
+            )
+            size += 2 * (
+                east * value_of(row, METRIC + 3, x, h) + north * value_of(row, METRIC + 4, x, h)
+            )
             size += 2 * east * north * value_of(row, METRIC + 5, x, h)
             angle[i, j] = np.rad2deg(np.arccos(min(max(lit / np.sqrt(size), -1.0), 1.0)))
 
@@ -177,7 +224,12 @@ def _pixel(heights, i, j, per_pixel, step):
         weight = 0.5 if k in (0, per_pixel) else 1.0
         east += weight * (heights[i + k, j + per_pixel] - heights[i + k, j])
         north += weight * (heights[i, j + k] - heights[i + per_pixel, j + k])
-        total += weight * (heights[i + k, j] + heights[i + k, j + per_pixel] + heights[i, j + k] + heights[i + per_pixel, j + k])
+        total += weight * (
+            heights[i + k, j]
+            + heights[i + k, j + per_pixel]
+            + heights[i, j + k]
+            + heights[i + per_pixel, j + k]
+        )
     return total / (4 * per_pixel), east / (per_pixel * step), north / (per_pixel * step)
 
 
@@ -191,10 +243,16 @@ def occlude(bits, heights, lowest, highest, per_pixel, place, fields):
             z = heights[i, j]
             x, h = place[0] + (j + 0.5) * per_pixel * place[1], (z - place[4]) / place[5]
             # On flat ground N is a; b and c tell how tilting it east and north turns it away from the satellite.
-            up, east, north = value_of(row, UP, x, h), -value_of(row, EAST, x, h), -value_of(row, NORTH, x, h)
+            up, east, north = (
+                value_of(row, UP, x, h),
+                -value_of(row, EAST, x, h),
+                -value_of(row, NORTH, x, h),
+            )
             flat = np.hypot(east, north)
             tangent = flat / up
-            bits[i, j] = _along(heights, i, j, z, -north / flat, east / flat, step, tangent, lowest, highest)
+            bits[i, j] = _along(
+                heights, i, j, z, -north / flat, east / flat, step, tangent, lowest, highest
+            )
 
 
 @njit(cache=True, nogil=True)

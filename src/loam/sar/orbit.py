@@ -11,17 +11,22 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.annotation import StateVectors, times_of
 from loam.sar.safe import UNREADABLE
 
 KINDS = {"POEORB": "precise", "RESORB": "restituted"}
-NAME = re.compile(r"(S1[A-D])_OPER_AUX_(POEORB|RESORB)_OPOD_\w+_V(\d{8}T\d{6})_(\d{8}T\d{6})\.EOF(?:\.zip)?$", re.IGNORECASE)
+NAME = re.compile(
+    r"(S1[A-D])_OPER_AUX_(POEORB|RESORB)_OPOD_\w+_V(\d{8}T\d{6})_(\d{8}T\d{6})\.EOF(?:\.zip)?$",
+    re.IGNORECASE,
+)
 # Orbit files have a vector each 10 s over hours; these are enough to each side of the image for the fit below.
 LARGEST_FILE = 2**26  # [byte]; a precise orbit has 5 MB
 MARGIN_S = 60.0
 DEGREE = 7  # of position over time; two minutes of orbit are then right to a millimetre
-LARGEST_MISFIT_M = 0.5  # beyond it the vectors are damaged: neighbours of one orbit agree to millimetres
+LARGEST_MISFIT_M = (
+    0.5  # beyond it the vectors are damaged: neighbours of one orbit agree to millimetres
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Orbit:
         first, last = self.span_s
         place = (2 * time_s - first - last) / (last - first)
         position, velocity, acceleration = (
-            chebyshev.chebval(place, series) for series in (self.coefficients, self._speed, self._acceleration)
+            chebyshev.chebval(place, series)
+            for series in (self.coefficients, self._speed, self._acceleration)
         )
         return position, velocity, acceleration
 
@@ -80,7 +86,9 @@ def fit_orbit(vectors: StateVectors, epoch: np.datetime64, what: str) -> Orbit:
     return Orbit(epoch, span, coefficients, vectors.source)
 
 
-def find_orbit_file(paths: Iterable[Path], platform: str, start: np.datetime64, stop: np.datetime64) -> Path | None:
+def find_orbit_file(
+    paths: Iterable[Path], platform: str, start: np.datetime64, stop: np.datetime64
+) -> Path | None:
     """The best orbit file for an acquisition, by its name: precise before restituted, the newest of a kind; None without one.
 
     Args:
@@ -93,7 +101,12 @@ def find_orbit_file(paths: Iterable[Path], platform: str, start: np.datetime64, 
     margin = np.timedelta64(round(MARGIN_S * 1e9), "ns")
     for path in paths:
         match = NAME.match(path.name)
-        if match and match[1].upper() == platform and _time(match[3]) <= start - margin and stop + margin <= _time(match[4]):
+        if (
+            match
+            and match[1].upper() == platform
+            and _time(match[3]) <= start - margin
+            and stop + margin <= _time(match[4])
+        ):
             found.append((match[2].upper() == "POEORB", path.name, path))
     return max(found)[2] if found else None
 
@@ -124,10 +137,14 @@ def _content(path: Path) -> bytes:
 
 def _time(text: str) -> np.datetime64:
     date, clock = text.split("T")
-    return np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}", "ns")
+    return np.datetime64(
+        f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}", "ns"
+    )
 
 
-def read_orbit_file(path: Path, platform: str, start: np.datetime64, stop: np.datetime64) -> StateVectors:
+def read_orbit_file(
+    path: Path, platform: str, start: np.datetime64, stop: np.datetime64
+) -> StateVectors:
     """Read the vectors around an acquisition from a precise or restituted orbit file (EOF).
 
     Args:
@@ -152,7 +169,9 @@ def read_orbit_file(path: Path, platform: str, start: np.datetime64, stop: np.da
     return _around(root, path, kind, start, stop)
 
 
-def _around(root: ElementTree.Element, path: Path, kind: str, start: np.datetime64, stop: np.datetime64) -> StateVectors:
+def _around(
+    root: ElementTree.Element, path: Path, kind: str, start: np.datetime64, stop: np.datetime64
+) -> StateVectors:
     at = "Data_Block/List_of_OSVs/OSV"
     times = times_of(root, f"{at}/UTC")
     margin = np.timedelta64(round(MARGIN_S * 1e9), "ns")
@@ -161,6 +180,9 @@ def _around(root: ElementTree.Element, path: Path, kind: str, start: np.datetime
         raise LoamError(msg)
     near = (times >= start - margin) & (times <= stop + margin)
     columns = [
-        np.array([float(found.text or "nan") for found in root.findall(f"{at}/{axis}")])[near] for axis in ("X", "Y", "Z", "VX", "VY", "VZ")
+        np.array([float(found.text or "nan") for found in root.findall(f"{at}/{axis}")])[near]
+        for axis in ("X", "Y", "Z", "VX", "VY", "VZ")
     ]
-    return StateVectors(times[near], np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1), kind)
+    return StateVectors(
+        times[near], np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1), kind
+    )

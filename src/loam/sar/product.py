@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.safe import Safe
 
 
@@ -76,7 +76,14 @@ def _product(path: Path, root: ElementTree.Element) -> Product:
         stop=np.datetime64(_text(root, "stopTime"), "ns"),
         data_take=_text(root, "missionDataTakeID"),
         processed=max(found.get("stop", "") for found in root.findall(".//{*}processing")),
-        polarisations=tuple(sorted({(found.text or "").lower() for found in root.findall(".//{*}transmitterReceiverPolarisation")})),
+        polarisations=tuple(
+            sorted(
+                {
+                    (found.text or "").lower()
+                    for found in root.findall(".//{*}transmitterReceiverPolarisation")
+                }
+            )
+        ),
         footprint=_footprint(_text(root, "footPrint/{*}coordinates")),
     )
 
@@ -127,7 +134,11 @@ def require_whole(product: Product, polarisations: Sequence[str], *, thermal_noi
         read_calibration(safe, polarisation)
         noise = read_noise(safe, polarisation)
         if thermal_noise:
-            require_noise_units(noise, read_calibration(safe, polarisation, "sigmaNought"), f"{product.path}: {polarisation}")
+            require_noise_units(
+                noise,
+                read_calibration(safe, polarisation, "sigmaNought"),
+                f"{product.path}: {polarisation}",
+            )
         _require_image(safe, polarisation, (annotation.lines, annotation.samples))
 
 

@@ -12,15 +12,23 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from loam.errors import LoamError
-from loam.walk import regular_files
+from loam.core.errors import LoamError
+from loam.core.folders import regular_files
 
 MANIFEST = "manifest.safe"
 LARGEST_METADATA = 2**26  # of one XML file [byte]; the largest of ESA's have 5 MB
 MOST_NAMES = 20_000  # of files in a zip; a product has 30
 
 # What Python's zip reader raises for damage, encryption, and methods it does not know.
-UNREADABLE = (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
+UNREADABLE = (
+    OSError,
+    KeyError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 class Safe:
@@ -38,7 +46,9 @@ class Safe:
         self.path = path
         self._prefix = ""
         if path.is_dir():
-            self.names = [str(PurePosixPath(file.relative_to(path))) for file in regular_files(path)]
+            self.names = [
+                str(PurePosixPath(file.relative_to(path))) for file in regular_files(path)
+            ]
         else:
             self._prefix, self.names = _zip_names(path)
         if MANIFEST not in self.names:
@@ -56,7 +66,10 @@ class Safe:
                 with (self.path / name).open("rb") as file:
                     content = file.read(LARGEST_METADATA + 1)
             else:
-                with zipfile.ZipFile(self.path) as archive, archive.open(self._prefix + name) as member:
+                with (
+                    zipfile.ZipFile(self.path) as archive,
+                    archive.open(self._prefix + name) as member,
+                ):
                     content = member.read(LARGEST_METADATA + 1)
         except UNREADABLE as error:
             msg = f"{self.path}: {name} cannot be read ({error}); download the product again"
@@ -119,10 +132,18 @@ class Safe:
         def fits(name: str) -> bool:
             parent, _, file = name.lower().rpartition("/")
             words = re.split(r"[-_.]", file)
-            return parent == folder and file.startswith(start) and polarisation in words and file.endswith(suffixes)
+            return (
+                parent == folder
+                and file.startswith(start)
+                and polarisation in words
+                and file.endswith(suffixes)
+            )
 
         listed = [name for name in self.references if fits(name)]
-        for known in (sorted({*listed} & {*self.names}), [name for name in self.names if fits(name)]):
+        for known in (
+            sorted({*listed} & {*self.names}),
+            [name for name in self.names if fits(name)],
+        ):
             if len(known) > 1:
                 msg = f"{self.path}: {' and '.join(known[:3])} could all be its {polarisation} file; keep the product's own alone"
                 raise LoamError(msg)
@@ -134,7 +155,11 @@ class Safe:
     def raster(self, polarisation: str) -> str:
         """Where GDAL finds the measurement of a polarisation."""
         name = self.find("measurement", "", polarisation, ".tiff", ".tif")
-        return str(self.path / name) if self.path.is_dir() else f"/vsizip/{self.path.absolute()}/{self._prefix}{name}"
+        return (
+            str(self.path / name)
+            if self.path.is_dir()
+            else f"/vsizip/{self.path.absolute()}/{self._prefix}{name}"
+        )
 
 
 def _zip_names(path: Path) -> tuple[str, list[str]]:
@@ -157,7 +182,11 @@ def _zip_names(path: Path) -> tuple[str, list[str]]:
         msg = f"{path}: holds {len(manifests)} products; unpack it, or zip each by itself"
         raise LoamError(msg)
     prefix = manifests[0].removesuffix(MANIFEST) if manifests else ""
-    return prefix, sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix) and not name.endswith("/"))
+    return prefix, sorted(
+        name.removeprefix(prefix)
+        for name in names
+        if name.startswith(prefix) and not name.endswith("/")
+    )
 
 
 def _refuse_escapes(path: Path, names: Sequence[str]) -> None:

@@ -14,18 +14,41 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from loam.config import Backscatter, Grid, Period, Scenes
-from loam.errors import LoamError, brief
-from loam.grid import target_grid
-from loam.raster import whole
+from loam.config.base import Grid, Period
+from loam.config.sar import Scenes
+from loam.config.sources import Backscatter
+from loam.core.errors import LoamError, brief
+from loam.core.folders import regular_files
+from loam.core.grid import target_grid
+from loam.core.raster import whole
 from loam.sar.orbit import find_orbit_file, is_orbit_file
 from loam.sar.product import Product, read_product, require_whole
 from loam.sar.safe import MANIFEST, Safe
-from loam.walk import regular_files
 
-COLUMNS = ("scene", "platform", "time", "relative_orbit", "pass", "track", "quarter", "polarisations", "products", "orbit_file", "checksum")
+COLUMNS = (
+    "scene",
+    "platform",
+    "time",
+    "relative_orbit",
+    "pass",
+    "track",
+    "quarter",
+    "polarisations",
+    "products",
+    "orbit_file",
+    "checksum",
+)
 REJECTED = ("product", "reason")
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz")  # in which products are sometimes kept
+ARCHIVES = (
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".7z",
+    ".rar",
+    ".gz",
+    ".bz2",
+    ".xz",
+)  # in which products are sometimes kept
 
 
 FEW = 16  # products that one process looks at before others have started
@@ -39,7 +62,9 @@ class Wanted:
     period: Period
     polarisations: tuple[str, ...]  # that every product must have
     min_cover: float  # smallest share of the area that a pass must see [1]
-    thermal_noise: bool  # whether noise will be removed, for which its tables must be in the image's units
+    thermal_noise: (
+        bool  # whether noise will be removed, for which its tables must be in the image's units
+    )
 
 
 @dataclass(frozen=True)
@@ -63,11 +88,17 @@ def find_scenes(
     threads: int,
 ) -> None:
     """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
-    wanted = Wanted(target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise)
+    wanted = Wanted(
+        target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise
+    )
     found = search(candidates(folder), wanted, threads)
     write_table(rejected, REJECTED, sorted((str(path), reason) for path, reason in found.rejected))
     if not found.passes:
-        reason = f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}" if found.rejected else ""
+        reason = (
+            f"; the first of {len(found.rejected)} refused: {found.rejected[0][1]}"
+            if found.rejected
+            else ""
+        )
         msg = f"{folder}: no usable Sentinel-1 product for this area and period (sources.backscatter.path){reason}"
         raise LoamError(msg)
     rows = [_row(slices, orbit_files(orbits)) for slices in found.passes]
@@ -96,17 +127,36 @@ def candidates(folder: Path) -> list[Path]:
     scenes = {path.parent for path in files if path.name == MANIFEST}
     zips = {path for path in files if path.suffix.lower() == ".zip" and not is_orbit_file(path)}
     # Halves of downloads, and archives that are not read: they are refused with a reason, not passed by.
-    halves = {above for path in files for above in path.parents if _looks_like_a_product(above, path) and above.is_relative_to(folder)}
-    halves |= {path for path in folder.iterdir() if path.suffix.upper() == ".SAFE" and path.is_dir()}  # empty ones too
-    halves = {half for half in halves if not any(scene.is_relative_to(half) or half.is_relative_to(scene) for scene in scenes)}
-    archives = {path for path in files if path.name.lower().endswith(ARCHIVES) and path.name.upper().startswith("S1")}
+    halves = {
+        above
+        for path in files
+        for above in path.parents
+        if _looks_like_a_product(above, path) and above.is_relative_to(folder)
+    }
+    halves |= {
+        path for path in folder.iterdir() if path.suffix.upper() == ".SAFE" and path.is_dir()
+    }  # empty ones too
+    halves = {
+        half
+        for half in halves
+        if not any(scene.is_relative_to(half) or half.is_relative_to(scene) for scene in scenes)
+    }
+    archives = {
+        path
+        for path in files
+        if path.name.lower().endswith(ARCHIVES) and path.name.upper().startswith("S1")
+    }
     return sorted(scenes | zips | halves | archives)
 
 
 def _looks_like_a_product(folder: Path, file: Path) -> bool:
     """Whether a folder has the name of a product, or a product's measurement in it."""
     inside = file.relative_to(folder).parts
-    image = len(inside) > 1 and inside[0] == "measurement" and inside[-1].lower().endswith((".tif", ".tiff"))
+    image = (
+        len(inside) > 1
+        and inside[0] == "measurement"
+        and inside[-1].lower().endswith((".tif", ".tiff"))
+    )
     return folder.suffix.upper() == ".SAFE" or image
 
 
@@ -120,7 +170,9 @@ def search(paths: Sequence[Path], wanted: Wanted, processes: int = 1) -> Found:
     """
     looked_at = _looked_at(paths, wanted, processes)
     products = [one for one in looked_at if isinstance(one, Product)]
-    rejected = [(path, one) for path, one in zip(paths, looked_at, strict=True) if isinstance(one, str)]
+    rejected = [
+        (path, one) for path, one in zip(paths, looked_at, strict=True) if isinstance(one, str)
+    ]
     newest, older = without_duplicates(products)
     rejected += older
     kept = []
@@ -129,7 +181,10 @@ def search(paths: Sequence[Path], wanted: Wanted, processes: int = 1) -> Found:
         if share >= wanted.min_cover:
             kept.append(slices)
         else:
-            rejected += [(one.path, f"its pass sees {share:.0%} of the area, less than sar.scenes.min_cover") for one in slices]
+            rejected += [
+                (one.path, f"its pass sees {share:.0%} of the area, less than sar.scenes.min_cover")
+                for one in slices
+            ]
     return Found(kept, rejected)
 
 
@@ -172,7 +227,9 @@ def _require_wanted(product: Product, box: GeoBox, period: Period) -> None:
 
 @cache
 def _outline(box: GeoBox) -> shapely.Polygon:
-    return shapely.Polygon(box.extent.to_crs("EPSG:4326", resolution=box.resolution.x * 50).exterior.coords)
+    return shapely.Polygon(
+        box.extent.to_crs("EPSG:4326", resolution=box.resolution.x * 50).exterior.coords
+    )
 
 
 def _cover(slices: Sequence[Product], box: GeoBox) -> float:
@@ -189,7 +246,9 @@ def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list
     """
     kept: list[Product] = []
     older: list[tuple[Path, str]] = []
-    for product in sorted(products, key=lambda one: (one.platform, one.start, one.processed, one.path.name)):
+    for product in sorted(
+        products, key=lambda one: (one.platform, one.start, one.processed, one.path.name)
+    ):
         if kept and _same_slice(kept[-1], product):
             old, new = sorted((kept[-1], product), key=lambda one: (one.processed, one.path.name))
             what = "a copy" if old.processed == new.processed else "an older processing"
@@ -203,7 +262,10 @@ def without_duplicates(products: Sequence[Product]) -> tuple[list[Product], list
 def _same_slice(one: Product, other: Product) -> bool:
     shared = min(one.stop, other.stop) - max(one.start, other.start)
     shorter = min(one.stop - one.start, other.stop - other.start)
-    return bool(shared > shorter / 2) and (one.platform, one.data_take) == (other.platform, other.data_take)
+    return bool(shared > shorter / 2) and (one.platform, one.data_take) == (
+        other.platform,
+        other.data_take,
+    )
 
 
 def passes(products: Sequence[Product]) -> list[list[Product]]:
@@ -235,7 +297,9 @@ def orbit_for(slices: Sequence[Product], orbits: Iterable[Path]) -> Path | None:
 def _row(slices: Sequence[Product], orbits: Sequence[Path]) -> tuple[str, ...]:
     first = slices[0]
     orbit = orbit_for(slices, orbits)
-    digest = hashlib.sha256(b"".join(Safe(one.path).read("manifest.safe") for one in slices)).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(Safe(one.path).read("manifest.safe") for one in slices)
+    ).hexdigest()
     return (
         scene_name(slices), first.platform, str(first.start.astype("datetime64[ms]")) + "Z", str(first.relative_orbit),
         "ascending" if first.ascending else "descending", first.track, quarter(first.start), " ".join(first.polarisations),

@@ -19,7 +19,7 @@ from typing import Any
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sar.snap_outputs import collect_outputs
 from loam.sar.snap_workflow import SnapSettings, geocode_arguments, write_snap_dem
 
@@ -78,7 +78,11 @@ def find_gpt(setting: str | None) -> Path:
     remedy = "install SNAP (see envs/snap.yaml) and name its gpt in sar.snap.gpt, or set sar.backend to loam"
     found = shutil.which(setting or "gpt")
     if found is None:
-        where = f"sar.snap.gpt = '{setting}': no such program" if setting else "sar.snap.gpt: null, and no gpt is on PATH"
+        where = (
+            f"sar.snap.gpt = '{setting}': no such program"
+            if setting
+            else "sar.snap.gpt: null, and no gpt is on PATH"
+        )
         msg = f"{where}; {remedy}"
         raise LoamError(msg)
     gpt = Path(found).resolve()
@@ -106,7 +110,9 @@ def point_pyrosar_at(gpt: Path) -> None:
         known.add_section("SNAP")
     wanted = {"path": gpt.with_name("snap"), "gpt": gpt, "etc": gpt.parents[1] / "etc"}
     for key, path in wanted.items():
-        if known["SNAP"].get(key) != str(path):  # other jobs read the file: leave it alone unless it must change
+        if known["SNAP"].get(key) != str(
+            path
+        ):  # other jobs read the file: leave it alone unless it must change
             known.set("SNAP", key=key, value=str(path), overwrite=True)
 
 
@@ -169,7 +175,13 @@ def _run(scene: str, path: Path, cfg: SnapSettings, threads: int) -> None:
     options = [f"-J-Xmx{cfg.memory_mb}m", "-c", f"{cfg.cache_mb}M", "-q", str(threads), "-x"]
     try:
         # pyroSAR's own border noise removal writes into the measurement of an unpacked SAFE; ESA's is in the workflow.
-        gpt(str(path), tmpdir=work, groups=[list(group) for group in groups], gpt_args=options, removeS1BorderNoiseMethod="ESA")
+        gpt(
+            str(path),
+            tmpdir=work,
+            groups=[list(group) for group in groups],
+            gpt_args=options,
+            removeS1BorderNoiseMethod="ESA",
+        )
         writer(str(path), str(path.parent))
     except Exception:
         failure = path.with_name(path.name.replace("_proc.xml", "_error.log"))
@@ -201,7 +213,9 @@ def explain_failure(scene: str, path: Path, groups: Sequence[Sequence[str]]) -> 
 def _remedy(text: str) -> str:
     if re.search(r"OutOfMemoryError|Java heap space", text):
         return "raise sar.snap.memory_mb; "
-    if "return code -9" in text:  # killed from outside, as the kernel or Slurm do with what takes too much
+    if (
+        "return code -9" in text
+    ):  # killed from outside, as the kernel or Slurm do with what takes too much
         return "give the job more memory than sar.snap.memory_mb; "
     return ""
 

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.errors import LoamError
-from loam.flags import Mask, layer_attributes
-from loam.grid import empty_like_grid, to_grid
-from loam.raster import open_raster
+from loam.core.errors import LoamError
+from loam.core.flags import Mask, layer_attributes
+from loam.core.grid import empty_like_grid, to_grid
+from loam.core.raster import open_raster
 
 # What follows a scene's name in pyroSAR's file names.
 INCIDENCE_NAME = "localIncidenceAngle"
@@ -25,7 +25,9 @@ ALIGNED_PX = 0.01  # distance at which two pixels are the same place
 log = logging.getLogger("loam.sar.snap")
 
 
-def collect_outputs(folder: Path, box: GeoBox, polarisations: tuple[str, ...], scene: str) -> xr.Dataset:
+def collect_outputs(
+    folder: Path, box: GeoBox, polarisations: tuple[str, ...], scene: str
+) -> xr.Dataset:
     """Read pyroSAR's outputs of one pass onto the target grid.
 
     Args:
@@ -40,15 +42,23 @@ def collect_outputs(folder: Path, box: GeoBox, polarisations: tuple[str, ...], s
     Raises:
         LoamError: an output is missing.
     """
-    power = {name: on_box(_layer(folder, GAMMA0_NAME.format(name.upper()), scene), box, "average") for name in polarisations}
+    power = {
+        name: on_box(_layer(folder, GAMMA0_NAME.format(name.upper()), scene), box, "average")
+        for name in polarisations
+    }
     incidence = on_box(_layer(folder, INCIDENCE_NAME, scene), box, "average")
     codes = _layer(folder, MASK_NAME, scene)
-    layover, shadow = (on_box(codes.isin(which).astype(np.float32), box, "max") > 0 for which in (LAYOVER_CODES, SHADOW_CODES))
+    layover, shadow = (
+        on_box(codes.isin(which).astype(np.float32), box, "max") > 0
+        for which in (LAYOVER_CODES, SHADOW_CODES)
+    )
     unseen = xr.concat([layer.isnull() for layer in power.values()], "layer").any("layer")
     bits = ((unseen, Mask.NO_OBSERVATION), (layover, Mask.LAYOVER), (shadow, Mask.SHADOW))
     mask = xr.concat([where * int(bit) for where, bit in bits], "bit").sum("bit").astype(np.uint8)
     layers = power | {"incidence": incidence, "mask": mask}
-    return xr.Dataset({name: layer.assign_attrs(layer_attributes(name)) for name, layer in layers.items()})
+    return xr.Dataset(
+        {name: layer.assign_attrs(layer_attributes(name)) for name, layer in layers.items()}
+    )
 
 
 def _layer(folder: Path, name: str, scene: str) -> xr.DataArray:
@@ -85,7 +95,9 @@ def pixel_offset(native: GeoBox, box: GeoBox) -> tuple[int, int] | None:
     if native.crs != box.crs:
         return None
     to_pixels = ~box.transform @ native.transform
-    corners = np.array([to_pixels @ corner for corner in ((0, 0), (native.shape.x, native.shape.y))])
+    corners = np.array(
+        [to_pixels @ corner for corner in ((0, 0), (native.shape.x, native.shape.y))]
+    )
     whole = np.round(corners)
     same_size = np.array_equal(whole[1] - whole[0], (native.shape.x, native.shape.y))
     if not same_size or np.abs(corners - whole).max() > ALIGNED_PX:
@@ -97,9 +109,15 @@ def pixel_offset(native: GeoBox, box: GeoBox) -> tuple[int, int] | None:
 def _cut(values: np.ndarray, offset: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
     """The part of `values` that lies on a grid of this shape, at its place; NaN around it."""
     out = np.full(shape, np.nan, dtype=np.float32)
-    ends = [(max(0, start), min(size, start + length)) for start, size, length in zip(offset, shape, values.shape, strict=True)]
+    ends = [
+        (max(0, start), min(size, start + length))
+        for start, size, length in zip(offset, shape, values.shape, strict=True)
+    ]
     if all(first < last for first, last in ends):
         target = tuple(slice(first, last) for first, last in ends)
-        source = tuple(slice(first - start, last - start) for (first, last), start in zip(ends, offset, strict=True))
+        source = tuple(
+            slice(first - start, last - start)
+            for (first, last), start in zip(ends, offset, strict=True)
+        )
         out[target] = values[source]
     return out

@@ -6,9 +6,9 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from loam.config import Flatten, Snap
-from loam.errors import LoamError
-from loam.raster import open_raster, written_by_gdal
+from loam.config.sar import Flatten, Snap
+from loam.core.errors import LoamError
+from loam.core.raster import open_raster, written_by_gdal
 
 DEM_NODATA = -32768.0  # a number, because SNAP compares heights with it, and nothing equals NaN
 
@@ -44,7 +44,12 @@ class SnapSettings:
 
 
 def geocode_arguments(
-    products: list[Path], box: GeoBox, dem: Path, geoid_applied: bool, cfg: SnapSettings, polarisations: tuple[str, ...]
+    products: list[Path],
+    box: GeoBox,
+    dem: Path,
+    geoid_applied: bool,
+    cfg: SnapSettings,
+    polarisations: tuple[str, ...],
 ) -> dict[str, Any]:
     """Arguments of `pyroSAR.snap.geocode`, its folders apart.
 
@@ -78,7 +83,11 @@ def geocode_arguments(
 
 
 def _dem_arguments(dem: Path, geoid_applied: bool) -> dict[str, Any]:
-    return {"externalDEMFile": str(dem), "externalDEMNoDataValue": DEM_NODATA, "externalDEMApplyEGM": not geoid_applied}
+    return {
+        "externalDEMFile": str(dem),
+        "externalDEMNoDataValue": DEM_NODATA,
+        "externalDEMApplyEGM": not geoid_applied,
+    }
 
 
 def _grid_arguments(box: GeoBox) -> dict[str, Any]:
@@ -116,7 +125,9 @@ def write_snap_dem(dem: Path, out: Path) -> Path:
 
     heights = open_raster(dem)
     if heights.rio.crs.to_epsg() != 4326:
-        heights = heights.rio.reproject("EPSG:4326", resampling=Resampling.bilinear, nodata=float("nan"))
+        heights = heights.rio.reproject(
+            "EPSG:4326", resampling=Resampling.bilinear, nodata=float("nan")
+        )
     heights = heights.fillna(DEM_NODATA).drop_attrs(deep=False)
     heights.encoding = {}
     with written_by_gdal(out) as target:

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import uniform_filter
 
-from loam.config import Speckle
-from loam.parts import date_parts
-from loam.raster import open_dataset, write_zarr
+from loam.config.sar import Speckle
+from loam.core.raster import open_dataset, write_zarr
+from loam.core.splits import date_parts
 from loam.sar.stack import CHUNKS
 
 
@@ -25,7 +25,13 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, th
     filtered = {name: _filtered(data[name], groups, cfg) for name in ("vv", "vh") if name in data}
     note = {"speckle_filter": f"Quegan & Yu 2001, {cfg.images}, {cfg.window_px} pixels"}
     # What the leak check compares with the splits.
-    together = {"speckle_group": ("time", groups, {"long_name": "acquisitions with the same text were filtered together"})}
+    together = {
+        "speckle_group": (
+            "time",
+            groups,
+            {"long_name": "acquisitions with the same text were filtered together"},
+        )
+    }
     with dask.config.set(scheduler="threads", num_workers=threads):
         write_zarr(data.assign(filtered).assign_coords(together).assign_attrs(note), out, CHUNKS)
 
@@ -62,7 +68,10 @@ def quegan_yu(power: np.ndarray, groups: np.ndarray, window_px: int, causal: boo
             contrast = np.where(means > 0, power[dates] / means, np.nan)
         known = np.isfinite(contrast)
         total, count = np.where(known, contrast, 0), known.astype(np.float32)
-        total, count = (np.cumsum(part, axis=0) if causal else part.sum(axis=0, keepdims=True) for part in (total, count))
+        total, count = (
+            np.cumsum(part, axis=0) if causal else part.sum(axis=0, keepdims=True)
+            for part in (total, count)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             out[dates] = np.where(known, means * (total / count), np.nan)
     return out
@@ -71,7 +80,9 @@ def quegan_yu(power: np.ndarray, groups: np.ndarray, window_px: int, causal: boo
 def local_mean(power: np.ndarray, window_px: int) -> np.ndarray:
     """Mean of the finite values in a window around each pixel `(y, x)`; NaN where there is none."""
     finite = np.isfinite(power)
-    total = uniform_filter(np.where(finite, power, 0).astype(np.float64), window_px, mode="constant")
+    total = uniform_filter(
+        np.where(finite, power, 0).astype(np.float64), window_px, mode="constant"
+    )
     share = uniform_filter(finite.astype(np.float64), window_px, mode="constant")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(share > 1e-9, total / share, np.nan)

@@ -19,14 +19,14 @@ import zarr
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from loam.config import Grid
-from loam.errors import LoamError
-from loam.flags import layer_attributes
-from loam.grid import empty_like_grid, target_grid
-from loam.integrity import seal
-from loam.provenance import fingerprint
-from loam.raster import open_dataset, whole, write_zarr
-from loam.swap import clone
+from loam.config.base import Grid
+from loam.core.atomic_write import clone
+from loam.core.errors import LoamError
+from loam.core.flags import layer_attributes
+from loam.core.grid import empty_like_grid, target_grid
+from loam.core.integrity import seal
+from loam.core.raster import open_dataset, whole, write_zarr
+from loam.runtime.fingerprint import fingerprint
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
@@ -64,7 +64,9 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, threads: int) -> No
             extend(partial, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
         seal(partial)
         attributes = zarr.open_group(partial, mode="r+").attrs
-        attributes.put(dict(sorted((dict(attributes) | {"content": content}).items())))  # in one order, however the stack was made
+        attributes.put(
+            dict(sorted((dict(attributes) | {"content": content}).items()))
+        )  # in one order, however the stack was made
         shutil.copyfile(partial / "zarr.json", partial / SPARE)
 
 
@@ -74,11 +76,16 @@ def find_files(folders: Sequence[Path], box: GeoBox) -> list[Scene]:
     Raises:
         LoamError: there is none, two have one time, or one lies on another grid.
     """
-    scenes = sorted((_scene(path, box) for folder in folders for path in folder.glob("*.tif")), key=lambda scene: scene.time)
+    scenes = sorted(
+        (_scene(path, box) for folder in folders for path in folder.glob("*.tif")),
+        key=lambda scene: scene.time,
+    )
     seen = [scene for scene in scenes if scene.digest != "empty"]
     for scene in scenes:
         if scene.digest == "empty":
-            logging.getLogger(__name__).warning("%s: sees nothing of the area; left out of the stack", scene.path)
+            logging.getLogger(__name__).warning(
+                "%s: sees nothing of the area; left out of the stack", scene.path
+            )
     if not seen:
         msg = f"{folders[0].parent if folders else 'gamma0'}: no scene sees the area; change grid.aoi, the period, or bring other scenes"
         raise LoamError(msg)
@@ -95,7 +102,14 @@ def _scene(path: Path, box: GeoBox) -> Scene:
         if file.shape != tuple(box.shape) or not file.transform.almost_equals(box.transform, 1e-6):
             msg = f"{path}: lies on another grid; remove it and run again"
             raise LoamError(msg)
-        return Scene(path, np.datetime64(tags["time"], "ns"), tags["track"], tags["platform"], tags["digest"], file.descriptions)
+        return Scene(
+            path,
+            np.datetime64(tags["time"], "ns"),
+            tags["track"],
+            tags["platform"],
+            tags["digest"],
+            file.descriptions,
+        )
 
 
 def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
@@ -106,16 +120,25 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
     if not (out / "digest").exists():
         return 0
     try:
-        if not (out / "zarr.json").exists() and (out / SPARE).exists():  # it was removed to have the stack made again
+        if (
+            not (out / "zarr.json").exists() and (out / SPARE).exists()
+        ):  # it was removed to have the stack made again
             shutil.copyfile(out / SPARE, out / "zarr.json")
         stack = open_dataset(out)
-        same = stack.odc.geobox == box and set(stack.data_vars) == set(scenes[0].bands) and stack.attrs.get("code") == _code()
+        same = (
+            stack.odc.geobox == box
+            and set(stack.data_vars) == set(scenes[0].bands)
+            and stack.attrs.get("code") == _code()
+        )
         held = list(stack["digest"].values) if same else []
     except (LoamError, KeyError, ValueError) as error:
         logging.getLogger(__name__).warning("%s: is damaged (%s); made anew", out, error)
         return 0
     wanted = [scene.digest for scene in scenes]
-    first = next((n for n, pair in enumerate(zip(held, wanted, strict=False)) if pair[0] != pair[1]), min(len(held), len(wanted)))
+    first = next(
+        (n for n, pair in enumerate(zip(held, wanted, strict=False)) if pair[0] != pair[1]),
+        min(len(held), len(wanted)),
+    )
     whole = first == len(held) == len(wanted)
     return first if whole else first - first % CHUNKS["time"]
 
@@ -128,28 +151,43 @@ def _code() -> str:
 def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
     """Scenes as a lazy dataset `(time, y, x)`: backscatter, angle and mask with track, platform and digest."""
     times = np.array([scene.time for scene in scenes], dtype="datetime64[ns]")
-    coords: dict[str, Any] = {"time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}), **empty_like_grid(box)}
+    coords: dict[str, Any] = {
+        "time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}),
+        **empty_like_grid(box),
+    }
     layers = {
         name: (
             ("time", "y", "x"),
-            _lazy([scene.path for scene in scenes], band, box, np.uint8 if name == "mask" else np.float32),
+            _lazy(
+                [scene.path for scene in scenes],
+                band,
+                box,
+                np.uint8 if name == "mask" else np.float32,
+            ),
             layer_attributes(name),
         )
         for band, name in enumerate(scenes[0].bands, start=1)
     }
     for name in ("track", "platform", "digest"):
         coords[name] = ("time", np.array([getattr(scene, name) for scene in scenes]))
-    attributes_of_all = {"backscatter_coefficient": "gamma nought", "source": "Sentinel-1 IW GRD", "code": _code()}
+    attributes_of_all = {
+        "backscatter_coefficient": "gamma nought",
+        "source": "Sentinel-1 IW GRD",
+        "code": _code(),
+    }
     return xr.Dataset(layers, coords=coords, attrs=attributes_of_all)
 
 
 def _lazy(paths: Sequence[Path], band: int, box: GeoBox, kind: type) -> da.Array:
     height, width = (int(size) for size in box.shape)
     spans = [
-        tuple(min(step, size - start) for start in range(0, size, step)) for size, step in ((len(paths), CHUNKS["time"]), (height, ROWS))
+        tuple(min(step, size - start) for start in range(0, size, step))
+        for size, step in ((len(paths), CHUNKS["time"]), (height, ROWS))
     ]
     read = partial(_read, paths=list(paths), band=band, kind=kind)
-    return da.map_blocks(read, chunks=(*spans, (width,)), dtype=kind, meta=np.empty((0, 0, 0), dtype=kind))
+    return da.map_blocks(
+        read, chunks=(*spans, (width,)), dtype=kind, meta=np.empty((0, 0, 0), dtype=kind)
+    )
 
 
 def _read(paths: Sequence[Path], band: int, kind: type, block_info: Any = None) -> np.ndarray:
@@ -157,7 +195,9 @@ def _read(paths: Sequence[Path], band: int, kind: type, block_info: Any = None) 
     images = []
     for path in paths[first:last]:
         with rasterio.open(path) as file:
-            images.append(file.read(band, window=Window(left, top, right - left, bottom - top)).astype(kind))
+            images.append(
+                file.read(band, window=Window(left, top, right - left, bottom - top)).astype(kind)
+            )
     return np.stack(images)
 
 
@@ -175,7 +215,11 @@ def extend(path: Path, data: xr.Dataset | None, kept: int) -> None:
             array.resize((kept, *array.shape[1:]))
     if data is None:
         return
-    text = {name: data[name].astype(np.dtypes.StringDType()) for name in data.coords if data[name].dtype.kind == "U"}
+    text = {
+        name: data[name].astype(np.dtypes.StringDType())
+        for name in data.coords
+        if data[name].dtype.kind == "U"
+    }
     data.assign_coords(text).drop_vars("spatial_ref").to_zarr(
         path, append_dim="time", zarr_format=3, consolidated=False, write_empty_chunks=True
     )

@@ -31,7 +31,17 @@ class Facets:
         """What the kernels need to turn rows, columns and heights into a view's own coordinates."""
         x, y, h = view.centre
         dx, dy, dh = view.half
-        return np.array([(self.left - x) / dx, self.step_m / dx, (self.top - y) / dy, self.step_m / dy, h, dh, self.step_m])
+        return np.array(
+            [
+                (self.left - x) / dx,
+                self.step_m / dx,
+                (self.top - y) / dy,
+                self.step_m / dy,
+                h,
+                dh,
+                self.step_m,
+            ]
+        )
 
 
 def image_positions(facets: Facets, view: View, image: ImageGrid) -> tuple[np.ndarray, np.ndarray]:
@@ -41,14 +51,27 @@ def image_positions(facets: Facets, view: View, image: ImageGrid) -> tuple[np.nd
         Lines and pixels, each `(5)` or more, fractional.
     """
     every = max(1, max(facets.heights_m.shape) // 16)
-    rows = np.unique(np.append(np.arange(0, facets.heights_m.shape[0], every), facets.heights_m.shape[0] - 1))
-    columns = np.unique(np.append(np.arange(0, facets.heights_m.shape[1], every), facets.heights_m.shape[1] - 1))
+    rows = np.unique(
+        np.append(np.arange(0, facets.heights_m.shape[0], every), facets.heights_m.shape[0] - 1)
+    )
+    columns = np.unique(
+        np.append(np.arange(0, facets.heights_m.shape[1], every), facets.heights_m.shape[1] - 1)
+    )
     low, high = float(facets.heights_m.min()), float(facets.heights_m.max())
     found = [
-        kernels.positions(np.full((rows.size, columns.size), height), rows, columns, facets.place(view), view.fields, *_grid(image))
+        kernels.positions(
+            np.full((rows.size, columns.size), height),
+            rows,
+            columns,
+            facets.place(view),
+            view.fields,
+            *_grid(image),
+        )
         for height in (low, high)
     ]
-    return np.concatenate([lines for lines, _ in found]), np.concatenate([pixels for _, pixels in found])
+    return np.concatenate([lines for lines, _ in found]), np.concatenate(
+        [pixels for _, pixels in found]
+    )
 
 
 def _grid(image: ImageGrid) -> tuple[np.ndarray, ...]:
@@ -57,7 +80,13 @@ def _grid(image: ImageGrid) -> tuple[np.ndarray, ...]:
 
 
 def simulated_beta(
-    facets: Facets, shadow: np.ndarray, per_pixel: int, view: View, image: ImageGrid, window: tuple[int, int, int, int], cell_px: int
+    facets: Facets,
+    shadow: np.ndarray,
+    per_pixel: int,
+    view: View,
+    image: ImageGrid,
+    window: tuple[int, int, int, int],
+    cell_px: int,
 ) -> np.ndarray:
     """Beta nought that ground of gamma nought 1 would have: its illuminated area over the area that beta nought is defined by.
 
@@ -79,7 +108,16 @@ def simulated_beta(
     line, pixel, lines, pixels = window
     area = np.zeros((lines // cell_px + 2, pixels // cell_px + 2))
     origin = np.array([line, pixel, cell_px], dtype=np.float64)
-    kernels.illuminate(area, facets.heights_m, shadow, per_pixel, facets.place(view), view.fields, origin, *_grid(image))
+    kernels.illuminate(
+        area,
+        facets.heights_m,
+        shadow,
+        per_pixel,
+        facets.place(view),
+        view.fields,
+        origin,
+        *_grid(image),
+    )
     return area
 
 
@@ -105,7 +143,18 @@ def gather(
     rows, columns = ((size - 1) // per_pixel for size in facets.heights_m.shape)
     seen, expected = np.zeros((2, len(beta), rows, columns))
     origin = np.array([window[0], window[1], cell_px], dtype=np.float64)
-    kernels.gather(seen, expected, beta, area, facets.heights_m, per_pixel, facets.place(view), view.fields, origin, *_grid(image))
+    kernels.gather(
+        seen,
+        expected,
+        beta,
+        area,
+        facets.heights_m,
+        per_pixel,
+        facets.place(view),
+        view.fields,
+        origin,
+        *_grid(image),
+    )
     return seen, expected
 
 
@@ -128,5 +177,13 @@ def layover_shadow(facets: Facets, per_pixel: int, view: View) -> np.ndarray:
     rows, columns = ((size - 1) // per_pixel for size in heights.shape)
     centres = np.ascontiguousarray(centres[:rows, :columns])
     bits = np.zeros((rows, columns), dtype=np.uint8)
-    kernels.occlude(bits, centres, float(centres.min()), float(centres.max()), per_pixel, facets.place(view), view.fields)
+    kernels.occlude(
+        bits,
+        centres,
+        float(centres.min()),
+        float(centres.max()),
+        per_pixel,
+        facets.place(view),
+        view.fields,
+    )
     return bits

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from loam.config import Weather
-from loam.errors import LoamError
+from loam.config.sources import Weather
+from loam.core.errors import LoamError
 from loam.sources.variables import EXTREMES, VARIABLES
 
-EXTREME_WORDS = re.compile(r"(?<![a-z])(min|max|minimum|maximum|tasmin|tasmax|tmin|tmax|mn2t|mx2t|tn|tx|lowest|highest)(?![a-z])")
+EXTREME_WORDS = re.compile(
+    r"(?<![a-z])(min|max|minimum|maximum|tasmin|tasmax|tmin|tmax|mn2t|mx2t|tn|tx|lowest|highest)(?![a-z])"
+)
 
 
 def find_variables(data: xr.Dataset, source: Weather, path: Path) -> dict[str, str]:
@@ -25,7 +27,9 @@ def find_variables(data: xr.Dataset, source: Weather, path: Path) -> dict[str, s
             have = ", ".join(map(str, data.data_vars))
             msg = f"{path}: variable {key} (sources.weather.variables.{name}) is missing; it has {have}"
             raise LoamError(msg)
-    found = {name: source.variables.get(name) or _lone(data, name, source, path) for name in VARIABLES}
+    found = {
+        name: source.variables.get(name) or _lone(data, name, source, path) for name in VARIABLES
+    }
     known = {name: key for name, key in found.items() if key is not None}
     if not known:
         msg = (
@@ -61,7 +65,11 @@ def _lone(data: xr.Dataset, name: str, source: Weather, path: Path) -> str | Non
         LoamError: there are several, or what it is called contradicts its attributes.
     """
     taken = {*source.variables.values(), *VARIABLES} - {name}
-    hits = [str(key) for key, values in data.data_vars.items() if key not in taken and (key == name or _means(values, name))]
+    hits = [
+        str(key)
+        for key, values in data.data_vars.items()
+        if key not in taken and (key == name or _means(values, name))
+    ]
     if len(hits) > 1:
         msg = f"{path}: {', '.join(hits)} are all {name} by name or standard name; name one in sources.weather.variables.{name}"
         raise LoamError(msg)
@@ -71,7 +79,9 @@ def _lone(data: xr.Dataset, name: str, source: Weather, path: Path) -> str | Non
 
 
 def _means(values: xr.DataArray, name: str) -> bool:
-    return values.attrs.get("standard_name") in VARIABLES[name][3] and _extreme(values) == EXTREMES.get(name)
+    return values.attrs.get("standard_name") in VARIABLES[name][3] and _extreme(
+        values
+    ) == EXTREMES.get(name)
 
 
 def _extreme(values: xr.DataArray) -> str | None:
@@ -82,7 +92,10 @@ def _extreme(values: xr.DataArray) -> str | None:
 
 def _require_meaning(values: xr.DataArray, name: str, path: Path) -> None:
     """Stop where a variable is called one thing, and its attributes say another."""
-    standard_name, remedy = values.attrs.get("standard_name"), f"name the right one in sources.weather.variables.{name}"
+    standard_name, remedy = (
+        values.attrs.get("standard_name"),
+        f"name the right one in sources.weather.variables.{name}",
+    )
     if standard_name and standard_name not in VARIABLES[name][3]:
         msg = f"{path}: {values.name} has the standard name {standard_name}, which is no {name}; {remedy}"
         raise LoamError(msg)

@@ -11,17 +11,17 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from loam.config import Config
-from loam.elevation import mosaic
-from loam.errors import LoamError
-from loam.grid import covered_share, target_grid
-from loam.raster import open_dataset, require
+from loam.core.elevation import mosaic
+from loam.core.errors import LoamError
+from loam.core.grid import covered_share, target_grid
+from loam.core.raster import open_dataset, require
+from loam.core.tiles import covered_by, joined_tiles
+from loam.core.voids import require_few_voids, require_heights_around
 from loam.sources.cube import check_overlap, open_cube
 from loam.sources.layers import plain
 from loam.sources.ndvi import first_look
 from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
-from loam.tiles import covered_by, joined_tiles
-from loam.voids import require_few_voids, require_heights_around
 
 
 def check_inputs(cfg: Config) -> None:
@@ -56,7 +56,9 @@ def check_inputs(cfg: Config) -> None:
 
 def _present_files(cfg: Config, name: str) -> list[Path]:
     """Paths of a source that a user has brought; none if one is not there."""
-    paths = [Path(path) for path in cfg.sources.files(name) if not path.startswith(cfg.made_by_the_twin)]
+    paths = [
+        Path(path) for path in cfg.sources.files(name) if not path.startswith(cfg.made_by_the_twin)
+    ]
     return paths if all(path.exists() for path in paths) else []
 
 
@@ -107,12 +109,20 @@ def _check_dem(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     scenes = cfg.sources.backscatter.kind == "scenes"  # terrain beyond the area lays over it
     around = box.pad(math.ceil(cfg.sar.heights.margin_m / box.resolution.x)) if scenes else box
     key = "sources.dem, with a margin of sar.heights.margin_m" if scenes else "sources.dem"
-    if len(paths) == 1:  # tiles of the sea are not made: what several leave out is known by its voids
+    if (
+        len(paths) == 1
+    ):  # tiles of the sea are not made: what several leave out is known by its voids
         require_share(covered_by(paths, around), paths[0], key)
     heights = mosaic(paths, around)
     if scenes:
-        require_heights_around(heights.odc.reproject(around, resampling="bilinear", dst_nodata=np.nan), paths[0])
-    require_few_voids(heights.odc.reproject(box, resampling="bilinear", dst_nodata=np.nan), paths[0], cfg.covariates.static.max_void_share)
+        require_heights_around(
+            heights.odc.reproject(around, resampling="bilinear", dst_nodata=np.nan), paths[0]
+        )
+    require_few_voids(
+        heights.odc.reproject(box, resampling="bilinear", dst_nodata=np.nan),
+        paths[0],
+        cfg.covariates.static.max_void_share,
+    )
 
 
 def _check_landcover(paths: list[Path], cfg: Config, box: GeoBox) -> None:
@@ -139,9 +149,7 @@ def _check_soil(paths: list[Path], cfg: Config, box: GeoBox) -> None:
         plain(data[name], paths[0], ("y", "x"))
     if not source.variables and len(flat) < len(data.data_vars):
         idle = ", ".join(str(name) for name in data.data_vars if name not in flat)
-        text = (
-            "%s: %s have other axes than y and x, and are not used; choose a layer of them, or name those to use in sources.soil.variables"
-        )
+        text = "%s: %s have other axes than y and x, and are not used; choose a layer of them, or name those to use in sources.soil.variables"
         logging.getLogger(__name__).warning(text, paths[0], idle)
     require_cover(data, box, paths[0], "sources.soil")
 
@@ -157,7 +165,9 @@ def _check_ndvi(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     require_cover(data, box, paths[0], "sources.ndvi")
 
 
-def require_cover(data: xr.Dataset | xr.DataArray, box: GeoBox, path: Path, key: str, *, half_cell: bool = False) -> None:
+def require_cover(
+    data: xr.Dataset | xr.DataArray, box: GeoBox, path: Path, key: str, *, half_cell: bool = False
+) -> None:
     """Stop when a source leaves part of the area of interest uncovered.
 
     Raises:

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Backscatter, Grid, Period
-from loam.errors import LoamError
-from loam.flags import Mask, layer_attributes
-from loam.grid import covered_share, target_grid, to_grid
-from loam.raster import open_dataset, require, write_zarr
+from loam.config.base import Grid, Period
+from loam.config.sources import Backscatter
+from loam.core.errors import LoamError
+from loam.core.flags import Mask, layer_attributes
+from loam.core.grid import covered_share, target_grid, to_grid
+from loam.core.raster import open_dataset, require, write_zarr
 from loam.sources.cube_form import POLARISATIONS, in_form, one_date_a_pass
 
 Units = Literal["dB", "power", "dn"] | None
@@ -23,11 +24,15 @@ DECIBEL_UNITS = {"db", "decibel", "decibels"}
 # Beyond these a value is no backscatter but a nodata value that was not declared, or the units are wrong.
 PLAUSIBLE = {"dB": (-70.0, 40.0), "1": (-1.0, 1e4)}
 LONG_NAMES = {"gamma0": "gamma nought", "sigma0": "sigma nought"}
-LEAST_DEGREES = 5.0  # the largest local angle of incidence of a cube is larger: IW looks at 29 to 46 degrees
+LEAST_DEGREES = (
+    5.0  # the largest local angle of incidence of a cube is larger: IW looks at 29 to 46 degrees
+)
 TIME_CHUNK_PX = 64
 
 
-def import_cube(cube: Path, out: Path, backscatter: Backscatter, grid: Grid, period: Period) -> None:
+def import_cube(
+    cube: Path, out: Path, backscatter: Backscatter, grid: Grid, period: Period
+) -> None:
     """Bring a backscatter cube onto the target grid as `stack.zarr`: linear power, angle, mask, for time series."""
     data = open_cube(cube, period, backscatter.units)
     box = target_grid(grid, cube)
@@ -72,14 +77,19 @@ def _in_known_units(values: xr.DataArray, path: Path, units: str | None) -> xr.D
         msg = f"{path}: {values.name} holds no numbers ({values.dtype}); write it as float32"
         raise LoamError(msg)
     if units != "dn":
-        values = values if units is None else values.assign_attrs(units={"power": "1"}.get(units, units))
+        values = (
+            values if units is None else values.assign_attrs(units={"power": "1"}.get(units, units))
+        )
         is_decibel(values, path)
         return values
     if values.dtype.kind not in "iu":
         msg = f"{path}: {values.name} is {values.dtype}, no whole digital numbers; set sources.backscatter.units to dB or power"
         raise LoamError(msg)
     known = (values > 0) & (values < DN_FILL)
-    decibel: xr.DataArray = 20 * xr.apply_ufunc(np.log10, values.where(known).astype("float32"), dask="parallelized") + DN_OFFSET_DB
+    decibel: xr.DataArray = (
+        20 * xr.apply_ufunc(np.log10, values.where(known).astype("float32"), dask="parallelized")
+        + DN_OFFSET_DB
+    )
     return decibel.rename(values.name).assign_attrs(values.attrs | {"units": "dB"})
 
 
@@ -109,7 +119,9 @@ def check_overlap(data: xr.Dataset, box: GeoBox, path: Path) -> None:
     """
     share = covered_share(data, box)
     if 0 < share < 0.999:
-        logging.getLogger(__name__).warning("%s: covers %.0f %% of the area of interest; the rest has no labels", path, 100 * share)
+        logging.getLogger(__name__).warning(
+            "%s: covers %.0f %% of the area of interest; the rest has no labels", path, 100 * share
+        )
     if share == 0:
         msg = f"{path}: grid.aoi lies outside the cube; its extent is {tuple(round(v, 4) for v in data.odc.geobox.boundingbox)}"
         raise LoamError(msg)
@@ -131,12 +143,19 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
     for name in POLARISATIONS:
         if name in data:
             power = linear_power(data[name], path)
-            layers[name] = to_grid(power, box, "average").assign_attrs(layer_attributes(name, long_name))
+            layers[name] = to_grid(power, box, "average").assign_attrs(
+                layer_attributes(name, long_name)
+            )
     if not bool(np.isfinite(layers["vv"]).any()):
         msg = f"{path}: vv is NaN everywhere between {data.time.values[0]} and {data.time.values[-1]}; check the cube"
         raise LoamError(msg)
     if "incidence" in data:
-        angle = _in_degrees(data["incidence"], path).broadcast_like(data["vv"]).transpose("time", "y", "x").astype("float32")
+        angle = (
+            _in_degrees(data["incidence"], path)
+            .broadcast_like(data["vv"])
+            .transpose("time", "y", "x")
+            .astype("float32")
+        )
         angle = to_grid(angle.odc.assign_crs(data.odc.crs), box, "bilinear")
         layers["incidence"] = angle.assign_attrs(layer_attributes("incidence"))
     unseen = (~np.isfinite(layers["vv"])).astype("uint8") * np.uint8(Mask.NO_OBSERVATION)
@@ -144,7 +163,9 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
     stack = xr.Dataset(layers).assign_coords(
         track=("time", data["track"].values), platform=("time", _platforms(data))
     )  # fmt: skip
-    return stack.odc.assign_crs(box.crs).assign_attrs(backscatter_coefficient=long_name, source=path.name)
+    return stack.odc.assign_crs(box.crs).assign_attrs(
+        backscatter_coefficient=long_name, source=path.name
+    )
 
 
 def _in_degrees(angle: xr.DataArray, path: Path) -> xr.DataArray:

@@ -13,12 +13,27 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 POLARISATIONS = ("vv", "vh")
-BANDS = ("band", "bands", "polarization", "polarisation", "pol", "variable")  # names of a dimension that holds polarisations
-ORBITS = ("orbit", "track", "relative_orbit", "orbit_number", "burst")  # of a dimension that holds geometries
-PASS_GAP = np.timedelta64(180, "s")  # between slices of one pass at most: a data take is cut every 25 s
+BANDS = (
+    "band",
+    "bands",
+    "polarization",
+    "polarisation",
+    "pol",
+    "variable",
+)  # names of a dimension that holds polarisations
+ORBITS = (
+    "orbit",
+    "track",
+    "relative_orbit",
+    "orbit_number",
+    "burst",
+)  # of a dimension that holds geometries
+PASS_GAP = np.timedelta64(
+    180, "s"
+)  # between slices of one pass at most: a data take is cut every 25 s
 OVERLAP = 0.1  # share of the smaller slice that two slices of a pass see both, at most
 
 
@@ -26,7 +41,7 @@ def in_form(data: xr.Dataset, path: Path) -> xr.Dataset:
     """The cube with `vv`, maybe `vh` and `incidence`, and coordinates `time`, `track` and maybe `platform` by time.
 
     Args:
-        data: as `loam.raster.open_dataset` gives it.
+        data: as `loam.core.raster.open_dataset` gives it.
         path: the cube, for messages.
 
     Raises:
@@ -58,13 +73,22 @@ def _polarisations(data: xr.Dataset, path: Path) -> xr.Dataset:
             data = data.rename({found[0]: name})
     if "vv" in data:
         return data
-    banded = [(variable, dim) for variable in data.data_vars for dim in data[variable].dims if _is_band(data, dim)]
+    banded = [
+        (variable, dim)
+        for variable in data.data_vars
+        for dim in data[variable].dims
+        if _is_band(data, dim)
+    ]
     if len(banded) > 1:
         msg = f"{path}: {', '.join(str(variable) for variable, _ in banded)} all have bands of polarisations; keep the one that is meant"
         raise LoamError(msg)
     for variable, dim in banded:
         labels = [str(label).lower() for label in data[dim].values]
-        layers = {name: data[variable].isel({dim: labels.index(name)}, drop=True) for name in POLARISATIONS if name in labels}
+        layers = {
+            name: data[variable].isel({dim: labels.index(name)}, drop=True)
+            for name in POLARISATIONS
+            if name in labels
+        }
         data = data.drop_vars([variable, dim]).assign(layers)
     return data
 
@@ -74,7 +98,11 @@ def _words(name: Hashable) -> list[str]:
 
 
 def _is_band(data: xr.Dataset, dim: Hashable) -> bool:
-    return str(dim).lower() in BANDS and dim in data.coords and "vv" in [str(label).lower() for label in data[dim].values]
+    return (
+        str(dim).lower() in BANDS
+        and dim in data.coords
+        and "vv" in [str(label).lower() for label in data[dim].values]
+    )
 
 
 def _with_times(data: xr.Dataset, path: Path) -> xr.Dataset:
@@ -84,11 +112,17 @@ def _with_times(data: xr.Dataset, path: Path) -> xr.Dataset:
     values = data["time"].values
     if values.dtype.kind in "OUST":
         try:
-            values = pd.to_datetime([str(value) for value in values], utc=True, format="ISO8601").tz_localize(None).to_numpy()
+            values = (
+                pd.to_datetime([str(value) for value in values], utc=True, format="ISO8601")
+                .tz_localize(None)
+                .to_numpy()
+            )
         except (ValueError, TypeError, OverflowError) as error:
             msg = f"{path}: its times are text that is no ISO 8601 ({str(error).splitlines()[0][:80]}); write them as 2021-03-01T05:40:00Z"
             raise LoamError(msg) from None
-        data = data.assign_coords(time=("time", values.astype("datetime64[ns]"), dict(data["time"].attrs)))
+        data = data.assign_coords(
+            time=("time", values.astype("datetime64[ns]"), dict(data["time"].attrs))
+        )
     if values.dtype.kind != "M":
         msg = f"{path}: its times are numbers without units ({values.dtype}); add the units of CF, such as 'days since 1970-01-01'"
         raise LoamError(msg)
@@ -121,7 +155,9 @@ def _incidence(data: xr.Dataset, path: Path) -> xr.DataArray:
                 f"{'' if tracks else ' there'}; label the layers by track"
             )
             raise LoamError(msg)
-        places = xr.DataArray([labels.index(track) for track in tracks], dims="time", coords={"time": data["time"]})
+        places = xr.DataArray(
+            [labels.index(track) for track in tracks], dims="time", coords={"time": data["time"]}
+        )
         angle = angle.drop_vars([dim]).isel({dim: places})
     return angle
 
@@ -150,15 +186,22 @@ def one_date_a_pass(data: xr.Dataset, path: Path) -> xr.Dataset:
     number = np.zeros(times.size, dtype=int)
     for place in range(1, times.size):
         same = names[place] == names[place - 1] and platform[place] == platform[place - 1]
-        number[place] = number[place - 1] + (not (same and times[place] - times[place - 1] <= PASS_GAP))
+        number[place] = number[place - 1] + (
+            not (same and times[place] - times[place - 1] <= PASS_GAP)
+        )
     if number.size == 0 or number[-1] + 1 == times.size:
         _require_single_times(data, path)
         return data
     groups = [np.flatnonzero(number == index) for index in range(number[-1] + 1)]
-    joined = [data.isel(time=group) if group.size == 1 else _joined(data.isel(time=group), path) for group in groups]
+    joined = [
+        data.isel(time=group) if group.size == 1 else _joined(data.isel(time=group), path)
+        for group in groups
+    ]
     text = "%s: %d acquisitions are slices of %d passes (one track, within %d s); the slices of a pass are joined"
     logging.getLogger(__name__).warning(text, path, times.size, len(groups), PASS_GAP.astype(int))
-    out = xr.concat(joined, "time", data_vars="minimal", coords="minimal", compat="override", join="override")
+    out = xr.concat(
+        joined, "time", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
     _require_single_times(out, path)
     return out
 
@@ -173,12 +216,23 @@ def _require_single_times(data: xr.Dataset, path: Path) -> None:
 def _joined(slices: xr.Dataset, path: Path) -> xr.Dataset:
     """Slices of one pass as one date: the first that sees a pixel counts."""
     seen = slices["vv"].notnull()
-    both, least = xr.Dataset({"both": (seen.sum("time") > 1).sum(), "least": seen.sum(("y", "x")).min()}).compute().data_vars.values()
+    both, least = (
+        xr.Dataset({"both": (seen.sum("time") > 1).sum(), "least": seen.sum(("y", "x")).min()})
+        .compute()
+        .data_vars.values()
+    )
     if int(both) > OVERLAP * int(least):
         first = slices["time"].values[0]
         count = slices.sizes["time"]
-        msg = f"{path}: time {first} is there {count} times" if len(set(slices["time"].values)) == 1 else ""
-        msg = msg or f"{path}: {count} acquisitions of one track within minutes of {first} see the same ground"
+        msg = (
+            f"{path}: time {first} is there {count} times"
+            if len(set(slices["time"].values)) == 1
+            else ""
+        )
+        msg = (
+            msg
+            or f"{path}: {count} acquisitions of one track within minutes of {first} see the same ground"
+        )
         msg += "; merge the slices of one pass first, or keep one processing of each"
         raise LoamError(msg)
     timed = [name for name in slices.data_vars if "time" in slices[name].dims]

@@ -5,21 +5,29 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 DAY = np.timedelta64(1, "D")
-KNOWN_SHARE = 0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
+KNOWN_SHARE = (
+    0.75  # ASSUME: three quarters of a day's hours speak for its mean and extremes; a sum needs all
+)
 HOUR_NS = 3_600_000_000_000
 DAILY_H = 23  # values so far apart [h] are daily
 FEWEST_WET = 3  # days and cells with a total, before the next day's first step says anything
-ROUNDING_SHARE, ROUNDING_M = 1e-3, 2e-5  # of the largest total, and [m]: an accumulation falls by so much where it is packed
+ROUNDING_SHARE, ROUNDING_M = (
+    1e-3,
+    2e-5,
+)  # of the largest total, and [m]: an accumulation falls by so much where it is packed
 
 
 def step_hours(times: np.ndarray) -> float:
     """Usual distance of two time stamps [h]; a day where there is only one."""
     if times.size < 2:
         return 24.0
-    return float(np.median(np.diff(np.sort(times).astype("datetime64[ns]").astype(np.int64)))) / HOUR_NS
+    return (
+        float(np.median(np.diff(np.sort(times).astype("datetime64[ns]").astype(np.int64))))
+        / HOUR_NS
+    )
 
 
 def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
@@ -43,13 +51,17 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
     shifted = values.assign_coords(time=times - step)
     if hours > DAILY_H:
         return shifted
-    since_midnight = (times - step).astype("datetime64[D]") == (times - step)  # the first step after 00 UTC
+    since_midnight = (times - step).astype("datetime64[D]") == (
+        times - step
+    )  # the first step after 00 UTC
     previous = values.shift(time=1)
     follows = np.concatenate([[False], np.diff(times) == step])
     known = values.copy(data=np.where(_along(follows, values), (values - previous).values, np.nan))
     out = np.where(_along(since_midnight, values), values.values, known.values)
     # Packing to 16 bits makes an accumulation fall by its last digit now and then: no rain flows back.
-    fallen = out < -np.maximum(ROUNDING_SHARE * float(np.nanmax(np.abs(values.values), initial=0)), ROUNDING_M)
+    fallen = out < -np.maximum(
+        ROUNDING_SHARE * float(np.nanmax(np.abs(values.values), initial=0)), ROUNDING_M
+    )
     if fallen.any():
         when = str(times[fallen.reshape(times.size, -1).any(axis=1)][0])[:16]
         msg = (
@@ -58,11 +70,15 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
         )
         raise LoamError(msg)
     _require_new_days(values, since_midnight, follows, path)
-    begun = slice(0 if since_midnight[0] else 1, None)  # what came before the first value is not in the file
+    begun = slice(
+        0 if since_midnight[0] else 1, None
+    )  # what came before the first value is not in the file
     return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out)).isel(time=begun)
 
 
-def _require_new_days(values: xr.DataArray, since_midnight: np.ndarray, follows: np.ndarray, path: Path) -> None:
+def _require_new_days(
+    values: xr.DataArray, since_midnight: np.ndarray, follows: np.ndarray, path: Path
+) -> None:
     """Stop where totals do not begin again at 00 UTC: the first step of a day holds no more than a part of a usual day's total."""
     first = np.flatnonzero(since_midnight & follows)
     before, after = values.values[first - 1], values.values[first]
@@ -90,8 +106,16 @@ def by_day(values: xr.DataArray, how: str, day_ends_utc_h: float) -> xr.DataArra
     """
     hours = step_hours(values["time"].values)
     late = np.timedelta64(round((24 - day_ends_utc_h) * HOUR_NS), "ns")
-    day = (values["time"].values.astype("datetime64[ns]") + late).astype("datetime64[D]").astype("datetime64[ns]")
-    starts = np.flatnonzero(np.concatenate([[True], day[1:] != day[:-1]])) if day.size else np.array([], int)
+    day = (
+        (values["time"].values.astype("datetime64[ns]") + late)
+        .astype("datetime64[D]")
+        .astype("datetime64[ns]")
+    )
+    starts = (
+        np.flatnonzero(np.concatenate([[True], day[1:] != day[:-1]]))
+        if day.size
+        else np.array([], int)
+    )
     counts = np.diff(np.append(starts, day.size))
     totals = _reduced(values.values, starts, counts, how)
     coords = {"time": day[starts]} | {name: values[name] for name in values.dims if name != "time"}
@@ -105,7 +129,11 @@ def _reduced(values: np.ndarray, starts: np.ndarray, counts: np.ndarray, how: st
         return np.add.reduceat(values, starts, axis=0)
     known = np.isfinite(values)
     count = np.add.reduceat(known.astype(np.float32), starts, axis=0)
-    neutral, reduce = {"mean": (0.0, np.add), "min": (np.inf, np.minimum), "max": (-np.inf, np.maximum)}[how]
+    neutral, reduce = {
+        "mean": (0.0, np.add),
+        "min": (np.inf, np.minimum),
+        "max": (-np.inf, np.maximum),
+    }[how]
     totals = reduce.reduceat(np.where(known, values, neutral), starts, axis=0)
     enough = count >= KNOWN_SHARE * counts.reshape(-1, *[1] * (values.ndim - 1))
     return np.where(enough, totals / np.maximum(count, 1) if how == "mean" else totals, np.nan)
@@ -137,10 +165,18 @@ def with_last_days_of_leap_years(values: xr.DataArray) -> xr.DataArray:
         if month_day != "12-30" or not _is_leap(day) or last in days:
             continue
         around = (
-            values.isel(time=[index, index + 1]) if index + 1 < days.size and days[index + 1] == last + DAY else values.isel(time=[index])
+            values.isel(time=[index, index + 1])
+            if index + 1 < days.size and days[index + 1] == last + DAY
+            else values.isel(time=[index])
         )
-        added.append(around.mean("time", keep_attrs=True).expand_dims(time=[last.astype("datetime64[ns]")]))
-    return xr.concat([values, *added], "time").sortby("time").assign_attrs(values.attrs) if added else values
+        added.append(
+            around.mean("time", keep_attrs=True).expand_dims(time=[last.astype("datetime64[ns]")])
+        )
+    return (
+        xr.concat([values, *added], "time").sortby("time").assign_attrs(values.attrs)
+        if added
+        else values
+    )
 
 
 def _is_leap(day: np.datetime64) -> bool:

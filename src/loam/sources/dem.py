@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 
-from loam.config import Grid
-from loam.elevation import mosaic
-from loam.grid import target_grid
-from loam.raster import written_by_gdal
+from loam.config.base import Grid
+from loam.core.elevation import mosaic
+from loam.core.grid import target_grid
+from loam.core.raster import written_by_gdal
 
 SPARE_M = 2000.0  # the wetness index gains from the catchment above the area
 
@@ -19,4 +19,6 @@ def mosaic_dem(dem: list[Path], out: Path, grid: Grid, cube: str | None, margin_
     box = target_grid(grid, Path(cube) if cube else None)
     heights = mosaic(dem, box.pad(math.ceil((margin_m + SPARE_M) / box.resolution.x)))
     with written_by_gdal(out) as target:
-        heights.rio.write_nodata(np.nan).rio.to_raster(target, driver="GTiff", compress="deflate", predictor=3, tiled=True)
+        heights.rio.write_nodata(np.nan).rio.to_raster(
+            target, driver="GTiff", compress="deflate", predictor=3, tiled=True
+        )

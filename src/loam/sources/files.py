@@ -14,12 +14,20 @@ import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Period
-from loam.errors import LoamError
-from loam.raster import open_dataset, open_raster
-from loam.sources.layers import loaded, merged_times, near_area, plain, require_axes, standard_times, with_time
+from loam.config.base import Period
+from loam.core.errors import LoamError
+from loam.core.folders import regular_files
+from loam.core.raster import open_dataset, open_raster
+from loam.sources.layers import (
+    loaded,
+    merged_times,
+    near_area,
+    plain,
+    require_axes,
+    standard_times,
+    with_time,
+)
 from loam.sources.providers import Fields, Name
-from loam.walk import regular_files
 
 RASTERS = {".tif", ".tiff", ".bil", ".jp2", ".vrt"}
 CUBES = {".nc", ".nc4", ".zarr"}
@@ -58,7 +66,10 @@ def _inside(folder: Path, suffixes: set[str]) -> Iterable[Path]:
     """Files and Zarr folders below a folder, each once."""
     for path in regular_files(folder):
         within = path.relative_to(folder).parts
-        zarr = next((index for index, name in enumerate(within[:-1]) if name.lower().endswith(".zarr")), None)
+        zarr = next(
+            (index for index, name in enumerate(within[:-1]) if name.lower().endswith(".zarr")),
+            None,
+        )
         if any(name.startswith(".") for name in within[:zarr]):
             continue
         if zarr is not None:
@@ -84,7 +95,9 @@ def date_in_name(path: Path) -> np.datetime64:
     raise LoamError(msg)
 
 
-def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, period: Period) -> Fields:
+def provider_fields(
+    paths: list[Path], names: Mapping[str, Name], box: GeoBox, period: Period
+) -> Fields:
     """What a provider's files have around the area, by Loam's names, each `(time, y, x)` in order of time.
 
     Args:
@@ -106,7 +119,9 @@ def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, p
                 found = _fields_of_file(inside, names, box)
                 for name, values in found.items():
                     spans.append(values["time"].values)
-                    parts.setdefault(name, []).append((path, loaded(of_period(values, period), path)))
+                    parts.setdefault(name, []).append(
+                        (path, loaded(of_period(values, period), path))
+                    )
         except BundleError as error:  # may lie beside what was unpacked from it
             found, fault = {}, error
             if path in paths:
@@ -120,8 +135,13 @@ def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, p
         raise LoamError(msg)
     if idle:
         text = "%s: %d of %d files have no variable of this kind of source and are passed over: %s"
-        logging.getLogger(__name__).warning(text, paths[0], len(idle), len(files), ", ".join(idle)[:300])
-    filled = {name: [(path, part) for path, part in each if part.sizes["time"]] for name, each in parts.items()}
+        logging.getLogger(__name__).warning(
+            text, paths[0], len(idle), len(files), ", ".join(idle)[:300]
+        )
+    filled = {
+        name: [(path, part) for path, part in each if part.sizes["time"]]
+        for name, each in parts.items()
+    }
     if not any(filled.values()):
         raise LoamError(outside(paths[0], np.concatenate(spans), period))
     return {name: _joined(each, name) for name, each in filled.items() if each}
@@ -130,13 +150,20 @@ def provider_fields(paths: list[Path], names: Mapping[str, Name], box: GeoBox, p
 def of_period(values: xr.DataArray, period: Period) -> xr.DataArray:
     """Times of the period, those that a window may look back, and some around: a file may have a century."""
     times = values["time"].values
-    first, last = np.datetime64(period.start) - LONGEST_WINDOW - SPARE, np.datetime64(period.end) + SPARE
+    first, last = (
+        np.datetime64(period.start) - LONGEST_WINDOW - SPARE,
+        np.datetime64(period.end) + SPARE,
+    )
     return values.isel(time=(times >= first) & (times <= last))
 
 
 def outside(path: Path, times: np.ndarray, period: Period) -> str:
     """What to say of weather that has no day of the period."""
-    covers = f"covers {str(times.min())[:10]} to {str(times.max())[:10]}" if times.size else "has no times at all"
+    covers = (
+        f"covers {str(times.min())[:10]} to {str(times.max())[:10]}"
+        if times.size
+        else "has no times at all"
+    )
     return f"{path}: {covers}, no day of the period {period.start} to {period.end}; extend the weather or change the period"
 
 
@@ -146,7 +173,10 @@ def _fields_of_file(path: Path, names: Mapping[str, Name], box: GeoBox) -> Field
         _require_one_band(path)
         labels = {str(path.name): set(re.split(r"[_\-.]", path.stem.lower()))}
         found = {name: layer for name in _assigned(names, labels, path)}
-        return {name: _dressed(near_area(values, box, path), names[name], path) for name, values in found.items()}
+        return {
+            name: _dressed(near_area(values, box, path), names[name], path)
+            for name, values in found.items()
+        }
     data = with_time(open_dataset(path), path)
     fields = [str(key) for key, values in data.data_vars.items() if {"y", "x"} <= set(values.dims)]
     wanted = _assigned(names, {str(key): {str(key).lower()} for key in data.data_vars}, path)
@@ -166,7 +196,9 @@ def _require_one_band(path: Path) -> None:
             raise LoamError(msg)
 
 
-def _assigned(names: Mapping[str, Name], labels: Mapping[str, set[str]], path: Path) -> dict[str, str]:
+def _assigned(
+    names: Mapping[str, Name], labels: Mapping[str, set[str]], path: Path
+) -> dict[str, str]:
     """The file's variable of every name.
 
     Raises:
@@ -188,21 +220,37 @@ def _assigned(names: Mapping[str, Name], labels: Mapping[str, set[str]], path: P
 
 def _dressed(values: xr.DataArray, name: Name, path: Path) -> xr.DataArray:
     """With a time, and the units that the provider is known to use where the file tells none."""
-    if "time" not in values.dims and not ("time" in values.coords and values["time"].dtype.kind in "MO"):
+    if "time" not in values.dims and not (
+        "time" in values.coords and values["time"].dtype.kind in "MO"
+    ):
         values = values.drop_vars("time", errors="ignore").expand_dims(time=[date_in_name(path)])
     values, crs = plain(values, path), values.odc.crs
-    attributes = {key: text for key, text in values.attrs.items() if key in {"units", "standard_name", "long_name", "cell_methods"}}
+    attributes = {
+        key: text
+        for key, text in values.attrs.items()
+        if key in {"units", "standard_name", "long_name", "cell_methods"}
+    }
     units = attributes.get("units") or name.units
-    kept = values.drop_vars([key for key in values.coords if key not in {"time", "y", "x", "spatial_ref"}])
+    kept = values.drop_vars(
+        [key for key in values.coords if key not in {"time", "y", "x", "spatial_ref"}]
+    )
     times = standard_times(values, path)
-    return kept.assign_coords(time=times).assign_attrs(attributes | {"units": units}).odc.assign_crs(crs)
+    return (
+        kept.assign_coords(time=times)
+        .assign_attrs(attributes | {"units": units})
+        .odc.assign_crs(crs)
+    )
 
 
 def _joined(parts: list[tuple[Path, xr.DataArray]], name: str) -> xr.DataArray:
     """The parts of one variable, in order of time, on one grid."""
     first_path, first = parts[0]
     for path, part in parts[1:]:
-        if part.shape[1:] != first.shape[1:] or not np.allclose(part["x"], first["x"]) or not np.allclose(part["y"], first["y"]):
+        if (
+            part.shape[1:] != first.shape[1:]
+            or not np.allclose(part["x"], first["x"])
+            or not np.allclose(part["y"], first["y"])
+        ):
             msg = f"{path}: {name} lies on another grid than in {first_path}; keep the files of one grid"
             raise LoamError(msg)
         if str(part.attrs.get("units")) != str(first.attrs.get("units")):
@@ -243,13 +291,22 @@ def _unpacked(path: Path, suffixes: set[str], folder: Path) -> Path:
                 msg = f"{path}: holds {len(held) or 'no'} rasters or NetCDF files ({names}); unpack it and name the files"
                 raise BundleError(msg)
             stem = Path(held[0].filename).stem
-            beside = [each for each in members if Path(each.filename).name.startswith(f"{stem}.")]  # a .bil has its header beside it
+            beside = [
+                each for each in members if Path(each.filename).name.startswith(f"{stem}.")
+            ]  # a .bil has its header beside it
             if sum(each.file_size for each in beside) > MOST_UNPACKED:
                 msg = f"{path}: holds more than {MOST_UNPACKED / 1e9:g} GB; unpack it and name the files"
                 raise LoamError(msg)
             for each in beside:
                 (folder / Path(each.filename).name).write_bytes(archive.read(each))
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        EOFError,
+    ) as error:
         msg = f"{path}: cannot be unpacked ({str(error)[:80]}); download it again"
         raise LoamError(msg) from None
     return folder / Path(held[0].filename).name
@@ -263,17 +320,31 @@ def together(fields: Fields, path: Path) -> xr.Dataset:
     """
     first = next(iter(fields.values()))
     for name, values in fields.items():
-        if values.shape[1:] != first.shape[1:] or not (np.allclose(values["x"], first["x"]) and np.allclose(values["y"], first["y"])):
+        if values.shape[1:] != first.shape[1:] or not (
+            np.allclose(values["x"], first["x"]) and np.allclose(values["y"], first["y"])
+        ):
             msg = f"{path}: {name} lies on another grid than {first.name}; bring all variables of one product"
             raise LoamError(msg)
-    spans = {name: (values["time"].values[0], values["time"].values[-1]) for name, values in fields.items()}
+    spans = {
+        name: (values["time"].values[0], values["time"].values[-1])
+        for name, values in fields.items()
+    }
     start, end = max(span[0] for span in spans.values()), min(span[1] for span in spans.values())
     if start > end:
         msg = f"{path}: its variables share no day ({_spans(spans)}); bring the same period of all"
         raise LoamError(msg)
     if len(set(spans.values())) > 1:
-        logging.getLogger(__name__).info("%s: variables cover different days (%s); those that all have are used", path, _spans(spans))
-    return xr.Dataset({name: _same_place(values.sel(time=slice(start, end)), first) for name, values in fields.items()})
+        logging.getLogger(__name__).info(
+            "%s: variables cover different days (%s); those that all have are used",
+            path,
+            _spans(spans),
+        )
+    return xr.Dataset(
+        {
+            name: _same_place(values.sel(time=slice(start, end)), first)
+            for name, values in fields.items()
+        }
+    )
 
 
 def _same_place(values: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
@@ -281,4 +352,6 @@ def _same_place(values: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
 
 
 def _spans(spans: Mapping[str, tuple[np.datetime64, np.datetime64]]) -> str:
-    return ", ".join(f"{name} {str(first)[:10]} to {str(last)[:10]}" for name, (first, last) in spans.items())
+    return ", ".join(
+        f"{name} {str(first)[:10]} to {str(last)[:10]}" for name, (first, last) in spans.items()
+    )

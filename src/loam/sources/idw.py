@@ -9,7 +9,9 @@ from scipy.spatial import cKDTree
 NEAREST_M = 1.0  # closer is as close: a place on top of a station has its value
 
 
-def distance_weights(places: np.ndarray, stations: np.ndarray, power: float, radius_m: float) -> csr_array:
+def distance_weights(
+    places: np.ndarray, stations: np.ndarray, power: float, radius_m: float
+) -> csr_array:
     """Weights 1 / distance^power of the stations within a radius, by a KD-tree.
 
     Args:
@@ -21,7 +23,9 @@ def distance_weights(places: np.ndarray, stations: np.ndarray, power: float, rad
     Returns:
         Sparse `(place, station)`; not normalised.
     """
-    pairs = cKDTree(places).sparse_distance_matrix(cKDTree(stations), radius_m, output_type="ndarray")
+    pairs = cKDTree(places).sparse_distance_matrix(
+        cKDTree(stations), radius_m, output_type="ndarray"
+    )
     weight = np.maximum(pairs["v"], NEAREST_M) ** -power
     return csr_array((weight, (pairs["i"], pairs["j"])), shape=(len(places), len(stations)))
 
@@ -45,10 +49,14 @@ def weighted_means(weights: csr_array, values: np.ndarray, min_stations: int) ->
 
 
 def _pattern(weights: csr_array) -> csr_array:
-    return csr_array((np.ones_like(weights.data), weights.indices, weights.indptr), shape=weights.shape)
+    return csr_array(
+        (np.ones_like(weights.data), weights.indices, weights.indptr), shape=weights.shape
+    )
 
 
-def left_out(stations: np.ndarray, values: np.ndarray, power: float, radius_m: float, min_stations: int) -> np.ndarray:
+def left_out(
+    stations: np.ndarray, values: np.ndarray, power: float, radius_m: float, min_stations: int
+) -> np.ndarray:
     """What the other stations say at each station, `(time, station)`; compare it to `values`.
 
     Args:

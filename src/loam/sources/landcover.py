@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from loam.config import Grid
-from loam.errors import LoamError
-from loam.grid import target_grid
-from loam.raster import write_geotiff
-from loam.tiles import joined_tiles
+from loam.config.base import Grid
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
+from loam.core.raster import write_geotiff
+from loam.core.tiles import joined_tiles
 
 SPARE_PX = 2  # of the grid, around it: the commonest class is looked for across its edge
 NO_CLASS = 65535
@@ -19,7 +19,9 @@ def mosaic_landcover(landcover: list[Path], out: Path, grid: Grid, cube: str | N
     box = target_grid(grid, Path(cube) if cube else None)
     codes = joined_tiles(landcover, box.pad(SPARE_PX), "nearest")
     known = codes.values[np.isfinite(codes.values)]
-    if known.size and (known.min() < 0 or known.max() >= NO_CLASS or (known != np.round(known)).any()):
+    if known.size and (
+        known.min() < 0 or known.max() >= NO_CLASS or (known != np.round(known)).any()
+    ):
         msg = f"{landcover[0]}: holds {known.min():g} to {known.max():g}, no class codes (sources.landcover); bring a map of whole numbers"
         raise LoamError(msg)
     values = np.where(np.isfinite(codes.values), codes.values, NO_CLASS).astype(np.uint16)

@@ -10,14 +10,23 @@ import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.errors import LoamError
-from loam.grid import around
+from loam.core.errors import LoamError
+from loam.core.grid import around
 from loam.sources.units import as_numbers
 
 TIME_NAMES = {"time", "valid_time", "day", "date", "datetime", "times", "t"}
 RUNS = "expver"  # of ERA5: final data are 1, preliminary ones 5; no time is in both
 # Calendars whose days are those of the standard one wherever both have them, from the first year to the last.
-ALIKE = {"standard", "gregorian", "proleptic_gregorian", "julian", "noleap", "365_day", "all_leap", "366_day"}
+ALIKE = {
+    "standard",
+    "gregorian",
+    "proleptic_gregorian",
+    "julian",
+    "noleap",
+    "365_day",
+    "all_leap",
+    "366_day",
+}
 ALIKE_YEARS = (1901, 2099)
 
 
@@ -42,11 +51,15 @@ def _is_time(data: xr.Dataset, dim: str) -> bool:
         return dim.lower() in TIME_NAMES
     axis = data[dim]
     stated = axis.attrs.get("standard_name") == "time" or axis.attrs.get("axis") == "T"
-    dated = axis.dtype.kind == "M" or (axis.dtype.kind == "O" and axis.size > 0 and hasattr(axis.values[0], "calendar"))
+    dated = axis.dtype.kind == "M" or (
+        axis.dtype.kind == "O" and axis.size > 0 and hasattr(axis.values[0], "calendar")
+    )
     return stated or dated or dim.lower() in TIME_NAMES
 
 
-def plain(values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", "x")) -> xr.DataArray:
+def plain(
+    values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", "x")
+) -> xr.DataArray:
     """A variable on just these axes: others of length one are dropped, runs of ERA5 merged.
 
     Raises:
@@ -62,7 +75,11 @@ def plain(values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", 
         values = merged.assign_attrs(values.attrs)
     for dim in (str(each) for each in values.dims if each not in dims):
         if values.sizes[dim] > 1:
-            known = ", ".join(str(each) for each in values[dim].values[:6]) if dim in values.coords else "no names"
+            known = (
+                ", ".join(str(each) for each in values[dim].values[:6])
+                if dim in values.coords
+                else "no names"
+            )
             msg = (
                 f"{path}: {values.name} has an axis {dim} of {values.sizes[dim]} values ({known}) beside {', '.join(dims)}; "
                 "choose one of them (for example with xarray's isel or ncks -d) and bring that"
@@ -74,7 +91,7 @@ def plain(values: xr.DataArray, path: Path, dims: Sequence[str] = ("time", "y", 
 
 
 def require_axes(values: xr.DataArray, path: Path, dims: Sequence[str] = ("y", "x")) -> None:
-    """Stop where a variable lacks an axis; `loam.axes` sees to the coordinates.
+    """Stop where a variable lacks an axis; `loam.core.axes` sees to the coordinates.
 
     Raises:
         LoamError: it does.
@@ -126,7 +143,9 @@ def standard_times(values: xr.DataArray, path: Path) -> np.ndarray:
     elif axis.dtype.kind in "OUST" and axis.size and hasattr(axis.values[0], "calendar"):
         found = _of_calendar(values, path)
     elif axis.dtype.kind in "OUST":
-        found = pd.to_datetime(pd.Series(axis.values.astype(str)), errors="coerce", format="ISO8601").to_numpy("datetime64[ns]")
+        found = pd.to_datetime(
+            pd.Series(axis.values.astype(str)), errors="coerce", format="ISO8601"
+        ).to_numpy("datetime64[ns]")
     else:
         first = axis.values[0] if axis.size and "time" in values.coords else "nothing"
         msg = f"{path}: the times of {values.name} are numbers without a date ({first} first); set units as 'days since 1970-01-01'"
@@ -142,7 +161,9 @@ def _of_calendar(values: xr.DataArray, path: Path) -> np.ndarray:
     calendar, years = times[0].calendar, {each.year for each in times}
     known = calendar in ALIKE and ALIKE_YEARS[0] <= min(years) and max(years) <= ALIKE_YEARS[1]
     try:
-        found = np.array([np.datetime64(each.isoformat(), "ns") for each in times]) if known else None
+        found = (
+            np.array([np.datetime64(each.isoformat(), "ns") for each in times]) if known else None
+        )
     except ValueError:
         found = None
     if found is None:
@@ -162,8 +183,16 @@ def merged_times(parts: Sequence[tuple[Path, xr.DataArray]], name: str) -> xr.Da
         LoamError: two files differ at one time, or one has a time twice.
     """
     first = parts[0][1]
-    whole = xr.concat([values for _, values in parts], "time", combine_attrs="override", join="override") if len(parts) > 1 else first
-    sources = np.concatenate([np.full(values.sizes["time"], index) for index, (_, values) in enumerate(parts)])
+    whole = (
+        xr.concat(
+            [values for _, values in parts], "time", combine_attrs="override", join="override"
+        )
+        if len(parts) > 1
+        else first
+    )
+    sources = np.concatenate(
+        [np.full(values.sizes["time"], index) for index, (_, values) in enumerate(parts)]
+    )
     order = np.argsort(whole["time"].values, kind="stable")
     whole, sources, times = whole.isel(time=order), sources[order], whole["time"].values[order]
     again = np.flatnonzero(times[1:] == times[:-1]) + 1
@@ -171,7 +200,11 @@ def merged_times(parts: Sequence[tuple[Path, xr.DataArray]], name: str) -> xr.Da
         one, other = parts[sources[index - 1]][0], parts[sources[index]][0]
         alike = np.array_equal(whole.values[index], whole.values[index - 1], equal_nan=True)
         if one == other or not alike:
-            what = f"time {str(times[index])[:16]}" if str(times[index])[11:16] != "00:00" else f"day {str(times[index])[:10]}"
+            what = (
+                f"time {str(times[index])[:16]}"
+                if str(times[index])[11:16] != "00:00"
+                else f"day {str(times[index])[:10]}"
+            )
             where = "" if one == other else f", with other values in {other}"
             msg = f"{one}: {what} is there twice of {name}{where}; keep one"
             raise LoamError(msg)

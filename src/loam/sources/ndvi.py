@@ -12,19 +12,24 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Grid, Ndvi
-from loam.errors import LoamError
-from loam.grid import coarsened, target_grid, to_grid
-from loam.raster import write_zarr
-from loam.raster_file import opened
+from loam.config.base import Grid
+from loam.config.sources import Ndvi
+from loam.core.errors import LoamError
+from loam.core.grid import coarsened, target_grid, to_grid
+from loam.core.raster import write_zarr
+from loam.core.raster_file import opened
+from loam.core.tiles import common_grid, joined_tiles
 from loam.sources.files import RASTERS, date_in_name, listed
-from loam.tiles import common_grid, joined_tiles
 
-Look = tuple[np.datetime64, xr.DataArray]  # the day from which it is known, and NDVI (y, x), clouds NaN
+Look = tuple[
+    np.datetime64, xr.DataArray
+]  # the day from which it is known, and NDVI (y, x), clouds NaN
 # MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)
 MODIS_SCALE, MODIS_RANGE = 1e-4, (-0.2, 1.0)
 MODIS_USABLE = (0, 1)  # pixel reliability: good, marginal; 2 is snow, 3 is cloud
-ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)", re.IGNORECASE)  # with a time of day since 2024
+ORDINAL_DAY = re.compile(
+    r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)", re.IGNORECASE
+)  # with a time of day since 2024
 # Sentinel-2 level 2A: vegetation, bare soil, water, unclassified; all else is cloud, shadow, snow or defect.
 CLEAR_SCENE_CLASSES = (4, 5, 6, 7)
 S2_NAME = re.compile(r"_(\d{8})T\d{6}_.*?(B04|B08|SCL)(?:_\d+m)?\.", re.IGNORECASE)
@@ -51,7 +56,11 @@ def read_ndvi(paths: list[Path], source: Ndvi, box: GeoBox) -> xr.Dataset:
     looks = sorted(READERS[source.kind](paths, source, box), key=lambda look: look[0])
     first = looks[0][1]
     values = np.stack([look.values for _, look in looks]).astype(np.float32)
-    coords = {"time": np.array([day for day, _ in looks]).astype("datetime64[ns]"), "y": first["y"], "x": first["x"]}
+    coords = {
+        "time": np.array([day for day, _ in looks]).astype("datetime64[ns]"),
+        "y": first["y"],
+        "x": first["x"],
+    }
     attributes = {"units": "1", "long_name": "NDVI, clouds taken out", "source": source.kind}
     return (
         xr.DataArray(values, dims=("time", "y", "x"), coords=coords, attrs=attributes, name="ndvi")
@@ -74,10 +83,14 @@ def mod13q1(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
     by_day: dict[np.datetime64, list[Path]] = {}
     for path in listed(paths, RASTERS):
         by_day.setdefault(modis_day(path), []).append(path)
-    grid = common_grid([path for paths in by_day.values() for path in paths if not _is_reliability(path)], box)
+    grid = common_grid(
+        [path for paths in by_day.values() for path in paths if not _is_reliability(path)], box
+    )
     for day in sorted(by_day):
         reliability = [path for path in by_day[day] if _is_reliability(path)]
-        tiles = [path for path in by_day[day] if "ndvi" in path.name.lower()] or [path for path in by_day[day] if path not in reliability]
+        tiles = [path for path in by_day[day] if "ndvi" in path.name.lower()] or [
+            path for path in by_day[day] if path not in reliability
+        ]
         if not any("ndvi" in path.name.lower() for path in tiles) and len(by_day[day]) > 1:
             msg = (
                 f"{tiles[0]}: its name does not say that it is NDVI, and there are several files of {str(day)[:10]}; "
@@ -145,7 +158,9 @@ def sentinel2(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
     Raises:
         LoamError: no file is a band, or a day lacks one.
     """
-    cells = GeoBox.from_bbox(box.boundingbox, box.crs, resolution=max(source.resolution_m, abs(box.resolution.x)))
+    cells = GeoBox.from_bbox(
+        box.boundingbox, box.crs, resolution=max(source.resolution_m, abs(box.resolution.x))
+    )
     days: dict[np.datetime64, dict[str, list[Path]]] = {}
     for path in listed(paths, RASTERS):
         if match := S2_NAME.search(path.name):
@@ -158,7 +173,9 @@ def sentinel2(paths: list[Path], source: Ndvi, box: GeoBox) -> Iterator[Look]:
         yield day, _look_of_day(days[day], day, cells)
 
 
-def _look_of_day(bands: Mapping[str, list[Path]], day: np.datetime64, cells: GeoBox) -> xr.DataArray:
+def _look_of_day(
+    bands: Mapping[str, list[Path]], day: np.datetime64, cells: GeoBox
+) -> xr.DataArray:
     for name in ("B04", "B08", "SCL"):
         if name not in bands:
             msg = f"{next(iter(bands.values()))[0]}: band {name} of {str(day)[:10]} is missing; bring it, or remove the day's others"
@@ -169,7 +186,9 @@ def _look_of_day(bands: Mapping[str, list[Path]], day: np.datetime64, cells: Geo
     classes = _onto(joined_tiles(_finest(bands["SCL"]), cells, "nearest"), near_infrared)
     clear = np.isin(classes.values, CLEAR_SCENE_CLASSES)
     values = ndvi_of(red.values, near_infrared.values, clear)
-    share = to_grid(near_infrared.copy(data=np.isfinite(values).astype("float32")), cells, "average")
+    share = to_grid(
+        near_infrared.copy(data=np.isfinite(values).astype("float32")), cells, "average"
+    )
     return to_grid(near_infrared.copy(data=values), cells, "average").where(share >= CLEAR_SHARE)
 
 
@@ -201,7 +220,11 @@ def ndvi_of(red: np.ndarray, near_infrared: np.ndarray, clear: np.ndarray) -> np
 
 
 def _onto(values: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
-    return values if values.odc.geobox == grid.odc.geobox else to_grid(values, grid.odc.geobox, "nearest")
+    return (
+        values
+        if values.odc.geobox == grid.odc.geobox
+        else to_grid(values, grid.odc.geobox, "nearest")
+    )
 
 
 def _finest(paths: list[Path]) -> list[Path]:
@@ -227,4 +250,7 @@ def _offset(path: Path, day: np.datetime64) -> float:
     return float(S2_OFFSET) if (int(match[1]) >= 400 if match else day >= S2_OFFSET_SINCE) else 0.0
 
 
-READERS: Mapping[str, Callable[[list[Path], Ndvi, GeoBox], Iterator[Look]]] = {"mod13q1": mod13q1, "sentinel2": sentinel2}
+READERS: Mapping[str, Callable[[list[Path], Ndvi, GeoBox], Iterator[Look]]] = {
+    "mod13q1": mod13q1,
+    "sentinel2": sentinel2,
+}

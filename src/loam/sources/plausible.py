@@ -6,20 +6,33 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 YEAR_DAYS = 365.25
 LONG_DAYS, SOME_DAYS = 300, 30  # fewer say nothing of a year, or of anything
-LEAST_RAIN_MM, MOST_RAIN_MM = 5.0, 13_000.0  # a year: less is no soil to map; the wettest place known has 11 900
+LEAST_RAIN_MM, MOST_RAIN_MM = (
+    5.0,
+    13_000.0,
+)  # a year: less is no soil to map; the wettest place known has 11 900
 UNUSUAL_RAIN_MM = (50.0, 5_000.0)  # a year: beyond these it is told
-DRIZZLE_MM, DRIZZLE_SHARE = 0.3, 0.15  # no day above this, though it rains on so many: metres or a rate, called mm
+DRIZZLE_MM, DRIZZLE_SHARE = (
+    0.3,
+    0.15,
+)  # no day above this, though it rains on so many: metres or a rate, called mm
 # Yearly means that some place on Earth has: (lowest, highest)
 MEANS = {
     "temperature": (-60.0, 36.0), "temperature_min": (-65.0, 32.0), "temperature_max": (-55.0, 43.0), "dewpoint": (-65.0, 29.0),
     "solar_radiation": (3.0, 30.0), "relative_humidity": (5.0, 100.5), "wind_speed": (0.1, 18.0), "vapour_pressure": (0.005, 4.0),
 }  # fmt: skip
-UNUSUAL = {"wind_speed": (0.5, 9.0), "relative_humidity": (20.0, 98.0), "solar_radiation": (6.0, 27.0)}  # beyond these it is told
-MOIST, UNUSUAL_MOIST = (0.05, 1.5), (0.15, 1.1)  # vapour over what air of its temperature holds, median [1]
+UNUSUAL = {
+    "wind_speed": (0.5, 9.0),
+    "relative_humidity": (20.0, 98.0),
+    "solar_radiation": (6.0, 27.0),
+}  # beyond these it is told
+MOIST, UNUSUAL_MOIST = (
+    (0.05, 1.5),
+    (0.15, 1.1),
+)  # vapour over what air of its temperature holds, median [1]
 ORDERED = (
     ("temperature_min", "temperature_max"), ("temperature_min", "temperature"), ("temperature", "temperature_max"),
     ("relative_humidity_min", "relative_humidity_max"), ("dewpoint", "temperature_max"),
@@ -57,7 +70,11 @@ def require_plausible(weather: xr.Dataset, path: Path) -> None:
         if lower in weather and upper in weather:
             share = float((weather[lower] > weather[upper] + SLACK).mean())
             if share > DISORDERED_SHARE:
-                _refuse(path, f"{lower} is higher than {upper} in {share:.0%} of the values", "which is which, and their units")
+                _refuse(
+                    path,
+                    f"{lower} is higher than {upper} in {share:.0%} of the values",
+                    "which is which, and their units",
+                )
     _require_moist(weather, path)
 
 
@@ -74,7 +91,11 @@ def _tell_unusual(path: Path, value: float, usual: tuple[float, float], told: st
 def _require_percent(values: xr.DataArray, path: Path) -> None:
     high = float(values.max())
     if high <= 1.5:
-        _refuse(path, f"{values.name} never exceeds {high:g} %: it is a share of 1, called %", "its units")
+        _refuse(
+            path,
+            f"{values.name} never exceeds {high:g} %: it is a share of 1, called %",
+            "its units",
+        )
 
 
 def _require_rain(rain: xr.DataArray, path: Path) -> None:
@@ -93,17 +114,30 @@ def _require_rain(rain: xr.DataArray, path: Path) -> None:
 def _require_loss(loss: xr.DataArray, path: Path) -> None:
     year = float(loss.mean()) * YEAR_DAYS
     if year < 0:
-        _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where what leaves the ground is positive (not so in ERA5)", "its sign")
+        _refuse(
+            path,
+            f"evapotranspiration is {year:.3g} mm a year, where what leaves the ground is positive (not so in ERA5)",
+            "its sign",
+        )
     if year < 50 or year > 4500:
-        _refuse(path, f"evapotranspiration is {year:.3g} mm a year, where 50 to 4500 occur", "its units")
+        _refuse(
+            path, f"evapotranspiration is {year:.3g} mm a year, where 50 to 4500 occur", "its units"
+        )
 
 
 def _require_moist(weather: xr.Dataset, path: Path) -> None:
     """Vapour against what the air can hold (Magnus, over water)."""
-    warm = next((weather[name] for name in ("temperature", "temperature_max") if name in weather), None)
+    warm = next(
+        (weather[name] for name in ("temperature", "temperature_max") if name in weather), None
+    )
     if warm is None or "vapour_pressure" not in weather or weather.sizes["time"] < SOME_DAYS:
         return
-    share = float(np.nanmedian(weather["vapour_pressure"].values / (0.6108 * np.exp(17.27 * warm.values / (warm.values + 237.3)))))
+    share = float(
+        np.nanmedian(
+            weather["vapour_pressure"].values
+            / (0.6108 * np.exp(17.27 * warm.values / (warm.values + 237.3)))
+        )
+    )
     told = f"vapour_pressure is {share:.1%} of what air of its temperature holds, in the median"
     if not MOIST[0] <= share <= MOIST[1]:
         _refuse(path, told, "its units")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 from loam.sources.days import DAILY_H, deaccumulated, step_hours, with_last_days_of_leap_years
 
 Fields = dict[str, xr.DataArray]
@@ -29,9 +29,13 @@ class Name:
 class Provider:
     """What must be known of a provider to read its files."""
 
-    names: Mapping[str, Name]  # Loam's name, or a private one (with an underscore) for its function below
+    names: Mapping[
+        str, Name
+    ]  # Loam's name, or a private one (with an underscore) for its function below
     days: str  # which hours a day stands for
-    adapt: Callable[[Fields, Path, str], Fields] = lambda fields, _, __: fields  # with the path and sources.weather.stamp
+    adapt: Callable[[Fields, Path, str], Fields] = lambda fields, _, __: (
+        fields
+    )  # with the path and sources.weather.stamp
 
 
 def _as(values: xr.DataArray, units: str) -> xr.DataArray:
@@ -75,7 +79,9 @@ def era5_land(fields: Fields, path: Path, stamp: str) -> Fields:
         raise LoamError(msg)
     if east is not None and north is not None:
         # ASSUME: the speed of the mean vector is the mean speed; of daily components it is a little less.
-        fields["wind_speed"] = _as(east.copy(data=np.hypot(east.values, north.values)), east.attrs["units"])
+        fields["wind_speed"] = _as(
+            east.copy(data=np.hypot(east.values, north.values)), east.attrs["units"]
+        )
     return fields
 
 
@@ -91,7 +97,10 @@ def agera5(fields: Fields, path: Path, stamp: str) -> Fields:
 
 def nws_qpe(fields: Fields, path: Path, stamp: str) -> Fields:
     """National Weather Service's daily precipitation: undeclared nodata of about -3.4e38 becomes NaN."""
-    return {name: values.where(values > -1e30).assign_attrs(values.attrs) for name, values in fields.items()}
+    return {
+        name: values.where(values > -1e30).assign_attrs(values.attrs)
+        for name, values in fields.items()
+    }
 
 
 PROVIDERS = {

@@ -12,15 +12,17 @@ import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Grid, Soil
-from loam.errors import LoamError
-from loam.grid import coarsened, target_grid, to_grid
-from loam.pedotransfer import hydrologic_group, residual_water, saxton_rawls
-from loam.raster import write_zarr
+from loam.config.base import Grid
+from loam.config.sources import Soil
+from loam.core.errors import LoamError
+from loam.core.grid import coarsened, target_grid, to_grid
+from loam.core.pedotransfer import hydrologic_group, residual_water, saxton_rawls
+from loam.core.raster import write_zarr
+from loam.core.shipped import shipped
+from loam.core.tiles import joined_tiles
 from loam.sources.files import RASTERS, listed
 from loam.sources.soil_layers import distinct, polaris, soilgrids
 from loam.sources.ssurgo import KEY_RASTER, map_unit_properties, survey_tables
-from loam.tiles import joined_tiles
 
 # Loam's name: (units, lowest, highest plausible value, long name)
 PROPERTIES = {
@@ -33,9 +35,11 @@ PROPERTIES = {
     "ksat": ("mm d-1", 0, 100_000, "saturated hydraulic conductivity"),
     "hydrologic_group": ("1", 1, 4, "hydrologic soil group, 1 for A to 4 for D"),
 }
-CODES = {"hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}}  # properties without values between
+CODES = {
+    "hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}
+}  # properties without values between
 ORGANIC_PERCENT = 2.5  # ASSUME: where a source knows no organic matter, that of a typical topsoil (Saxton & Rawls 2006)
-TEXTURES = Path(__file__).parents[3] / "resources/soil_texture.csv"
+TEXTURES = "resources/soil_texture.csv"
 
 
 def import_soil(soil: list[Path], out: Path, source: Soil, grid: Grid, cube: str | None) -> None:
@@ -52,12 +56,18 @@ def read_soil(paths: list[Path], source: Soil, box: GeoBox) -> xr.Dataset:
     """
     found = READERS[source.kind](paths, source, box)
     layers = completed(
-        {name: coarsened(values, box, "mode" if name in CODES else "average") for name, values in found.items()}, source.kind
+        {
+            name: coarsened(values, box, "mode" if name in CODES else "average")
+            for name, values in found.items()
+        },
+        source.kind,
     )
     for name, values in layers.items():
         _require_bounds(values, name, paths[0])
     first = next(iter(layers.values()))
-    return xr.Dataset({name: layers[name] for name in PROPERTIES if name in layers}).odc.assign_crs(first.odc.crs)
+    return xr.Dataset({name: layers[name] for name in PROPERTIES if name in layers}).odc.assign_crs(
+        first.odc.crs
+    )
 
 
 def _require_bounds(values: xr.DataArray, name: str, path: Path) -> None:
@@ -83,7 +93,9 @@ def soil_cover(data: xr.Dataset, path: Path, box: GeoBox) -> None:
             msg = f"{path}: {name} has no value in the area of interest (sources.soil); bring the soil of this area"
             raise LoamError(msg)
         if gap:
-            logging.getLogger(__name__).warning("%s: %s is missing on %.1f %% of the area of interest", path, name, 100 * gap)
+            logging.getLogger(__name__).warning(
+                "%s: %s is missing on %.1f %% of the area of interest", path, name, 100 * gap
+            )
 
 
 def completed(layers: dict[str, xr.DataArray], source: str) -> dict[str, xr.DataArray]:
@@ -99,26 +111,44 @@ def completed(layers: dict[str, xr.DataArray], source: str) -> dict[str, xr.Data
     organic = layers.pop("organic", None)
     if {"sand", "clay"} <= layers.keys():
         sand, clay = layers["sand"], layers["clay"]
-        matter = np.full(sand.shape, ORGANIC_PERCENT) if organic is None else np.where(np.isfinite(organic), organic, ORGANIC_PERCENT)
-        derived = saxton_rawls(sand.values, clay.values, np.clip(matter, 0, 8))  # the equations were fitted to less than 8 %
+        matter = (
+            np.full(sand.shape, ORGANIC_PERCENT)
+            if organic is None
+            else np.where(np.isfinite(organic), organic, ORGANIC_PERCENT)
+        )
+        derived = saxton_rawls(
+            sand.values, clay.values, np.clip(matter, 0, 8)
+        )  # the equations were fitted to less than 8 %
         porosity = layers["theta_s"].values if "theta_s" in layers else derived["theta_s"]
         fills = {
             "silt": (100 - sand.values - clay.values, "100 % less sand and clay"),
             "bulk_density": (derived["bulk_density"], "Saxton & Rawls 2006"),
             "theta_s": (derived["theta_s"], "Saxton & Rawls 2006"),
             "ksat": (derived["ksat"], "Saxton & Rawls 2006"),
-            "theta_r": (residual_water(sand.values, clay.values, porosity), "Rawls & Brakensiek 1985"),
+            "theta_r": (
+                residual_water(sand.values, clay.values, porosity),
+                "Rawls & Brakensiek 1985",
+            ),
         }
-        layers = layers | {name: _filled(layers.get(name), sand, values, method, source) for name, (values, method) in fills.items()}
+        layers = layers | {
+            name: _filled(layers.get(name), sand, values, method, source)
+            for name, (values, method) in fills.items()
+        }
     if "ksat" in layers:
         ksat = layers["ksat"]
         layers["hydrologic_group"] = _filled(
-            layers.get("hydrologic_group"), ksat, hydrologic_group(ksat.values), "NRCS 2009 from ksat", source
+            layers.get("hydrologic_group"),
+            ksat,
+            hydrologic_group(ksat.values),
+            "NRCS 2009 from ksat",
+            source,
         )
     return {name: _dressed(values, name, source) for name, values in layers.items()}
 
 
-def _filled(own: xr.DataArray | None, like: xr.DataArray, values: np.ndarray, method: str, source: str) -> xr.DataArray:
+def _filled(
+    own: xr.DataArray | None, like: xr.DataArray, values: np.ndarray, method: str, source: str
+) -> xr.DataArray:
     if own is None or not np.isfinite(own.values).any():
         return like.copy(data=values).assign_attrs(source=f"{method}, from {source}")
     gaps = np.isnan(own.values) & np.isfinite(values)
@@ -145,12 +175,12 @@ def ssurgo(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArr
         raise LoamError(msg)
     keys = joined_tiles(distinct(rasters, "map unit keys"), box, KEY_RASTER)
     mukeys = np.unique(keys.values[np.isfinite(keys.values)])
-    tables = survey_tables([path for path in files if path.suffix.lower() not in RASTERS], mukeys, paths[0])
+    tables = survey_tables(
+        [path for path in files if path.suffix.lower() not in RASTERS], mukeys, paths[0]
+    )
     properties = map_unit_properties(tables, source.depth_cm)
     if properties.empty and len(tables["chorizon"]):
-        msg = (
-            f"{paths[0]}: no horizon of the area's map units lies within the upper {source.depth_cm:g} cm; check hzdept_r and hzdepb_r [cm]"
-        )
+        msg = f"{paths[0]}: no horizon of the area's map units lies within the upper {source.depth_cm:g} cm; check hzdept_r and hzdepb_r [cm]"
         raise LoamError(msg)
     index = properties.index.to_numpy(dtype=float)
     rows = np.searchsorted(index, keys.values).clip(0, max(len(index) - 1, 0))
@@ -159,7 +189,10 @@ def ssurgo(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArr
         msg = f"{paths[0]}: none of the map unit keys of the area is in the tables; bring those of the same survey area"
         raise LoamError(msg)
     columns = {str(name): column.to_numpy(dtype=np.float32) for name, column in properties.items()}
-    return {name: keys.copy(data=np.where(known, column[rows], np.float32(np.nan))) for name, column in columns.items()}
+    return {
+        name: keys.copy(data=np.where(known, column[rows], np.float32(np.nan)))
+        for name, column in columns.items()
+    }
 
 
 def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArray]:
@@ -168,10 +201,12 @@ def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.
     Raises:
         LoamError: the table has no such codes, or the raster none of them.
     """
-    table = pd.read_csv(TEXTURES, comment="#")
+    table = pd.read_csv(shipped(TEXTURES), comment="#")
     key = f"code_{source.texture_codes}"
     if key not in table:
-        known = ", ".join(str(name).removeprefix("code_") for name in table if str(name).startswith("code_"))
+        known = ", ".join(
+            str(name).removeprefix("code_") for name in table if str(name).startswith("code_")
+        )
         msg = (
             f"sources.soil.texture_codes = '{source.texture_codes}': resources/soil_texture.csv has {known}; name "
             f"one, or add a column {key}"
@@ -184,8 +219,14 @@ def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.
     order = table.sort_values(key)
     rows = np.searchsorted(order[key], codes.values).clip(0, len(order) - 1)
     some = np.isin(codes.values, table[key])
-    wanted = {name: order[name].to_numpy(dtype=np.float32) for name in ("sand", "clay", "theta_r", "theta_s", "ksat")}
-    return {name: codes.copy(data=np.where(some, column[rows], np.float32(np.nan))) for name, column in wanted.items()}
+    wanted = {
+        name: order[name].to_numpy(dtype=np.float32)
+        for name in ("sand", "clay", "theta_r", "theta_s", "ksat")
+    }
+    return {
+        name: codes.copy(data=np.where(some, column[rows], np.float32(np.nan)))
+        for name, column in wanted.items()
+    }
 
 
 READERS: Mapping[str, Callable[[list[Path], Soil, GeoBox], dict[str, xr.DataArray]]] = {

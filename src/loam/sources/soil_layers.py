@@ -9,15 +9,19 @@ from pathlib import Path
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Soil
-from loam.errors import LoamError
-from loam.raster_file import Place, place_of
+from loam.config.sources import Soil
+from loam.core.errors import LoamError
+from loam.core.raster_file import Place, place_of
+from loam.core.tiles import joined_tiles
 from loam.sources.files import RASTERS, listed
-from loam.tiles import joined_tiles
 
 CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
-Converter = tuple[str, Callable[[xr.DataArray], xr.DataArray]]  # our name, and how their numbers become ours
-POLARIS: Mapping[str, Converter] = {  # Chaney et al. 2019, doi 10.1029/2018WR022797; log10 of cm/h and of %
+Converter = tuple[
+    str, Callable[[xr.DataArray], xr.DataArray]
+]  # our name, and how their numbers become ours
+POLARIS: Mapping[
+    str, Converter
+] = {  # Chaney et al. 2019, doi 10.1029/2018WR022797; log10 of cm/h and of %
     "theta_s": ("theta_s", lambda v: v),
     "theta_r": ("theta_r", lambda v: v),
     "sand": ("sand", lambda v: v),
@@ -27,7 +31,9 @@ POLARIS: Mapping[str, Converter] = {  # Chaney et al. 2019, doi 10.1029/2018WR02
     "ksat": ("ksat", lambda v: 10**v * 240),
     "om": ("organic", lambda v: 10**v),
 }
-SOILGRIDS: Mapping[str, Converter] = {  # Poggio et al. 2021, doi 10.5194/soil-7-217-2021; g/kg, cg/cm3, dg/kg
+SOILGRIDS: Mapping[
+    str, Converter
+] = {  # Poggio et al. 2021, doi 10.5194/soil-7-217-2021; g/kg, cg/cm3, dg/kg
     "sand": ("sand", lambda v: 0.1 * v),
     "silt": ("silt", lambda v: 0.1 * v),
     "clay": ("clay", lambda v: 0.1 * v),
@@ -35,7 +41,14 @@ SOILGRIDS: Mapping[str, Converter] = {  # Poggio et al. 2021, doi 10.5194/soil-7
     "soc": ("organic", lambda v: 0.01 * CARBON_TO_MATTER * v),
 }
 OTHER_STATISTICS = {"p5", "p50", "p95", "q0", "q05", "q5", "q95", "uncertainty", "mode"}
-LAYERS_CM = ((0, 5), (5, 15), (15, 30), (30, 60), (60, 100), (100, 200))  # of both; another pair of numbers is a depth if it says cm
+LAYERS_CM = (
+    (0, 5),
+    (5, 15),
+    (15, 30),
+    (30, 60),
+    (60, 100),
+    (100, 200),
+)  # of both; another pair of numbers is a depth if it says cm
 DEPTHS = re.compile(r"(?<![\d.])(0|[1-9]\d{0,2})[-_](\d{1,3})(cm)?(?=[_/.\-]|$)")
 
 
@@ -52,11 +65,16 @@ def soilgrids(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.Data
         if void.any():
             text = "%s: sand and clay are both 0 on %.1f %% of what is around the area; this is taken as no data"
             logging.getLogger(__name__).warning(text, paths[0], 100 * void.mean())
-            found = {name: values.where(~void) if values.shape == void.shape else values for name, values in found.items()}
+            found = {
+                name: values.where(~void) if values.shape == void.shape else values
+                for name, values in found.items()
+            }
     return found
 
 
-def _by_layers(paths: list[Path], names: Mapping[str, Converter], depth_cm: float, box: GeoBox) -> dict[str, xr.DataArray]:
+def _by_layers(
+    paths: list[Path], names: Mapping[str, Converter], depth_cm: float, box: GeoBox
+) -> dict[str, xr.DataArray]:
     """Properties averaged over the layers of the topsoil, each with its thickness within it."""
     tiles: dict[tuple[str, int, int], list[Path]] = {}
     idle = []
@@ -71,7 +89,9 @@ def _by_layers(paths: list[Path], names: Mapping[str, Converter], depth_cm: floa
         raise LoamError(msg)
     if idle:
         text = "%s: %d of %d rasters name no mean of a property and layer, and are passed over: %s"
-        logging.getLogger(__name__).warning(text, paths[0], len(idle), len(files), ", ".join(idle)[:300])
+        logging.getLogger(__name__).warning(
+            text, paths[0], len(idle), len(files), ", ".join(idle)[:300]
+        )
     _require_layers(tiles, depth_cm, paths[0])
     sums: dict[str, list[tuple[xr.DataArray, float]]] = {}
     for (theirs, top, bottom), each in tiles.items():
@@ -100,7 +120,10 @@ def _told(path: Path, names: Iterable[str]) -> tuple[str, int, int] | None:
         LoamError: one name tells several.
     """
     parts = [part.lower() for part in reversed(path.parts[-5:])]
-    words = [{*re.split(r"[_.\-]", part), *(name for name in ("theta_s", "theta_r") if name in part)} for part in parts]
+    words = [
+        {*re.split(r"[_.\-]", part), *(name for name in ("theta_s", "theta_r") if name in part)}
+        for part in parts
+    ]
     if any(each & OTHER_STATISTICS for each in words[:4]):
         return None
     known = [[name for name in names if name in each] for each in words]
@@ -142,8 +165,12 @@ def distinct(paths: list[Path], what: str) -> list[Path]:
 def _same(one: Place, other: Place) -> bool:
     """Whether half of the smaller tile lies within the other: neighbours share no more than a rim."""
     (west, south, east, north), (west2, south2, east2, north2) = one[0], other[0]
-    shared = max(0.0, min(east, east2) - max(west, west2)) * max(0.0, min(north, north2) - max(south, south2))
-    return one[1] == other[1] and shared > 0.5 * min((east - west) * (north - south), (east2 - west2) * (north2 - south2))
+    shared = max(0.0, min(east, east2) - max(west, west2)) * max(
+        0.0, min(north, north2) - max(south, south2)
+    )
+    return one[1] == other[1] and shared > 0.5 * min(
+        (east - west) * (north - south), (east2 - west2) * (north2 - south2)
+    )
 
 
 def _weighted(parts: list[tuple[xr.DataArray, float]]) -> xr.DataArray:

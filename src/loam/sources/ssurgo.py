@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loam.errors import LoamError
-from loam.tables import numbers, read_table
+from loam.core.errors import LoamError
+from loam.core.tables import numbers, read_table
 
 KEY_RASTER = "nearest"  # keys have no values between them
 # Table: columns that it must have (Soil Survey Staff, SSURGO table column descriptions).
@@ -33,7 +33,9 @@ WANTED = {
 }  # fmt: skip
 
 
-def survey_tables(paths: Sequence[Path], mukeys: np.ndarray, source: Path) -> dict[str, pd.DataFrame]:
+def survey_tables(
+    paths: Sequence[Path], mukeys: np.ndarray, source: Path
+) -> dict[str, pd.DataFrame]:
     """Tables of the map units of an area, of one survey area or of several, each with its own files of the same names.
 
     Args:
@@ -54,13 +56,18 @@ def survey_tables(paths: Sequence[Path], mukeys: np.ndarray, source: Path) -> di
             raise LoamError(msg)
     wanted = {str(int(key)) for key in mukeys}
     component = _joined(files["component"], "component", "mukey", wanted, "cokey")
-    tables = {"component": component, "chorizon": _joined(files["chorizon"], "chorizon", "cokey", {*component["cokey"]}, None)}
+    tables = {
+        "component": component,
+        "chorizon": _joined(files["chorizon"], "chorizon", "cokey", {*component["cokey"]}, None),
+    }
     if files["muaggatt"]:
         tables["muaggatt"] = _joined(files["muaggatt"], "muaggatt", "mukey", wanted, "mukey")
     return tables
 
 
-def _joined(paths: Sequence[Path], name: str, key: str, wanted: set[str], unique: str | None) -> pd.DataFrame:
+def _joined(
+    paths: Sequence[Path], name: str, key: str, wanted: set[str], unique: str | None
+) -> pd.DataFrame:
     """One table of several files: what two have alike counts once."""
     parts = [(path, _rows(path, name, key, wanted)) for path in paths]
     first_of: dict[str, tuple[Path, pd.DataFrame]] = {}
@@ -96,14 +103,16 @@ def _rows(path: Path, name: str, key: str, wanted: set[str]) -> pd.DataFrame:
         msg = f"{path}: {alone} {twice[alone].iloc[0]} is there twice with different values (line {twice.index[0]}); export the table again"
         raise LoamError(msg)
     figures = [str(column) for column in frame if column not in {*KEYS, "hydgrpdcd"}]
-    return frame.assign(**{column: numbers(frame[column], path, table.decimal) for column in figures})
+    return frame.assign(
+        **{column: numbers(frame[column], path, table.decimal) for column in figures}
+    )
 
 
 def _keys(values: pd.Series, path: Path, *, whole: bool) -> pd.Series:
     """Keys as text, without what spreadsheets add: `100,001` and `100001.0` are 100001."""
-    plain = values.str.replace(r"^(\d{1,3})((?:,\d{3})+)$", lambda m: m[0].replace(",", ""), regex=True).str.replace(
-        r"^(\d+)\.0+$", r"\1", regex=True
-    )
+    plain = values.str.replace(
+        r"^(\d{1,3})((?:,\d{3})+)$", lambda m: m[0].replace(",", ""), regex=True
+    ).str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
     wrong = ~plain.str.fullmatch(r"\d+") if whole else plain == ""
     if wrong.any():
         line, value = plain.index[wrong][0], values[wrong].iloc[0]
@@ -123,7 +132,9 @@ def map_unit_properties(tables: Mapping[str, pd.DataFrame], depth_cm: float) -> 
     """
     horizons = tables["chorizon"]
     thick = np.minimum(horizons["hzdepb_r"], depth_cm) - horizons["hzdept_r"].clip(lower=0)
-    horizons = horizons.assign(thick=thick)[thick > 0].merge(tables["component"][["cokey", "mukey", "comppct_r"]], on="cokey")
+    horizons = horizons.assign(thick=thick)[thick > 0].merge(
+        tables["component"][["cokey", "mukey", "comppct_r"]], on="cokey"
+    )
     horizons["mukey"] = horizons["mukey"].astype("int64")
     weight = horizons["thick"] * horizons["comppct_r"]
     found = {
@@ -135,8 +146,15 @@ def map_unit_properties(tables: Mapping[str, pd.DataFrame], depth_cm: float) -> 
     if "muaggatt" in tables:
         strange = sorted({*tables["muaggatt"]["hydgrpdcd"]} - {*GROUPS, ""})
         if strange:
-            logging.getLogger(__name__).warning("hydgrpdcd of muaggatt.csv has %s, which is no hydrologic group and not used", strange)
-        groups = tables["muaggatt"].assign(mukey=tables["muaggatt"]["mukey"].astype("int64")).set_index("mukey")["hydgrpdcd"]
+            logging.getLogger(__name__).warning(
+                "hydgrpdcd of muaggatt.csv has %s, which is no hydrologic group and not used",
+                strange,
+            )
+        groups = (
+            tables["muaggatt"]
+            .assign(mukey=tables["muaggatt"]["mukey"].astype("int64"))
+            .set_index("mukey")["hydgrpdcd"]
+        )
         properties["hydrologic_group"] = groups.map(GROUPS).reindex(properties.index)
     return properties
 

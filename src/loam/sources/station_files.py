@@ -7,13 +7,19 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from loam.config import Weather
-from loam.errors import LoamError
-from loam.networks import USCRN_HOURLY, read_ismn_file, require_place, uscrn_table, uscrn_values
+from loam.config.sources import Weather
+from loam.core.errors import LoamError
+from loam.core.networks import (
+    USCRN_HOURLY,
+    read_ismn_file,
+    require_place,
+    uscrn_table,
+    uscrn_values,
+)
+from loam.core.tables import YEARS, NoTableError, Table, numbers, read_table, times
 from loam.sources.providers import PROVIDERS, daymet
 from loam.sources.units import measures, to_units
 from loam.sources.variables import ROUNDING, VARIABLES
-from loam.tables import YEARS, NoTableError, Table, numbers, read_table, times
 
 PLACE = ("station", "time", "latitude", "longitude")
 KNOWN = (*PLACE, "elevation", *VARIABLES)
@@ -56,7 +62,9 @@ def read_file(path: Path, source: Weather) -> pd.DataFrame | None:
         wanted = {*KNOWN, "date", "year", "yday", *source.variables.values()}
         table = read_table(path, wanted, f"stations ({', '.join(PLACE)} and weather)")
         single = {"year", "yday"} <= {*table.frame.columns}
-        frame, stamp = (_daymet_pixel(table), "start") if single else (_table(table, source), source.stamp)
+        frame, stamp = (
+            (_daymet_pixel(table), "start") if single else (_table(table, source), source.stamp)
+        )
         mapped = None if single else tuple(table.frame.columns)
     if frame is None:
         return None
@@ -69,7 +77,9 @@ def read_file(path: Path, source: Weather) -> pd.DataFrame | None:
 def _table(table: Table, source: Weather) -> pd.DataFrame:
     """A table with Loam's names, or mapped ones."""
     path, have = table.path, list(table.frame.columns)
-    theirs = {name: name for name in KNOWN if name in have} | {ours: key for ours, key in source.variables.items() if key in have}
+    theirs = {name: name for name in KNOWN if name in have} | {
+        ours: key for ours, key in source.variables.items() if key in have
+    }
     if "date" in have and "time" not in source.variables:
         if "time" in have:
             msg = f"{path}: has columns date and time; write both in one, and name it in sources.weather.variables.time"
@@ -83,10 +93,21 @@ def _table(table: Table, source: Weather) -> pd.DataFrame:
         # A list of stations lies beside their weather now and then.
         raise LoamError(msg) if weather or "time" in theirs else NoTableError(msg)
     frame, columns = table.frame, {}
-    for name in (*weather, "latitude", "longitude", *(["elevation"] if "elevation" in theirs else [])):
+    for name in (
+        *weather,
+        "latitude",
+        "longitude",
+        *(["elevation"] if "elevation" in theirs else []),
+    ):
         values = numbers(frame[theirs[name]], path, table.decimal)
         columns[name] = in_units(values, name, path) if name in VARIABLES else values
-    return pd.DataFrame({"station": _stations(frame[theirs["station"]], path), "time": times(frame[theirs["time"]], path)} | columns)
+    return pd.DataFrame(
+        {
+            "station": _stations(frame[theirs["station"]], path),
+            "time": times(frame[theirs["time"]], path),
+        }
+        | columns
+    )
 
 
 def _stations(names: pd.Series, path: Path) -> pd.Series:
@@ -99,15 +120,23 @@ def _stations(names: pd.Series, path: Path) -> pd.Series:
 def in_units(values: "pd.Series[float]", name: str, path: Path) -> "pd.Series[float]":
     """A column in Loam's units, from those that its header names in brackets; without any they are Loam's."""
     target = VARIABLES[name][0]
-    named = [text for text in re.findall(r"[(\[]([^()\[\]]+)[)\]]", str(values.name)) if measures(text, target)]
+    named = [
+        text
+        for text in re.findall(r"[(\[]([^()\[\]]+)[)\]]", str(values.name))
+        if measures(text, target)
+    ]
     if not named:
         return values
-    field = xr.DataArray(values.to_numpy(), dims="row", name=str(values.name), attrs={"units": named[0]})
+    field = xr.DataArray(
+        values.to_numpy(), dims="row", name=str(values.name), attrs={"units": named[0]}
+    )
     return pd.Series(to_units(field, target, path).values, index=values.index)
 
 
 def _uscrn_daily(table: Table) -> pd.DataFrame:
-    weather = {ours: uscrn_values(table, theirs) for theirs, ours in DAILY.items() if theirs in table.frame}
+    weather = {
+        ours: uscrn_values(table, theirs) for theirs, ours in DAILY.items() if theirs in table.frame
+    }
     return pd.DataFrame(_uscrn_place(table, "LST_DATE") | weather)
 
 
@@ -119,14 +148,22 @@ def _uscrn_hourly(table: Table) -> pd.DataFrame:
     for theirs, ours in HOURLY.items():
         if theirs in table.frame:
             values, flag = uscrn_values(table, theirs), HOURLY_FLAGS.get(theirs)
-            good = values if flag not in table.frame else values.where(table.frame[flag].str.fullmatch("0+"))
+            good = (
+                values
+                if flag not in table.frame
+                else values.where(table.frame[flag].str.fullmatch("0+"))
+            )
             weather[ours] = good * MJ_OF_HOUR if theirs == "SOLARAD" else good
-    hours = pd.to_timedelta(numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h")  # the start of the hour
+    hours = pd.to_timedelta(
+        numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h"
+    )  # the start of the hour
     place = _uscrn_place(table, "UTC_DATE")
     if table.frame["UTC_TIME"].nunique() == 1:
         text = "%s: is an hourly file of USCRN with one hour a day, which is taken for the whole day; bring all hours, or CRND0103"
         logging.getLogger(__name__).warning(text, table.path)
-    return pd.DataFrame(place | {"time": (place["time"] + hours).astype("datetime64[ns]")} | weather)
+    return pd.DataFrame(
+        place | {"time": (place["time"] + hours).astype("datetime64[ns]")} | weather
+    )
 
 
 def _uscrn_place(table: Table, day: str) -> dict[str, pd.Series]:
@@ -147,8 +184,12 @@ def _ismn(path: Path) -> pd.DataFrame | None:
     good = one.flag.str.startswith(ISMN_GOOD)
     if not good.any():
         text = "%s: no value has a flag of %s, and none is used; it has %s"
-        logging.getLogger(__name__).warning(text, path, ", ".join(ISMN_GOOD), ", ".join(sorted(one.flag.unique())[:6]))
-    return pd.DataFrame({"station": station, "time": one.time} | place | {name: one.value.where(good)})
+        logging.getLogger(__name__).warning(
+            text, path, ", ".join(ISMN_GOOD), ", ".join(sorted(one.flag.unique())[:6])
+        )
+    return pd.DataFrame(
+        {"station": station, "time": one.time} | place | {name: one.value.where(good)}
+    )
 
 
 def _daymet_pixel(table: Table) -> pd.DataFrame:
@@ -158,21 +199,36 @@ def _daymet_pixel(table: Table) -> pd.DataFrame:
     if not (year.between(*YEARS) & day.between(1, 365)).all():
         msg = f"{path}: has a year outside {YEARS[0]} to {YEARS[1]} or a yday outside 1 to 365, which Daymet has not; download it again"
         raise LoamError(msg)
-    days = year.astype(int).astype(str).to_numpy().astype("datetime64[D]") + (day.astype(int).to_numpy() - 1)
+    days = year.astype(int).astype(str).to_numpy().astype("datetime64[D]") + (
+        day.astype(int).to_numpy() - 1
+    )
     fields = {}
     for name, each in PROVIDERS["daymet"].names.items():
-        column = next((str(key) for key in frame.columns if str(key).split(" ")[0] in each.keys), None)
+        column = next(
+            (str(key) for key in frame.columns if str(key).split(" ")[0] in each.keys), None
+        )
         if column is not None:
             unit = re.search(r"\((.+)\)", column)
             attrs = {"units": unit[1] if unit else each.units}
             coords = {"time": days.astype("datetime64[ns]")}
-            fields[name] = xr.DataArray(numbers(frame[column], path).to_numpy(), dims="time", coords=coords, name=column, attrs=attrs)
+            fields[name] = xr.DataArray(
+                numbers(frame[column], path).to_numpy(),
+                dims="time",
+                coords=coords,
+                name=column,
+                attrs=attrs,
+            )
     if not fields.keys() & VARIABLES.keys():
         msg = f"{path}: has none of Daymet's variables (it has: {', '.join(map(str, frame.columns))}); download it again"
         raise LoamError(msg)
-    weather = {name: to_units(values, VARIABLES[name][0], path).to_series() for name, values in daymet(fields, path).items()}
+    weather = {
+        name: to_units(values, VARIABLES[name][0], path).to_series()
+        for name, values in daymet(fields, path).items()
+    }
     place = {name: _before(table, name) for name in ("latitude", "longitude", "elevation")}
-    return pd.DataFrame(weather).rename_axis("time").reset_index().assign(station=path.stem, **place)
+    return (
+        pd.DataFrame(weather).rename_axis("time").reset_index().assign(station=path.stem, **place)
+    )
 
 
 def _before(table: Table, name: str) -> float:
@@ -209,7 +265,9 @@ def _require_places(frame: pd.DataFrame, path: Path) -> None:
         msg = f"{path}: station {lost[0]} has no coordinates ({lost.size} such); fill them in, and look for lines with too few cells"
         raise LoamError(msg)
     places = frame.drop_duplicates(["station", "latitude", "longitude"])
-    for station, latitude, longitude in zip(places["station"], places["latitude"], places["longitude"], strict=True):
+    for station, latitude, longitude in zip(
+        places["station"], places["latitude"], places["longitude"], strict=True
+    ):
         require_place(float(latitude), float(longitude), path, str(station))
 
 
@@ -228,6 +286,8 @@ def require_one_place(places: pd.DataFrame, path: Path) -> None:
     if (apart > MOST_APART_DEG).any():
         name = apart.index[apart > MOST_APART_DEG][0]
         some = places[places["station"] == name].drop_duplicates()
-        first, last = (f"{row['latitude']:g}, {row['longitude']:g}" for _, row in some.iloc[[0, -1]].iterrows())
+        first, last = (
+            f"{row['latitude']:g}, {row['longitude']:g}" for _, row in some.iloc[[0, -1]].iterrows()
+        )
         msg = f"{path}: station {name} lies at two places ({first} and {last}); give each place a name of its own"
         raise LoamError(msg)

@@ -12,16 +12,17 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 
-from loam.config import Period, Weather
-from loam.errors import LoamError
-from loam.grid import empty_like_grid
+from loam.config.base import Period
+from loam.config.sources import Weather
+from loam.core.errors import LoamError
+from loam.core.grid import empty_like_grid
+from loam.core.tables import NoTableError
 from loam.sources.cf import require_mapping
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
 from loam.sources.files import LONGEST_WINDOW, listed
 from loam.sources.idw import distance_weights, left_out, root_mean_square, weighted_means
 from loam.sources.station_files import KNOWN, PLACE, read_file, require_one_place
 from loam.sources.variables import of_a_day
-from loam.tables import NoTableError
 
 SUFFIXES = {".csv", ".txt", ".tsv", ".stm"}
 SUMMED = ("precipitation", "solar_radiation", "evapotranspiration")
@@ -31,7 +32,11 @@ LONGEST_STEP_H = 47  # a station whose values are never closer than this [h] has
 
 
 def station_fields(
-    paths: list[Path], source: Weather, box: GeoBox, height_m: Callable[[GeoBox], np.ndarray] | None, period: Period
+    paths: list[Path],
+    source: Weather,
+    box: GeoBox,
+    height_m: Callable[[GeoBox], np.ndarray] | None,
+    period: Period,
 ) -> xr.Dataset:
     """Daily weather of stations on a coarse grid over the area, `(time, y, x)`, in Loam's units.
 
@@ -47,7 +52,9 @@ def station_fields(
     """
     frames = near(read_stations(paths, source), box, source.stations.radius_km, paths[0])
     days = needed(daily_table(frames, source.day_ends_utc_h), period, paths[0])
-    grid = GeoBox.from_bbox(box.boundingbox.buffered(source.stations.cell_m), box.crs, resolution=source.stations.cell_m)
+    grid = GeoBox.from_bbox(
+        box.boundingbox.buffered(source.stations.cell_m), box.crs, resolution=source.stations.cell_m
+    )
     lapse = source.stations.lapse_k_per_km
     if lapse is not None and "elevation" not in days:
         msg = (
@@ -55,7 +62,10 @@ def station_fields(
             "the column, or set it to null"
         )
         raise LoamError(msg)
-    if lapse is not None and (unknown := days["station"].values[np.isnan(days["elevation"].values)]).size:
+    if (
+        lapse is not None
+        and (unknown := days["station"].values[np.isnan(days["elevation"].values)]).size
+    ):
         msg = f"{paths[0]}: station {unknown[0]} has no elevation ({unknown.size} such), which lapse_k_per_km needs; fill it"
         raise LoamError(msg)
     heights = height_m(grid) if lapse is not None and height_m is not None else None
@@ -94,7 +104,9 @@ def read_stations(paths: list[Path], source: Weather) -> list[pd.DataFrame]:
         msg = f"{paths[0]}: holds no weather of stations{inside}; bring tables with {', '.join(PLACE)} and Loam's names of weather"
         raise LoamError(msg)
     _check_mapping(frames, source, paths[0])
-    require_one_place(pd.concat([frame[["station", "latitude", "longitude"]] for frame in frames]), paths[0])
+    require_one_place(
+        pd.concat([frame[["station", "latitude", "longitude"]] for frame in frames]), paths[0]
+    )
     return frames
 
 
@@ -108,7 +120,9 @@ def _check_mapping(frames: Sequence[pd.DataFrame], source: Weather, path: Path) 
             raise LoamError(msg)
 
 
-def near(frames: Sequence[pd.DataFrame], box: GeoBox, radius_km: float, path: Path) -> list[pd.DataFrame]:
+def near(
+    frames: Sequence[pd.DataFrame], box: GeoBox, radius_km: float, path: Path
+) -> list[pd.DataFrame]:
     """Stations that count for a cell of the area, and those that tell the error of these.
 
     Raises:
@@ -118,7 +132,9 @@ def near(frames: Sequence[pd.DataFrame], box: GeoBox, radius_km: float, path: Pa
     middle = ((area.left + area.right) / 2, (area.bottom + area.top) / 2)
     geod = Geod(ellps="WGS84")
     reach = geod.inv(*middle, area.left, area.bottom)[2] / 1000 + 2 * radius_km
-    places = pd.concat([frame[[*PLACE[:1], *PLACE[2:]]].drop_duplicates("station") for frame in frames])
+    places = pd.concat(
+        [frame[[*PLACE[:1], *PLACE[2:]]].drop_duplicates("station") for frame in frames]
+    )
     lone = np.full(len(places), middle[0]), np.full(len(places), middle[1])
     away = geod.inv(*lone, places["longitude"].to_numpy(), places["latitude"].to_numpy())[2] / 1000
     if away.min() > reach:
@@ -152,11 +168,21 @@ def daily_table(frames: Sequence[pd.DataFrame], day_ends_utc_h: float) -> xr.Dat
     table: dict[str, dict[str, pd.Series]] = defaultdict(dict)
     for (name, station), each in parts.items():
         table[name][station] = _daily(_one(each), name, day_ends_utc_h, each[0].attrs)
-    weather = {name: pd.DataFrame(each).rename_axis("time").rename_axis("station", axis=1) for name, each in table.items()}
+    weather = {
+        name: pd.DataFrame(each).rename_axis("time").rename_axis("station", axis=1)
+        for name, each in table.items()
+    }
     data = xr.Dataset({name: xr.DataArray(each) for name, each in weather.items()})
     whole = pd.concat(frames)
-    places = whole.groupby("station")[[name for name in (*PLACE[2:], "elevation") if name in whole]].first()
-    return data.assign({str(name): ("station", column.reindex(data["station"].values)) for name, column in places.items()})
+    places = whole.groupby("station")[
+        [name for name in (*PLACE[2:], "elevation") if name in whole]
+    ].first()
+    return data.assign(
+        {
+            str(name): ("station", column.reindex(data["station"].values))
+            for name, column in places.items()
+        }
+    )
 
 
 def _require_once(times: pd.Series, station: str, path: Path) -> None:
@@ -184,17 +210,25 @@ def _one(parts: Sequence[pd.Series]) -> "pd.Series[float]":
     return known[~known.index.duplicated()].reindex(whole.index.unique())
 
 
-def _daily(values: "pd.Series[float]", name: str, day_ends_utc_h: float, told: dict[Any, Any]) -> "pd.Series[float]":
+def _daily(
+    values: "pd.Series[float]", name: str, day_ends_utc_h: float, told: dict[Any, Any]
+) -> "pd.Series[float]":
     """Days of one variable of one station."""
     hours = step_hours(values.index.to_numpy())
     field = xr.DataArray(values.to_numpy(), dims="time", coords={"time": values.index.to_numpy()})
     if hours <= DAILY_H:
-        return by_day(starting(_regular(field, hours), told["stamp"]), of_a_day(name, total=name in SUMMED), day_ends_utc_h).to_series()
+        return by_day(
+            starting(_regular(field, hours), told["stamp"]),
+            of_a_day(name, total=name in SUMMED),
+            day_ends_utc_h,
+        ).to_series()
     gaps = np.diff(values.index.to_numpy()) / np.timedelta64(1, "h")
     if gaps.size > 1 and gaps.min() > LONGEST_STEP_H:
         msg = f"{told['path']}: station {told['station']} has {name} every {gaps.min() / 24:.3g} days or less often; bring daily values"
         raise LoamError(msg)
-    days = pd.DatetimeIndex(starting(field, told["stamp"])["time"].values if hours < LONGEST_STEP_H else values.index).floor("D")
+    days = pd.DatetimeIndex(
+        starting(field, told["stamp"])["time"].values if hours < LONGEST_STEP_H else values.index
+    ).floor("D")
     _require_once(pd.Series(days), told["station"], told["path"])
     return pd.Series(values.to_numpy(), index=days)
 
@@ -214,9 +248,17 @@ def needed(days: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     Raises:
         LoamError: there is none.
     """
-    inside = days.sel(time=slice(np.datetime64(period.start) - LONGEST_WINDOW, np.datetime64(period.end)))
+    inside = days.sel(
+        time=slice(np.datetime64(period.start) - LONGEST_WINDOW, np.datetime64(period.end))
+    )
     weather = [name for name, values in days.data_vars.items() if "time" in values.dims]
-    known = np.any([np.isfinite(inside[name].transpose("time", "station").values).any(axis=1) for name in weather], axis=0)
+    known = np.any(
+        [
+            np.isfinite(inside[name].transpose("time", "station").values).any(axis=1)
+            for name in weather
+        ],
+        axis=0,
+    )
     if not known.any():
         some = [days[name].dropna("time", how="all")["time"].values for name in weather]
         spans = [(each[0], each[-1]) for each in some if each.size]
@@ -230,7 +272,9 @@ def needed(days: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     return inside.isel(time=known)
 
 
-def interpolated(days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.ndarray | None, path: Path) -> xr.Dataset:
+def interpolated(
+    days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.ndarray | None, path: Path
+) -> xr.Dataset:
     """Stations on a coarse grid by inverse-distance weighting; each variable tells its leave-one-out error.
 
     Args:
@@ -248,35 +292,57 @@ def interpolated(days: xr.Dataset, source: Weather, grid: GeoBox, heights: np.nd
         days["longitude"].values, days["latitude"].values
     )
     stations = np.column_stack([east, north])
-    cells = np.column_stack([axis.ravel() for axis in np.meshgrid(coords["x"].values, coords["y"].values)])
+    cells = np.column_stack(
+        [axis.ravel() for axis in np.meshgrid(coords["x"].values, coords["y"].values)]
+    )
     weights = distance_weights(cells, stations, settings.power, 1000 * settings.radius_km)
     fields = {}
     for name in (str(each) for each, values in days.data_vars.items() if "time" in values.dims):
         values = days[name].transpose("time", "station").values.astype(float)
         if not np.isfinite(values).any():
-            logging.getLogger(__name__).warning("%s: %s has no value at any station; it is not used", path, name)
+            logging.getLogger(__name__).warning(
+                "%s: %s has no value at any station; it is not used", path, name
+            )
             continue
         # A temperature is brought to sea level, spread, and brought back to the ground.
-        fall = (settings.lapse_k_per_km or 0.0) / 1000 if heights is not None and name.startswith(LAPSING) else 0.0
+        fall = (
+            (settings.lapse_k_per_km or 0.0) / 1000
+            if heights is not None and name.startswith(LAPSING)
+            else 0.0
+        )
         level = values + fall * days["elevation"].values if fall else values
         field = weighted_means(weights, level, settings.min_stations)
         _require_reach(field, days["time"].values, name, source, path)
         ground = field - fall * heights.ravel() if heights is not None else field
         told = {"stations": len(stations), "units": "1"} | _left_out_error(stations, level, source)
-        fields[name] = (("time", "y", "x"), ground.reshape(-1, *grid.shape).astype(np.float32), told)
-    return xr.Dataset(fields, coords={"time": days["time"].values} | coords).odc.assign_crs(grid.crs)
+        fields[name] = (
+            ("time", "y", "x"),
+            ground.reshape(-1, *grid.shape).astype(np.float32),
+            told,
+        )
+    return xr.Dataset(fields, coords={"time": days["time"].values} | coords).odc.assign_crs(
+        grid.crs
+    )
 
 
 def _left_out_error(stations: np.ndarray, values: np.ndarray, source: Weather) -> dict[str, float]:
     """What interpolation errs by at each station when that is left out: attributes for the report."""
     settings = source.stations
-    error = left_out(stations, values, settings.power, 1000 * settings.radius_km, settings.min_stations) - values
+    error = (
+        left_out(stations, values, settings.power, 1000 * settings.radius_km, settings.min_stations)
+        - values
+    )
     if not np.isfinite(error).any():
         return {}
-    return {"leave_one_out_rmse": root_mean_square(error), "leave_one_out_bias": float(np.nanmean(error))}
+    return {
+        "leave_one_out_rmse": root_mean_square(error),
+        "leave_one_out_bias": float(np.nanmean(error)),
+    }
 
 
-def _require_reach(field: np.ndarray, times: np.ndarray, name: str, source: Weather, path: Path) -> None:
+def _require_reach(
+    field: np.ndarray, times: np.ndarray, name: str, source: Weather, path: Path
+) -> None:
     lacking = np.isnan(field).any(axis=1)
     if lacking.any():
         share = float(np.isnan(field[lacking][0]).mean())

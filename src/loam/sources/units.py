@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from loam.errors import LoamError
+from loam.core.errors import LoamError
 
 LONGEST = 80  # characters of a text that may be units
 WATER_DENSITY = "1000 kg m-3"
@@ -60,7 +60,11 @@ def as_numbers(values: xr.DataArray, path: Path) -> xr.DataArray:
     if values.dtype.kind in "iufb":
         return values
     try:
-        return values.astype(float) if values.dtype.kind in "OUST" else values.astype("f4", casting="safe")
+        return (
+            values.astype(float)
+            if values.dtype.kind in "OUST"
+            else values.astype("f4", casting="safe")
+        )
     except (ValueError, TypeError):
         msg = f"{path}: {values.name} holds {values.dtype.name} (as {str(values.values.flat[0])[:30]}), no numbers; correct the file"
         raise LoamError(msg) from None
@@ -99,16 +103,30 @@ def _faults() -> tuple[type[Exception], ...]:
     from pint.errors import PintError
 
     # What the text of an attribute can make the parser of units raise.
-    return (PintError, ValueError, AttributeError, TokenError, SyntaxError, ArithmeticError, TypeError, KeyError, RecursionError)
+    return (
+        PintError,
+        ValueError,
+        AttributeError,
+        TokenError,
+        SyntaxError,
+        ArithmeticError,
+        TypeError,
+        KeyError,
+        RecursionError,
+    )
 
 
 def _is_mass_of_water(quantity: Any) -> bool:
-    return bool(quantity.check("[mass] / [length]**2") or quantity.check("[mass] / [length]**2 / [time]"))
+    return bool(
+        quantity.check("[mass] / [length]**2") or quantity.check("[mass] / [length]**2 / [time]")
+    )
 
 
 def _is_rate_of(quantity: Any, target: str) -> bool:
     registry = _registry()
-    return bool(quantity.units.dimensionality == (registry.Unit(target) / registry.Unit("s")).dimensionality)
+    return bool(
+        quantity.units.dimensionality == (registry.Unit(target) / registry.Unit("s")).dimensionality
+    )
 
 
 def measures(text: str, target: str) -> bool:

@@ -7,15 +7,32 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Grid, Period, Weather
-from loam.elevation import mosaic
-from loam.errors import LoamError
-from loam.grid import target_grid, to_grid
-from loam.raster import open_dataset, write_zarr
+from loam.config.base import Grid, Period
+from loam.config.sources import Weather
+from loam.core.elevation import mosaic
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid, to_grid
+from loam.core.raster import open_dataset, write_zarr
 from loam.sources.cf import find_variables
 from loam.sources.days import DAILY_H, by_day, starting, step_hours
-from loam.sources.files import CUBES, LONGEST_WINDOW, listed, of_period, outside, provider_fields, together
-from loam.sources.layers import loaded, merged_times, near_area, plain, require_axes, standard_times, with_time
+from loam.sources.files import (
+    CUBES,
+    LONGEST_WINDOW,
+    listed,
+    of_period,
+    outside,
+    provider_fields,
+    together,
+)
+from loam.sources.layers import (
+    loaded,
+    merged_times,
+    near_area,
+    plain,
+    require_axes,
+    standard_times,
+    with_time,
+)
 from loam.sources.plausible import require_plausible
 from loam.sources.providers import PROVIDERS, Fields
 from loam.sources.stations import station_fields
@@ -23,7 +40,15 @@ from loam.sources.units import is_rate, to_units
 from loam.sources.variables import ROUNDING, VARIABLES, of_a_day
 
 
-def import_weather(weather: list[Path], dem: Path | None, out: Path, source: Weather, grid: Grid, cube: str | None, period: Period) -> None:
+def import_weather(
+    weather: list[Path],
+    dem: Path | None,
+    out: Path,
+    source: Weather,
+    grid: Grid,
+    cube: str | None,
+    period: Period,
+) -> None:
     """Write daily weather around the area, on its native grid, under Loam's names and units."""
     box = target_grid(grid, Path(cube) if cube else None)
     write_zarr(cut(read_weather(weather, source, box, dem, period), period, weather[0]), out)
@@ -35,13 +60,17 @@ def cut(weather: xr.Dataset, period: Period, path: Path) -> xr.Dataset:
     Raises:
         LoamError: there is none.
     """
-    inside = weather.sel(time=slice(np.datetime64(period.start) - LONGEST_WINDOW, np.datetime64(period.end)))
+    inside = weather.sel(
+        time=slice(np.datetime64(period.start) - LONGEST_WINDOW, np.datetime64(period.end))
+    )
     if inside.sizes["time"] == 0:
         raise LoamError(outside(path, weather["time"].values, period))
     return inside
 
 
-def read_weather(paths: list[Path], source: Weather, box: GeoBox, dem: Path | None, period: Period) -> xr.Dataset:
+def read_weather(
+    paths: list[Path], source: Weather, box: GeoBox, dem: Path | None, period: Period
+) -> xr.Dataset:
     """Read daily weather around the area on its native grid, with Loam's names and units.
 
     Args:
@@ -59,10 +88,16 @@ def read_weather(paths: list[Path], source: Weather, box: GeoBox, dem: Path | No
             are doubled or missing.
     """
     if source.kind == "stations":
-        weather = station_fields(paths, source, box, None if dem is None else lambda cells: _mean_heights(dem, cells), period)
-        weather = xr.Dataset({name: checked(values, str(name), paths[0]) for name, values in weather.items()}).odc.assign_crs(
-            weather.odc.crs
+        weather = station_fields(
+            paths,
+            source,
+            box,
+            None if dem is None else lambda cells: _mean_heights(dem, cells),
+            period,
         )
+        weather = xr.Dataset(
+            {name: checked(values, str(name), paths[0]) for name, values in weather.items()}
+        ).odc.assign_crs(weather.odc.crs)
         days = "as sources.weather.day_ends_utc_h says where the tables are sub-daily, else as they are"
     else:
         weather, days = _read_grids(paths, source, box, period)
@@ -77,16 +112,25 @@ def _mean_heights(dem: Path, cells: GeoBox) -> np.ndarray:
     return np.where(np.isnan(values), np.nanmean(values), values)
 
 
-def _read_grids(paths: list[Path], source: Weather, box: GeoBox, period: Period) -> tuple[xr.Dataset, str]:
+def _read_grids(
+    paths: list[Path], source: Weather, box: GeoBox, period: Period
+) -> tuple[xr.Dataset, str]:
     """Weather that comes on a grid, and which hours its days are."""
     if source.kind == "netcdf":
         fields, days = _cf_fields(paths, source, box, period), "as the file's times say"
     else:
         provider = PROVIDERS[source.kind]
-        fields, days = provider.adapt(provider_fields(paths, provider.names, box, period), paths[0], source.stamp), provider.days
+        fields, days = (
+            provider.adapt(
+                provider_fields(paths, provider.names, box, period), paths[0], source.stamp
+            ),
+            provider.days,
+        )
     crs = next(iter(fields.values())).odc.crs
     daily = {
-        name: _daily(values.rename(values.name or name), name, source, paths[0]) for name, values in fields.items() if name in VARIABLES
+        name: _daily(values.rename(values.name or name), name, source, paths[0])
+        for name, values in fields.items()
+        if name in VARIABLES
     }
     for values in daily.values():
         _check_days(values, paths[0])
@@ -124,7 +168,9 @@ def _daily(values: xr.DataArray, name: str, source: Weather, path: Path) -> xr.D
     units = VARIABLES[name][0]
     converted = to_units(values, units, path).astype("float32")
     if step_hours(values["time"].values) > DAILY_H:
-        return converted.assign_coords(time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]"))
+        return converted.assign_coords(
+            time=values["time"].values.astype("datetime64[D]").astype("datetime64[ns]")
+        )
     total = units in {"mm", "MJ/m^2"} and not is_rate(values.attrs.get("units"), units)
     days = by_day(converted, of_a_day(name, total=total), source.day_ends_utc_h)
     if not days.sizes["time"]:
@@ -184,7 +230,10 @@ def _check_days(weather: xr.Dataset | xr.DataArray, path: Path) -> None:
     if steps.size and steps.min() > 1:
         msg = f"{path}: day {days[0]} is followed by a gap: values are {int(np.median(steps))} days apart; bring daily ones"
         raise LoamError(msg)
-    for fault, where, remedy in (("is there twice", steps == 0, "keep one"), ("is followed by a gap", steps > 1, "fill it")):
+    for fault, where, remedy in (
+        ("is there twice", steps == 0, "keep one"),
+        ("is followed by a gap", steps > 1, "fill it"),
+    ):
         if where.any():
             msg = f"{path}: day {days[:-1][where][0]} {fault}; {remedy}"
             raise LoamError(msg)

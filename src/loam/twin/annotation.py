@@ -38,8 +38,16 @@ def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> by
         mean_dn: of the image.
         std_dn: of the image.
     """
-    statistics = {"outputDataMean": {"re": mean_dn, "im": 0.0}, "outputDataStdDev": {"re": std_dn, "im": 0.0}}
-    quality = [{"azimuthTime": clock(product, product.frame.first_s), "imageQuality": {"imageStatistics": statistics}}]
+    statistics = {
+        "outputDataMean": {"re": mean_dn, "im": 0.0},
+        "outputDataStdDev": {"re": std_dn, "im": 0.0},
+    }
+    quality = [
+        {
+            "azimuthTime": clock(product, product.frame.first_s),
+            "imageQuality": {"imageStatistics": statistics},
+        }
+    ]
     return document(node("product", [
         _header(product, band),
         node("qualityInformation", [node("productQualityIndex", 0.0), listing("qualityDataList", "qualityData", quality)]),
@@ -65,7 +73,11 @@ def _general(product: Product) -> ET.Element:
     empty = ("downlinkInformation", "rawDataAnalysis", "replicaInformation", "noise")
     lists = {item: listing(f"{item}List", item, []) for item in empty}
     middle = product.frame.times(product.frame.lines // 2)
-    heights = listing("terrainHeightList", "terrainHeight", [{"azimuthTime": clock(product, float(middle)), "value": 0.0}])
+    heights = listing(
+        "terrainHeightList",
+        "terrainHeight",
+        [{"azimuthTime": clock(product, float(middle)), "value": 0.0}],
+    )
     return node("generalAnnotation", [
         node("productInformation", information), lists["downlinkInformation"], _states(product),
         instrument.attitudes(product), lists["rawDataAnalysis"], lists["replicaInformation"], lists["noise"], heights,
@@ -78,7 +90,11 @@ def _heading_deg(orbit: Orbit) -> float:
     place, speed = orbit.state(0.0)
     east = np.array([-place[1], place[0], 0.0])
     north = np.cross(place, east)
-    return float(np.rad2deg(np.arctan2(speed @ east / np.linalg.norm(east), speed @ north / np.linalg.norm(north))))
+    return float(
+        np.rad2deg(
+            np.arctan2(speed @ east / np.linalg.norm(east), speed @ north / np.linalg.norm(north))
+        )
+    )
 
 
 def _states(product: Product) -> ET.Element:
@@ -86,8 +102,15 @@ def _states(product: Product) -> ET.Element:
     places, speeds = product.frame.orbit.state(times)
 
     def state(number: int) -> dict[str, object]:
-        position, velocity = (dict(zip("xyz", values[number].tolist(), strict=True)) for values in (places, speeds))
-        return {"time": clock(product, times[number]), "frame": "Earth Fixed", "position": position, "velocity": velocity}
+        position, velocity = (
+            dict(zip("xyz", values[number].tolist(), strict=True)) for values in (places, speeds)
+        )
+        return {
+            "time": clock(product, times[number]),
+            "frame": "Earth Fixed",
+            "position": position,
+            "velocity": velocity,
+        }
 
     return listing("orbitList", "orbit", [state(number) for number in range(STATES)])
 
@@ -96,7 +119,11 @@ def _image_information(product: Product, statistics: Mapping[str, object]) -> ET
     frame = product.frame
     angles = tie_grid(frame)[2]["incidenceAngle"]
     slices = [
-        {"sliceNumber": 1, "sensingStartTime": clock(product, frame.first_s), "sensingStopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}"}
+        {
+            "sliceNumber": 1,
+            "sensingStartTime": clock(product, frame.first_s),
+            "sensingStopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
+        }
     ]
     return node("imageInformation", [
         *node("_", {"productFirstLineUtcTime": clock(product, frame.first_s),
@@ -124,7 +151,9 @@ def _geolocation(product: Product) -> ET.Element:
                 "latitude": float(ties["latitude"][i, j]), "longitude": float(ties["longitude"][i, j]), "height": 0.0,
                 "incidenceAngle": float(ties["incidenceAngle"][i, j]), "elevationAngle": float(ties["elevationAngle"][i, j]),
             })  # fmt: skip
-    return node("geolocationGrid", [listing("geolocationGridPointList", "geolocationGridPoint", points)])
+    return node(
+        "geolocationGrid", [listing("geolocationGridPointList", "geolocationGridPoint", points)]
+    )
 
 
 def _conversion(product: Product) -> ET.Element:
@@ -139,7 +168,9 @@ def _conversion(product: Product) -> ET.Element:
             *node("_", {"azimuthTime": clock(product, when), "slantRangeTime": 2 * frame.near_m / LIGHT, "sr0": frame.near_m}),
             array("srgrCoefficients", forth, ".15e"), node("gr0", 0.0), array("grsrCoefficients", back, ".15e"),
         ]))  # fmt: skip
-    return node("coordinateConversion", [node("coordinateConversionList", records, count=len(records))])
+    return node(
+        "coordinateConversion", [node("coordinateConversionList", records, count=len(records))]
+    )
 
 
 def calibration(product: Product, band: str) -> bytes:
@@ -156,13 +187,25 @@ def calibration(product: Product, band: str) -> bytes:
             *(array(name, values) for name, values in tables.items()),
         ]))  # fmt: skip
     constant = node("calibrationInformation", [node("absoluteCalibrationConstant", 1.0)])
-    return document(node("calibration", [_header(product, band), constant, node("calibrationVectorList", vectors, count=len(vectors))]))
+    return document(
+        node(
+            "calibration",
+            [
+                _header(product, band),
+                constant,
+                node("calibrationVectorList", vectors, count=len(vectors)),
+            ],
+        )
+    )
 
 
 @lru_cache(maxsize=16)
 def _calibration_angles(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lines, pixels and the ellipsoid's incidence angles there [rad]."""
-    lines, pixels = np.arange(0, frame.lines + LINE_STEP, LINE_STEP), steps(frame.pixels, PIXEL_STEP)
+    lines, pixels = (
+        np.arange(0, frame.lines + LINE_STEP, LINE_STEP),
+        steps(frame.pixels, PIXEL_STEP),
+    )
     return lines, pixels, np.deg2rad(frame.tie_points(lines, pixels)["incidenceAngle"])
 
 

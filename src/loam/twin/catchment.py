@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from loam.config import Period, Twin
+from loam.config.base import Period
+from loam.config.twin import Twin
 from loam.twin import evaporation, radar, safe, vegetation, water_balance
 from loam.twin.fields import Interpolator
 from loam.twin.landscape import (
@@ -26,12 +27,28 @@ from loam.twin.landscape import (
 )
 from loam.twin.relief import Relief
 from loam.twin.sight import local_incidence
-from loam.twin.weather import KELVIN, MARYLAND, extraterrestrial_radiation, simulate_weather, weather_centres
+from loam.twin.weather import (
+    KELVIN,
+    MARYLAND,
+    extraterrestrial_radiation,
+    simulate_weather,
+    weather_centres,
+)
 
 SOIL_PIXEL_M = 100.0  # of the soil map
 WEATHER_LEAD_DAYS = 150  # the weather file begins this long before the period
 NDVI_LEAD_DAYS = 60
-STREAMS = ("terrain", "texture", "detail", "parcels", "landcover", "phenology", "years", "roughness", "weather")
+STREAMS = (
+    "terrain",
+    "texture",
+    "detail",
+    "parcels",
+    "landcover",
+    "phenology",
+    "years",
+    "roughness",
+    "weather",
+)
 
 
 def stream(seed: int, *name: str | int) -> np.random.Generator:
@@ -41,7 +58,9 @@ def stream(seed: int, *name: str | int) -> np.random.Generator:
         seed: the twin's seed.
         name: a name in `STREAMS`, or numbers.
     """
-    return np.random.default_rng([seed, *(STREAMS.index(part) if isinstance(part, str) else 1000 + part for part in name)])
+    return np.random.default_rng(
+        [seed, *(STREAMS.index(part) if isinstance(part, str) else 1000 + part for part in name)]
+    )
 
 
 @dataclass(frozen=True)
@@ -74,13 +93,18 @@ class Catchment:
     def late_years(self) -> dict[int, float]:
         """How late each year's vegetation is [day]."""
         times = pd.DatetimeIndex(self.weather["time"].values)
-        return vegetation.year_shifts(times[0].date(), times[-1].date(), stream(self.twin.seed, "years"))
+        return vegetation.year_shifts(
+            times[0].date(), times[-1].date(), stream(self.twin.seed, "years")
+        )
 
     @cached_property
     def incidence_deg(self) -> dict[str, np.ndarray]:
         """Local incidence angle by track, `(y, x)` float32 [degree]."""
         relief = Relief(self.ground, self.terrain.elevation_m)
-        orbits = {track.name: safe.orbit_past(self.ground, track.incidence_deg, track.ascending) for track in radar.TRACKS}
+        orbits = {
+            track.name: safe.orbit_past(self.ground, track.incidence_deg, track.ascending)
+            for track in radar.TRACKS
+        }
         return {name: local_incidence(relief, orbit, self.grid) for name, orbit in orbits.items()}
 
     @cached_property
@@ -98,9 +122,16 @@ class Catchment:
     @cached_property
     def sun_factor(self) -> list[np.ndarray]:
         """Demand for water on the slope over that on flat ground, for each month, `(y, x)` float32 [1]."""
-        slope, aspect, share = self.terrain.slope_rad, self.terrain.aspect_rad, water_balance.BEAM_SHARE
+        slope, aspect, share = (
+            self.terrain.slope_rad,
+            self.terrain.aspect_rad,
+            water_balance.BEAM_SHARE,
+        )
         middles = [15 + 30 * month for month in range(12)]
-        return [1 + share * (evaporation.beam_ratio(slope, aspect, self.latitude_deg, day) - 1) for day in middles]
+        return [
+            1 + share * (evaporation.beam_ratio(slope, aspect, self.latitude_deg, day) - 1)
+            for day in middles
+        ]
 
     def ndvi_on(self, day: date) -> np.ndarray:
         """NDVI `(y, x)` float32 [1]."""
@@ -108,7 +139,9 @@ class Catchment:
 
     def frozen_on(self, day: date) -> np.ndarray:
         """Whether the ground is frozen: a mean air temperature below 0 degC, `(y, x)`."""
-        return np.asarray(self.interpolate(self.weather["temperature"].sel(time=str(day)).values) < KELVIN)
+        return np.asarray(
+            self.interpolate(self.weather["temperature"].sel(time=str(day)).values) < KELVIN
+        )
 
 
 def make_catchment(grid: GeoBox, period: Period, twin: Twin) -> Catchment:
@@ -128,7 +161,9 @@ def make_catchment(grid: GeoBox, period: Period, twin: Twin) -> Catchment:
     surface = radar.make_surface(landcover, parcels, pixel, stream(seed, "roughness"))
     soil_map, soil = _make_soils(grid, seed)
     weather = _make_weather(grid, period, twin)
-    return Catchment(grid, period, twin, terrain, soil, soil_map, parcels, landcover, phenology, surface, weather)
+    return Catchment(
+        grid, period, twin, terrain, soil, soil_map, parcels, landcover, phenology, surface, weather
+    )
 
 
 def _make_soils(grid: GeoBox, seed: int) -> tuple[tuple[GeoBox, Soil], Soil]:
@@ -160,13 +195,17 @@ def evening_moisture(catchment: Catchment) -> Iterator[np.ndarray]:
     ground = water_balance.prepare_ground(catchment.soil, catchment.terrain.wetness)
     state = water_balance.initial_state(catchment.soil)
     first = pd.Timestamp(catchment.period.start) - pd.Timedelta(days=1)
-    for today, day in daily_forcing(catchment, first - pd.Timedelta(days=catchment.twin.spin_up_days)):
+    for today, day in daily_forcing(
+        catchment, first - pd.Timedelta(days=catchment.twin.spin_up_days)
+    ):
         state, _ = water_balance.step_day(state, day, ground)
         if today >= first:
             yield water_balance.relative_saturation(state, catchment.soil)
 
 
-def daily_forcing(catchment: Catchment, first: pd.Timestamp) -> Iterator[tuple[pd.Timestamp, water_balance.Day]]:
+def daily_forcing(
+    catchment: Catchment, first: pd.Timestamp
+) -> Iterator[tuple[pd.Timestamp, water_balance.Day]]:
     """Weather and plants of every day from the first to the end of the period.
 
     Args:
@@ -182,21 +221,39 @@ def daily_forcing(catchment: Catchment, first: pd.Timestamp) -> Iterator[tuple[p
     for number, today in enumerate(pd.DatetimeIndex(weather["time"].values)):
         if number % 4 == 0:  # plants grow slowly; four days save time
             ndvi = catchment.ndvi_on(today.date())
-        rain, temperature = (catchment.interpolate(weather[name].values[number]) for name in ("precipitation", "temperature"))
+        rain, temperature = (
+            catchment.interpolate(weather[name].values[number])
+            for name in ("precipitation", "temperature")
+        )
         sun = catchment.sun_factor[today.month - 1]
-        yield today, water_balance.Day(rain, temperature - KELVIN, catchment.interpolate(demand[number]) * sun, ndvi)
+        yield (
+            today,
+            water_balance.Day(
+                rain, temperature - KELVIN, catchment.interpolate(demand[number]) * sun, ndvi
+            ),
+        )
 
 
 def _reference_et(catchment: Catchment, weather: xr.Dataset) -> np.ndarray:
     """Compute reference ET on the weather's grid `(time, y, x)` [mm d-1]."""
-    top = extraterrestrial_radiation(pd.DatetimeIndex(weather["time"].values), catchment.latitude_deg)
-    names = ("temperature_min", "temperature_max", "relative_humidity", "wind_speed", "solar_radiation")
+    top = extraterrestrial_radiation(
+        pd.DatetimeIndex(weather["time"].values), catchment.latitude_deg
+    )
+    names = (
+        "temperature_min",
+        "temperature_max",
+        "relative_humidity",
+        "wind_speed",
+        "solar_radiation",
+    )
     height = float(catchment.terrain.elevation_m.mean())
     low, high, humid, wind, sun = (weather[name].values for name in names)
     return evaporation.reference_et(low, high, humid, wind, sun, top[:, None, None], height)
 
 
-def backscatter(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, polarisation: str) -> np.ndarray:
+def backscatter(
+    catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray, polarisation: str
+) -> np.ndarray:
     """Backscatter of one overpass as its calibration has it, without speckle and noise.
 
     Args:
@@ -216,10 +273,14 @@ def backscatter(catchment: Catchment, taken: radar.Acquisition, ssm: np.ndarray,
     scene = radar.Scene(ssm, catchment.ndvi_on(day), catchment.frozen_on(day), wind)
     clean = radar.backscatter_db(scene, catchment.incidence_deg[taken.track.name], surface, channel)
     offset = stream(twin.seed, 1, taken.number, channel.number).normal(0, radar.CALIBRATION_DB)
-    return 10 ** ((clean + offset + (twin.platform_offset_db if taken.platform == "S1C" else 0.0)) / 10)
+    return 10 ** (
+        (clean + offset + (twin.platform_offset_db if taken.platform == "S1C" else 0.0)) / 10
+    )
 
 
-def observe(catchment: Catchment, view: safe.View, taken: radar.Acquisition, ssm: np.ndarray, folder: Path) -> list[Path]:
+def observe(
+    catchment: Catchment, view: safe.View, taken: radar.Acquisition, ssm: np.ndarray, folder: Path
+) -> list[Path]:
     """Write the product of one overpass.
 
     Args:
@@ -234,7 +295,10 @@ def observe(catchment: Catchment, view: safe.View, taken: radar.Acquisition, ssm
     """
     margin = catchment.terrain.margin_px
     # Beyond the grid nothing is simulated: what lies inside is reflected, so that the image has no rim near the area.
-    gamma0 = {name: np.pad(backscatter(catchment, taken, ssm, name), margin, mode="symmetric") for name in radar.CHANNELS}
+    gamma0 = {
+        name: np.pad(backscatter(catchment, taken, ssm, name), margin, mode="symmetric")
+        for name in radar.CHANNELS
+    }
     rng = stream(catchment.twin.seed, 3, taken.number)
     options = safe.Options(looks=catchment.twin.looks)
     return safe.write_pass(folder, view, gamma0, taken.when, taken.platform, options, rng)

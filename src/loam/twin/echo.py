@@ -34,7 +34,9 @@ class Target:
 def smooth(power: np.ndarray) -> np.ndarray:
     """Widen the cubic spline to the impulse response, and cut off the padding, `(..., line, pixel)`."""
     for axis, tap in zip((-2, -1), TAPS, strict=True):
-        power = ndimage.correlate1d(power, np.array([tap, 1 - 2 * tap, tap]), axis=axis, mode="constant")
+        power = ndimage.correlate1d(
+            power, np.array([tap, 1 - 2 * tap, tap]), axis=axis, mode="constant"
+        )
     return power[..., PAD:-PAD, PAD:-PAD]
 
 
@@ -50,7 +52,14 @@ def clutter(facets: Facets, gamma0: np.ndarray, frame: Frame) -> np.ndarray:
         `(band, line, pixel)` float32 [linear].
     """
     out = np.zeros((len(gamma0), frame.lines + 2 * PAD, frame.pixels + 2 * PAD), np.float32)
-    _spread(facets.line, facets.pixel, facets.weight, facets.steps, np.ascontiguousarray(gamma0, dtype=np.float32), out)
+    _spread(
+        facets.line,
+        facets.pixel,
+        facets.weight,
+        facets.steps,
+        np.ascontiguousarray(gamma0, dtype=np.float32),
+        out,
+    )
     return smooth(out)
 
 
@@ -61,7 +70,9 @@ def coverage(facets: Facets, frame: Frame) -> np.ndarray:
     everywhere = np.broadcast_to(np.float32(1), facets.weight.shape)
     _spread(facets.line, facets.pixel, everywhere, facets.steps, ones, out)
     count = smooth(out)[0]
-    ground = count > 0.02 * np.median(count)  # ground that falls away steeply is drawn out to a tenth or so
+    ground = count > 0.02 * np.median(
+        count
+    )  # ground that falls away steeply is drawn out to a tenth or so
     return np.asarray(ndimage.binary_erosion(ground, iterations=3, border_value=1))
 
 
@@ -74,13 +85,26 @@ def _spline(part: float, out: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _spread(line: np.ndarray, pixel: np.ndarray, weight: np.ndarray, steps: int, gamma0: np.ndarray, out: np.ndarray) -> None:
+def _spread(
+    line: np.ndarray,
+    pixel: np.ndarray,
+    weight: np.ndarray,
+    steps: int,
+    gamma0: np.ndarray,
+    out: np.ndarray,
+) -> None:
     down, right = np.empty(4, np.float32), np.empty(4, np.float32)
     for r in range(line.shape[0]):
         for c in range(line.shape[1]):
             i, j = int(np.floor(line[r, c])), int(np.floor(pixel[r, c]))
             top, left = i - 1 + PAD, j - 1 + PAD
-            if weight[r, c] == 0 or top < 0 or left < 0 or top + 4 > out.shape[1] or left + 4 > out.shape[2]:
+            if (
+                weight[r, c] == 0
+                or top < 0
+                or left < 0
+                or top + 4 > out.shape[1]
+                or left + 4 > out.shape[2]
+            ):
                 continue
             _spline(line[r, c] - i, down)
             _spline(pixel[r, c] - j, right)
@@ -105,11 +129,15 @@ def bright_points(targets: Sequence[Target], relief: Relief, frame: Frame) -> np
     """
     out = np.zeros((1, frame.lines + 2 * PAD, frame.pixels + 2 * PAD), np.float32)
     if targets:
-        time_s, slant = locate(np.stack([relief.point(target.x, target.y) for target in targets]), frame.orbit)
+        time_s, slant = locate(
+            np.stack([relief.point(target.x, target.y) for target in targets]), frame.orbit
+        )
         line, pixel = frame.line_pixel(time_s, slant)
         length = np.diff(frame.slant_range(line, np.stack([pixel - 0.5, pixel + 0.5])), axis=0)[0]
         power = np.array([target.cross_section_m2 for target in targets]) / (length * SPACING_M)
-        lines, pixels, powers = (values[:, None].astype(np.float32) for values in (line, pixel, power))
+        lines, pixels, powers = (
+            values[:, None].astype(np.float32) for values in (line, pixel, power)
+        )
         _spread(lines, pixels, powers, 1, np.ones((1, len(targets), 1), np.float32), out)
     return np.asarray(smooth(out)[0])
 
@@ -133,7 +161,9 @@ def speckle(shape: tuple[int, int], looks: float, rng: np.random.Generator) -> n
         return total + np.float32(1)
     whole = int(np.ceil(looks)) - 1
     # (n + a)² / (n + a²) = looks, for the weight a of the last one.
-    last = (whole - np.sqrt(looks * (whole + 1 - looks) * whole)) / (looks - 1) if looks > 1 else 1.0
+    last = (
+        (whole - np.sqrt(looks * (whole + 1 - looks) * whole)) / (looks - 1) if looks > 1 else 1.0
+    )
     for weight in [1.0] * whole + [last]:
         for _ in range(2):
             total += np.float32(weight) * _waves(shape, rng) ** 2

@@ -36,7 +36,9 @@ def reference_et(
     delta = 4098 * _saturation(mean) / (mean + 237.3) ** 2
     gamma = 0.665e-3 * 101.3 * ((293 - 0.0065 * elevation_m) / 293) ** 5.26
     wind = wind_10m * 4.87 / np.log(67.8 * 10 - 5.42)  # eq. 47, to 2 m
-    net = _net_radiation(temperature_min_k, temperature_max_k, actual, radiation, extraterrestrial, elevation_m)
+    net = _net_radiation(
+        temperature_min_k, temperature_max_k, actual, radiation, extraterrestrial, elevation_m
+    )
     demand = 0.408 * delta * net + gamma * 900 / (mean + 273) * wind * (saturated - actual)
     return np.asarray((demand / (delta + gamma * (1 + 0.34 * wind))).clip(min=0))
 
@@ -47,7 +49,12 @@ def _saturation(temperature_degc: np.ndarray) -> np.ndarray:
 
 
 def _net_radiation(
-    low_k: np.ndarray, high_k: np.ndarray, vapour_kpa: np.ndarray, radiation: np.ndarray, extraterrestrial: np.ndarray, elevation_m: float
+    low_k: np.ndarray,
+    high_k: np.ndarray,
+    vapour_kpa: np.ndarray,
+    radiation: np.ndarray,
+    extraterrestrial: np.ndarray,
+    elevation_m: float,
 ) -> np.ndarray:
     """Net radiation of grass, albedo 0.23 [MJ m-2 d-1] (eq. 37 to 40)."""
     clear_sky = (0.75 + 2e-5 * elevation_m) * extraterrestrial
@@ -56,7 +63,9 @@ def _net_radiation(
     return np.asarray(0.77 * radiation * MJ_PER_DAY - long_wave)
 
 
-def beam_ratio(slope_rad: np.ndarray, aspect_rad: np.ndarray, latitude_deg: float, day_of_year: int) -> np.ndarray:
+def beam_ratio(
+    slope_rad: np.ndarray, aspect_rad: np.ndarray, latitude_deg: float, day_of_year: int
+) -> np.ndarray:
     """Direct sunshine of a day on a slope over that on flat ground (geometry as in Duffie & Beckman, eq. 1.6.2).
 
     Args:
@@ -70,12 +79,18 @@ def beam_ratio(slope_rad: np.ndarray, aspect_rad: np.ndarray, latitude_deg: floa
     """
     latitude = np.deg2rad(latitude_deg)
     tilt = 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
-    east, north, up = np.sin(slope_rad) * np.sin(aspect_rad), np.sin(slope_rad) * np.cos(aspect_rad), np.cos(slope_rad)
+    east, north, up = (
+        np.sin(slope_rad) * np.sin(aspect_rad),
+        np.sin(slope_rad) * np.cos(aspect_rad),
+        np.cos(slope_rad),
+    )
     on_slope, on_flat = np.zeros_like(slope_rad), 0.0
     for hour in np.deg2rad(np.arange(-112.5, 113, 15)):
         height = np.sin(latitude) * np.sin(tilt) + np.cos(latitude) * np.cos(tilt) * np.cos(hour)
         if height > 0:
-            to_north = np.cos(latitude) * np.sin(tilt) - np.sin(latitude) * np.cos(tilt) * np.cos(hour)
+            to_north = np.cos(latitude) * np.sin(tilt) - np.sin(latitude) * np.cos(tilt) * np.cos(
+                hour
+            )
             to_east = -np.cos(tilt) * np.sin(hour)
             on_slope += (east * to_east + north * to_north + up * height).clip(min=0)
             on_flat += float(height)

@@ -40,7 +40,17 @@ def make_facets(relief: Relief, frame: Frame) -> Facets:
     line, pixel, weight = (np.empty(shape, np.float32) for _ in range(3))
     orbit = (frame.orbit.argument_rad, frame.orbit.node_rad)
     timing = (frame.first_s, frame.interval_s, frame.near_m)
-    _place_facets(height, *relief.ties, relief.tie_step * steps, orbit, timing, frame.to_ground, line, pixel, weight)
+    _place_facets(
+        height,
+        *relief.ties,
+        relief.tie_step * steps,
+        orbit,
+        timing,
+        frame.to_ground,
+        line,
+        pixel,
+        weight,
+    )
     hide(height, relief, frame.orbit, steps, weight)
     return Facets(steps, line, pixel, weight)
 
@@ -58,7 +68,13 @@ def between(ties: np.ndarray, row: float, column: float, out: np.ndarray) -> Non
 
 @njit(cache=True, nogil=True)
 def _corners(
-    height: np.ndarray, base: np.ndarray, normal: np.ndarray, tie: int, orbit: tuple[float, float], r: int, out: np.ndarray
+    height: np.ndarray,
+    base: np.ndarray,
+    normal: np.ndarray,
+    tie: int,
+    orbit: tuple[float, float],
+    r: int,
+    out: np.ndarray,
 ) -> None:
     """Point (0 to 2), satellite (3 to 5), time (6) and slant range (7) of a row of facet corners."""
     guess, below, up = 0.0, np.empty(3), np.empty(3)
@@ -67,7 +83,9 @@ def _corners(
         between(normal, r / tie, c / tie, up)
         for k in range(3):
             out[c, k] = below[k] + height[r, c] * up[k]
-        guess, slant, sx, sy, sz = zero_doppler(out[c, 0], out[c, 1], out[c, 2], orbit[0], orbit[1], guess)
+        guess, slant, sx, sy, sz = zero_doppler(
+            out[c, 0], out[c, 1], out[c, 2], orbit[0], orbit[1], guess
+        )
         out[c, 3], out[c, 4], out[c, 5], out[c, 6], out[c, 7] = sx, sy, sz, guess, slant
 
 
@@ -76,7 +94,11 @@ def _seen_area(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> fl
     """Area of the facet a b / c d across the line of sight: its vector area, half the cross product of its diagonals."""
     p0, p1, p2 = a[0] - d[0], a[1] - d[1], a[2] - d[2]
     q0, q1, q2 = b[0] - c[0], b[1] - c[1], b[2] - c[2]
-    s0, s1, s2 = (a[3] + d[3] - a[0] - d[0]) / 2, (a[4] + d[4] - a[1] - d[1]) / 2, (a[5] + d[5] - a[2] - d[2]) / 2
+    s0, s1, s2 = (
+        (a[3] + d[3] - a[0] - d[0]) / 2,
+        (a[4] + d[4] - a[1] - d[1]) / 2,
+        (a[5] + d[5] - a[2] - d[2]) / 2,
+    )
     triple = (q1 * p2 - q2 * p1) * s0 + (q2 * p0 - q0 * p2) * s1 + (q0 * p1 - q1 * p0) * s2
     return triple / 2 / np.sqrt(s0 * s0 + s1 * s1 + s2 * s2)
 
@@ -115,7 +137,14 @@ def hide(height: np.ndarray, relief: Relief, orbit: Orbit, steps: int, weight: n
         weight: of the facets, `(y, x)`.
     """
     toward = sight_on_map(relief, orbit)
-    _hide(height, toward, relief.tie_step * steps, relief.spacing_m / steps, float(height.max()), weight)
+    _hide(
+        height,
+        toward,
+        relief.tie_step * steps,
+        relief.spacing_m / steps,
+        float(height.max()),
+        weight,
+    )
 
 
 def sight_on_map(relief: Relief, orbit: Orbit) -> np.ndarray:
@@ -132,7 +161,9 @@ def sight_on_map(relief: Relief, orbit: Orbit) -> np.ndarray:
     level = sight - up[..., None] * normal
     level /= np.linalg.norm(level, axis=-1, keepdims=True)
     down, right = (np.gradient(base, axis=axis) / relief.tie_step for axis in (0, 1))
-    parts = [relief.spacing_m * (level * axis).sum(-1) / (axis * axis).sum(-1) for axis in (down, right)]
+    parts = [
+        relief.spacing_m * (level * axis).sum(-1) / (axis * axis).sum(-1) for axis in (down, right)
+    ]
     return np.stack([*parts, up / np.sqrt(1 - up * up)], axis=-1)
 
 
@@ -149,7 +180,9 @@ def height_at(height: np.ndarray, row: float, column: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def is_hidden(height: np.ndarray, row: float, column: float, toward: np.ndarray, spacing: float, top: float) -> bool:
+def is_hidden(
+    height: np.ndarray, row: float, column: float, toward: np.ndarray, spacing: float, top: float
+) -> bool:
     """Follow the ray to the satellite until it is above all ground.
 
     Args:
@@ -172,7 +205,9 @@ def is_hidden(height: np.ndarray, row: float, column: float, toward: np.ndarray,
 
 
 @njit(cache=True, nogil=True)
-def _hide(height: np.ndarray, toward: np.ndarray, tie: int, spacing: float, top: float, weight: np.ndarray) -> None:
+def _hide(
+    height: np.ndarray, toward: np.ndarray, tie: int, spacing: float, top: float, weight: np.ndarray
+) -> None:
     here = np.empty(3)
     for r in range(weight.shape[0]):
         for c in range(weight.shape[1]):

@@ -6,10 +6,15 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from scipy import fft, signal
 
-from loam.grid import empty_like_grid
+from loam.core.grid import empty_like_grid
 
 
-def spectral_field(shape: tuple[int, int], gain: Callable[[np.ndarray], np.ndarray], pad_px: int, rng: np.random.Generator) -> np.ndarray:
+def spectral_field(
+    shape: tuple[int, int],
+    gain: Callable[[np.ndarray], np.ndarray],
+    pad_px: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Gaussian random field with a given spectrum, zero expected mean and unit expected variance.
 
     Args:
@@ -46,7 +51,9 @@ def random_field(shape: tuple[int, int], length_px: float, rng: np.random.Genera
     return spectral_field(shape, lambda wave: np.exp(-spread * wave**2), int(3 * length_px), rng)
 
 
-def correlated_series(days: int, root: np.ndarray, persistence: float, rng: np.random.Generator) -> np.ndarray:
+def correlated_series(
+    days: int, root: np.ndarray, persistence: float, rng: np.random.Generator
+) -> np.ndarray:
     """First-order autoregressive series, correlated between cells: mean 0, variance 1.
 
     Args:

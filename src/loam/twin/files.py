@@ -10,8 +10,8 @@ import xarray as xr
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from loam.grid import empty_like_grid
-from loam.raster import whole, write_geotiff
+from loam.core.grid import empty_like_grid
+from loam.core.raster import whole, write_geotiff
 from loam.twin.landscape import Soil
 
 DAYS = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32"}
@@ -53,13 +53,20 @@ def lazy_cube(images: Sequence[Callable[[], np.ndarray]], shape: tuple[int, int]
     return da.stack([da.from_delayed(image, shape, np.float32) for image in make])
 
 
-def cube(values: np.ndarray | da.Array, times: np.ndarray, grid: GeoBox, attributes: Mapping[str, str]) -> xr.DataArray:
+def cube(
+    values: np.ndarray | da.Array, times: np.ndarray, grid: GeoBox, attributes: Mapping[str, str]
+) -> xr.DataArray:
     """Dress `(time, y, x)` values with coordinates and a CRS."""
-    coords = {"time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}), **empty_like_grid(grid)}
+    coords = {
+        "time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}),
+        **empty_like_grid(grid),
+    }
     return xr.DataArray(values, dims=("time", "y", "x"), coords=coords, attrs=dict(attributes))
 
 
-def write_netcdf(data: xr.Dataset, path: Path, time_encoding: Mapping[str, str] | None = None) -> None:
+def write_netcdf(
+    data: xr.Dataset, path: Path, time_encoding: Mapping[str, str] | None = None
+) -> None:
     """Write CF NetCDF, deflated, one image per chunk, whole or not at all.
 
     Args:
@@ -67,14 +74,25 @@ def write_netcdf(data: xr.Dataset, path: Path, time_encoding: Mapping[str, str] 
         path: file to write; its folder is made.
         time_encoding: unit of the time axis, if there is one.
     """
-    data = data.assign_attrs(Conventions="CF-1.10", title="Loam's synthetic catchment", comment="Simulated, not observed.")
+    data = data.assign_attrs(
+        Conventions="CF-1.10",
+        title="Loam's synthetic catchment",
+        comment="Simulated, not observed.",
+    )
     for values in data.data_vars.values():
         values.attrs["grid_mapping"] = "spatial_ref"
         values.encoding.pop("grid_mapping", None)
-        values.encoding |= {"zlib": True, "complevel": 1, "chunksizes": (1, *values.shape[1:]) if values.ndim == 3 else values.shape}
+        values.encoding |= {
+            "zlib": True,
+            "complevel": 1,
+            "chunksizes": (1, *values.shape[1:]) if values.ndim == 3 else values.shape,
+        }
     if time_encoding:
         data["time"].encoding.update(time_encoding)
-    with whole(path) as partial, dask.config.set(scheduler="synchronous"):  # one image in memory at a time
+    with (
+        whole(path) as partial,
+        dask.config.set(scheduler="synchronous"),
+    ):  # one image in memory at a time
         data.to_netcdf(partial)
 
 
@@ -92,7 +110,9 @@ def write_soil(box: GeoBox, soil: Soil, path: Path) -> None:
     data = xr.Dataset(coords=coords)
     for name, (units, long_name) in SOIL.items():
         values = getattr(soil, name).astype(np.float32)
-        data[name] = xr.DataArray(values, dims=("y", "x"), coords=coords, attrs={"units": units, "long_name": long_name})
+        data[name] = xr.DataArray(
+            values, dims=("y", "x"), coords=coords, attrs={"units": units, "long_name": long_name}
+        )
     write_netcdf(data, path)
 
 

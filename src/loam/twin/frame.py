@@ -12,7 +12,9 @@ SPACING_M = 10.0  # of IW GRDH, in range and azimuth
 DEGREE = 8  # of the range polynomials, as in ESA's products
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity, so that what follows from a frame can be kept
+@dataclass(
+    frozen=True, eq=False
+)  # compared by identity, so that what follows from a frame can be kept
 class Frame:
     """Lines are zero-Doppler times, pixels ground ranges; the centre of line 0, pixel 0 is at `first_s` and `near_m`."""
 
@@ -32,11 +34,15 @@ class Frame:
 
     def slant_range(self, lines: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """Slant range of lines and pixels, broadcast [m]."""
-        return self.near_m + self._evaluate(self.to_slant, self.times(lines), SPACING_M * np.asarray(pixels, float))
+        return self.near_m + self._evaluate(
+            self.to_slant, self.times(lines), SPACING_M * np.asarray(pixels, float)
+        )
 
     def line_pixel(self, time_s: np.ndarray, slant_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Line and pixel, with fractions, of zero-Doppler times [s] and slant ranges [m]."""
-        ground = self._evaluate(self.to_ground, np.asarray(time_s), np.asarray(slant_m) - self.near_m)
+        ground = self._evaluate(
+            self.to_ground, np.asarray(time_s), np.asarray(slant_m) - self.near_m
+        )
         return (np.asarray(time_s) - self.first_s) / self.interval_s, ground / SPACING_M
 
     @staticmethod
@@ -48,7 +54,11 @@ class Frame:
 
     def cut(self, first: int, lines: int) -> "Frame":
         """Take some of the lines: a slice of the pass."""
-        return self if (first, lines) == (0, self.lines) else replace(self, first_s=float(self.times(first)), lines=lines)
+        return (
+            self
+            if (first, lines) == (0, self.lines)
+            else replace(self, first_s=float(self.times(first)), lines=lines)
+        )
 
     def tie_points(self, lines: np.ndarray, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Where the ellipsoid is seen.
@@ -68,10 +78,24 @@ class Frame:
         flat = np.hypot(seen[..., 0], seen[..., 1])
         latitude = np.arctan2(seen[..., 2], (1 - ECCENTRICITY_2) * flat)
         longitude = np.arctan2(seen[..., 1], seen[..., 0])
-        normal = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1)
+        normal = np.stack(
+            [
+                np.cos(latitude) * np.cos(longitude),
+                np.cos(latitude) * np.sin(longitude),
+                np.sin(latitude),
+            ],
+            axis=-1,
+        )
         cosine = ((place - seen) * normal).sum(-1) / slant
-        degrees = {"latitude": latitude, "longitude": longitude, "incidenceAngle": np.arccos(cosine), "elevationAngle": angle}
-        return {name: np.rad2deg(values) for name, values in degrees.items()} | {"slantRange": slant}
+        degrees = {
+            "latitude": latitude,
+            "longitude": longitude,
+            "incidenceAngle": np.arccos(cosine),
+            "elevationAngle": angle,
+        }
+        return {name: np.rad2deg(values) for name, values in degrees.items()} | {
+            "slantRange": slant
+        }
 
 
 def make_frame(relief: Relief, orbit: Orbit, inset_m: float) -> Frame:
@@ -99,11 +123,15 @@ def make_frame(relief: Relief, orbit: Orbit, inset_m: float) -> Frame:
 def _interval(orbit: Orbit, slant_m: float) -> float:
     """Time between lines that are 10 m apart on the ellipsoid, at the middle of the image [s]."""
     middle = np.array([slant_m])
-    ends = np.concatenate([_ellipsoid_at(orbit, step, _angles_of(orbit, step, middle))[1] for step in (-0.5, 0.5)])
+    ends = np.concatenate(
+        [_ellipsoid_at(orbit, step, _angles_of(orbit, step, middle))[1] for step in (-0.5, 0.5)]
+    )
     return SPACING_M / float(np.linalg.norm(ends[1] - ends[0]))
 
 
-def _polynomials(orbit: Orbit, near_m: float, far_m: float, reach_s: float) -> tuple[np.ndarray, np.ndarray]:
+def _polynomials(
+    orbit: Orbit, near_m: float, far_m: float, reach_s: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit ground range against slant range at both ends of the pass; between them the coefficients change linearly."""
     reach = max(reach_s, 1.0)
     ends = [_fit(orbit, time_s, near_m, far_m) for time_s in (-reach, reach)]
@@ -126,7 +154,9 @@ def _fit(orbit: Orbit, time_s: float, near_m: float, far_m: float) -> tuple[np.n
     return forth.convert().coef, slant_coefficients
 
 
-def _ellipsoid_at(orbit: Orbit, time_s: np.ndarray | float, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ellipsoid_at(
+    orbit: Orbit, time_s: np.ndarray | float, angle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Satellite and the ellipsoid's point that it sees at zero Doppler, off nadir by an angle [rad]."""
     place, speed = orbit.state(np.broadcast_to(time_s, angle.shape))
     ahead = speed / np.linalg.norm(speed, axis=-1, keepdims=True)

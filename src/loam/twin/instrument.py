@@ -31,7 +31,15 @@ def processing_information(product: Product) -> ET.Element:
     """What the processor did: looks, windows, ellipsoid."""
     middle = clock(product, float(product.frame.times(product.frame.lines // 2)))
     swaths = list(swath_parts(product.frame))
-    parameters = [{"swath": name, "rangeProcessing": RANGE, "azimuthProcessing": AZIMUTH, "processorScalingFactor": 1.0} for name in swaths]
+    parameters = [
+        {
+            "swath": name,
+            "rangeProcessing": RANGE,
+            "azimuthProcessing": AZIMUTH,
+            "processorScalingFactor": 1.0,
+        }
+        for name in swaths
+    ]
     inputs = [{"azimuthTime": middle, "swath": name, "numberOfInputSamples": product.frame.pixels,
                "numberOfInputLines": product.frame.lines} for name in swaths]  # fmt: skip
     shape = {"referenceRange": 8e5, "ellipsoidName": "WGS84", "ellipsoidSemiMajorAxis": SEMI_MAJOR_M,
@@ -71,7 +79,15 @@ def doppler(product: Product) -> ET.Element:
             "fineDceAzimuthStopTime": when,
         }
         fine = listing("fineDceList", "fineDce", [])
-        records.append([node("azimuthTime", when), node("t0", float(_delays(product)[0])), *polynomials, *node("_", errors), fine])
+        records.append(
+            [
+                node("azimuthTime", when),
+                node("t0", float(_delays(product)[0])),
+                *polynomials,
+                *node("_", errors),
+                fine,
+            ]
+        )
     return node("dopplerCentroid", [listing("dcEstimateList", "dcEstimate", records)])
 
 
@@ -102,7 +118,9 @@ def swath_merging(product: Product) -> ET.Element:
 
 
 def _ends(product: Product) -> list[str]:
-    return [clock(product, float(product.frame.times(line))) for line in (0, product.frame.lines - 1)]
+    return [
+        clock(product, float(product.frame.times(line))) for line in (0, product.frame.lines - 1)
+    ]
 
 
 def _delays(product: Product) -> np.ndarray:

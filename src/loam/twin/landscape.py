@@ -8,10 +8,12 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from loam.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
+from loam.core.pedotransfer import AIR_DRY, ORGANIC_PERCENT, saxton_rawls
 from loam.twin.fields import random_field, spectral_field, standardised
 
-MARGIN_M = 1600.0  # the DEM reaches this far beyond the grid, so that a radar image is full around it
+MARGIN_M = (
+    1600.0  # the DEM reaches this far beyond the grid, so that a radar image is full around it
+)
 TREE, GRASS, CROP, BUILT, WATER = 10, 30, 40, 50, 80  # ESA WorldCover 2021 v200 codes
 
 HILL_LENGTH_M = 2500.0  # ASSUME: wavelength above which the relief stops growing; ridges a kilometre or so apart
@@ -78,10 +80,17 @@ def make_terrain(grid: GeoBox, relief_m: float, rng: np.random.Generator) -> Ter
     padded = grid.pad(margin)
     elevation = inside(_incise(grid.pad(margin + EDGE_PX), rng), EDGE_PX)
     elevation = (elevation - elevation.min()) / np.ptp(elevation) * relief_m + 10
-    elevation = elevation.astype(np.float32).astype(float)  # the DEM file holds float32: the twin sees the same heights
+    elevation = elevation.astype(np.float32).astype(
+        float
+    )  # the DEM file holds float32: the twin sees the same heights
     slope, aspect = slope_aspect(elevation, padded.resolution.x)
     wetness = wetness_index(elevation, slope, padded)
-    return Terrain(elevation, inside(slope, margin), inside(aspect, margin), standardised(inside(wetness, margin)))
+    return Terrain(
+        elevation,
+        inside(slope, margin),
+        inside(aspect, margin),
+        standardised(inside(wetness, margin)),
+    )
 
 
 def _hills(box: GeoBox, rng: np.random.Generator) -> np.ndarray:
@@ -102,7 +111,9 @@ def _incise(box: GeoBox, rng: np.random.Generator) -> np.ndarray:
     """Let rivers cut into the surface until it drains, and creep round what they leave."""
     elevation = ROUGHNESS * _hills(box, rng)
     for _ in range(EROSION_STEPS):
-        elevation += 0.02 * ROUGHNESS * rng.standard_normal(elevation.shape)  # else flats drain in parallel lines
+        elevation += (
+            0.02 * ROUGHNESS * rng.standard_normal(elevation.shape)
+        )  # else flats drain in parallel lines
         elevation[1:-1, 1:-1] += UPLIFT  # the edge is the base level
         elevation = ndimage.gaussian_filter(_erode(_filled(elevation), box), 0.7)
     return _filled(ndimage.gaussian_filter(elevation, 1.0))
@@ -116,13 +127,17 @@ def _erode(elevation: np.ndarray, box: GeoBox) -> np.ndarray:
     order = np.argsort(rank, kind="stable")
     # From the outlets upwards, all cells equally far from them at once: each needs only the new height below it.
     for cells in np.split(order, np.flatnonzero(np.diff(rank[order])) + 1)[1:]:
-        height[cells] = (height[cells] + strength[cells] * height[below[cells]]) / (1 + strength[cells])
+        height[cells] = (height[cells] + strength[cells] * height[below[cells]]) / (
+            1 + strength[cells]
+        )
     return height.reshape(elevation.shape)
 
 
 def _filled(elevation: np.ndarray) -> np.ndarray:
     """Remove the pits (Wang & Liu 2006)."""
-    return np.asarray(pyflwdir.dem.fill_depressions(elevation.astype(np.float32), nodata=-9999.0)[0], dtype=float)
+    return np.asarray(
+        pyflwdir.dem.fill_depressions(elevation.astype(np.float32), nodata=-9999.0)[0], dtype=float
+    )
 
 
 def drained_area(elevation: np.ndarray, box: GeoBox) -> np.ndarray:
@@ -135,11 +150,15 @@ def drained_area(elevation: np.ndarray, box: GeoBox) -> np.ndarray:
     Returns:
         `(y, x)` [m2], the pixel itself included.
     """
-    return np.asarray(_flow(elevation, box).upstream_area("m2"), dtype=float).clip(min=box.resolution.x**2)
+    return np.asarray(_flow(elevation, box).upstream_area("m2"), dtype=float).clip(
+        min=box.resolution.x**2
+    )
 
 
 def _flow(elevation: np.ndarray, box: GeoBox) -> pyflwdir.FlwdirRaster:
-    return pyflwdir.from_dem(elevation.astype(np.float32), nodata=-9999.0, transform=box.transform, latlon=False)
+    return pyflwdir.from_dem(
+        elevation.astype(np.float32), nodata=-9999.0, transform=box.transform, latlon=False
+    )
 
 
 def slope_aspect(elevation: np.ndarray, resolution_m: float) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +192,9 @@ def wetness_index(elevation: np.ndarray, slope_rad: np.ndarray, box: GeoBox) -> 
     return np.asarray(ndimage.gaussian_filter(np.log(specific / np.tan(slope_rad).clip(0.01)), 1.5))
 
 
-def make_texture(shape: tuple[int, int], resolution_m: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def make_texture(
+    shape: tuple[int, int], resolution_m: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Smooth sand and clay contents, loams of the mid-Atlantic coastal plain.
 
     Args:
@@ -186,11 +207,15 @@ def make_texture(shape: tuple[int, int], resolution_m: float, rng: np.random.Gen
     """
     length_px = 1500.0 / resolution_m
     sand = 40 + 15 * random_field(shape, length_px, rng)
-    clay = 18 - 0.25 * (sand - 40) + 5 * random_field(shape, length_px, rng)  # ASSUME: sandier soils have less clay
+    clay = (
+        18 - 0.25 * (sand - 40) + 5 * random_field(shape, length_px, rng)
+    )  # ASSUME: sandier soils have less clay
     return _within_limits(sand, clay)
 
 
-def vary_texture(sand: np.ndarray, clay: np.ndarray, resolution_m: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def vary_texture(
+    sand: np.ndarray, clay: np.ndarray, resolution_m: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Add the variation that no soil map shows.
 
     Args:
@@ -204,7 +229,10 @@ def vary_texture(sand: np.ndarray, clay: np.ndarray, resolution_m: float, rng: n
     """
     shape, length_px = sand.shape, 150.0 / resolution_m
     # ASSUME: a third of the variance lies within a map unit, as surveys of map-unit purity find (Beckett & Webster 1971).
-    return _within_limits(sand + 8 * random_field(shape, length_px, rng), clay + 3 * random_field(shape, length_px, rng))
+    return _within_limits(
+        sand + 8 * random_field(shape, length_px, rng),
+        clay + 3 * random_field(shape, length_px, rng),
+    )
 
 
 def _within_limits(sand: np.ndarray, clay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,10 +250,21 @@ def hydraulic_soil(sand: np.ndarray, clay: np.ndarray) -> Soil:
     """
     soil = saxton_rawls(sand, clay, ORGANIC_PERCENT)
     wilting, exponent = soil["wilting_point"], 3 + 2 / soil["retention_slope"]
-    return Soil(sand, clay, AIR_DRY * wilting, wilting, soil["field_capacity"], soil["theta_s"], soil["ksat"], exponent)
+    return Soil(
+        sand,
+        clay,
+        AIR_DRY * wilting,
+        wilting,
+        soil["field_capacity"],
+        soil["theta_s"],
+        soil["ksat"],
+        exponent,
+    )
 
 
-def make_parcels(shape: tuple[int, int], resolution_m: float, rng: np.random.Generator) -> np.ndarray:
+def make_parcels(
+    shape: tuple[int, int], resolution_m: float, rng: np.random.Generator
+) -> np.ndarray:
     """Divide the land into fields of uneven size: the nearest of scattered points.
 
     Returns:
@@ -241,7 +280,9 @@ def make_parcels(shape: tuple[int, int], resolution_m: float, rng: np.random.Gen
     return np.unique(nearest, return_inverse=True)[1].reshape(shape)
 
 
-def make_landcover(terrain: Terrain, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator) -> np.ndarray:
+def make_landcover(
+    terrain: Terrain, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator
+) -> np.ndarray:
     """Give every field a use: built-up in clusters, forest on steep land, crops on flat land, water where it gathers.
 
     Args:
@@ -274,6 +315,14 @@ def _use_of_parcels(suits: dict[int, np.ndarray], parcels: np.ndarray) -> np.nda
     for code, suit in suits.items():
         score = np.bincount(parcels.ravel(), suit.ravel()) / area
         order = [field for field in np.argsort(-score) if codes[field] == CROP]
-        filled = np.cumsum(area[order]) - area[order] / 2  # a field counts when more than half of it fits
-        codes[[field for field, used in zip(order, filled, strict=True) if used <= SHARES[code] * parcels.size]] = code
+        filled = (
+            np.cumsum(area[order]) - area[order] / 2
+        )  # a field counts when more than half of it fits
+        codes[
+            [
+                field
+                for field, used in zip(order, filled, strict=True)
+                if used <= SHARES[code] * parcels.size
+            ]
+        ] = code
     return codes

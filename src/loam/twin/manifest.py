@@ -14,7 +14,12 @@ SPACES = {
     "s1": "http://www.esa.int/safe/sentinel-1.0/sentinel-1",
     "s1sarl1": "http://www.esa.int/safe/sentinel-1.0/sentinel-1/sar/level-1",
 }
-SCHEMAS = {"product": "Product", "calibration": "Calibration", "noise": "Noise", "measurement": "Measurement"}
+SCHEMAS = {
+    "product": "Product",
+    "calibration": "Calibration",
+    "noise": "Noise",
+    "measurement": "Measurement",
+}
 VERSION = "esa/safe/sentinel-1.0/sentinel-1/sar/level-1/grd/standard/iwdp"
 
 
@@ -59,10 +64,19 @@ def _package(files: list[File]) -> ET.Element:
     units = []
     for file in files:
         kind = "Measurement Data Unit" if file.kind == "measurement" else "Metadata Unit"
-        units.append(node("xfdu:contentUnit", [_pointer(file)], unitType=kind, repID=_schema(file.kind)))
+        units.append(
+            node("xfdu:contentUnit", [_pointer(file)], unitType=kind, repID=_schema(file.kind))
+        )
     about = "acquisitionPeriod platform generalProductInformation measurementOrbitReference measurementFrameSet"
     title = "Sentinel-1 IW Level-1 GRD Product"
-    return node("xfdu:contentUnit", units, unitType="SAFE Archive Information Package", textInfo=title, dmdID=about, pdiID="processing")
+    return node(
+        "xfdu:contentUnit",
+        units,
+        unitType="SAFE Archive Information Package",
+        textInfo=title,
+        dmdID=about,
+        pdiID="processing",
+    )
 
 
 def _schema(kind: str) -> str:
@@ -72,7 +86,13 @@ def _schema(kind: str) -> str:
 def _links(files: list[File]) -> list[ET.Element]:
     texts = [file for file in files if file.kind != "measurement"]
     return [
-        node("metadataObject", [_pointer(file)], ID=f"{file.identity}Annotation", classification="DESCRIPTION", category="DMD")
+        node(
+            "metadataObject",
+            [_pointer(file)],
+            ID=f"{file.identity}Annotation",
+            classification="DESCRIPTION",
+            category="DMD",
+        )
         for file in texts
     ]
 
@@ -87,20 +107,32 @@ def _schemas() -> list[ET.Element]:
             locatorType="URL",
             href=f"./support/s1-level-1-{kind}.xsd",
         )
-        made.append(node("metadataObject", [link], ID=_schema(kind), classification="SYNTAX", category="REP"))
+        made.append(
+            node(
+                "metadataObject", [link], ID=_schema(kind), classification="SYNTAX", category="REP"
+            )
+        )
     return made
 
 
 def _data_object(file: File) -> ET.Element:
     mime = "application/octet-stream" if file.kind == "measurement" else "text/xml"
     place = node("fileLocation", locatorType="URL", href=f"./{file.path}")
-    digest = node("checksum", md5(file.content, usedforsecurity=False).hexdigest(), checksumName="MD5")
+    digest = node(
+        "checksum", md5(file.content, usedforsecurity=False).hexdigest(), checksumName="MD5"
+    )
     stream = node("byteStream", [place, digest], mimeType=mime, size=len(file.content))
     return node("dataObject", [stream], ID=file.identity, repID=_schema(file.kind))
 
 
 def _metadata(name: str, title: str, content: ET.Element) -> ET.Element:
-    wrap = node("metadataWrap", [node("xmlData", [content])], mimeType="text/xml", vocabularyName="SAFE", textInfo=title)
+    wrap = node(
+        "metadataWrap",
+        [node("xmlData", [content])],
+        mimeType="text/xml",
+        vocabularyName="SAFE",
+        textInfo=title,
+    )
     classes = ("PROVENANCE", "PDI") if name == "processing" else ("DESCRIPTION", "DMD")
     return node("metadataObject", [wrap], ID=name, classification=classes[0], category=classes[1])
 
@@ -118,7 +150,14 @@ def _descriptions(product: Product) -> dict[str, tuple[str, ET.Element]]:
 
 def _processing(product: Product) -> ET.Element:
     software = node("safe:software", name="Sentinel-1 IPF", version=product.ipf)
-    facility = node("safe:facility", [software], name="Loam's synthetic catchment", organisation="Loam", site="simulated", country="")
+    facility = node(
+        "safe:facility",
+        [software],
+        name="Loam's synthetic catchment",
+        organisation="Loam",
+        site="simulated",
+        country="",
+    )
     when = f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}"
     return node("safe:processing", [facility], name="GRD Post Processing", start=when, stop=when)
 
@@ -134,7 +173,10 @@ def _platform(product: Product) -> ET.Element:
 
 
 def _orbit(product: Product) -> ET.Element:
-    numbers = {"safe:orbitNumber": product.absolute_orbit, "safe:relativeOrbitNumber": product.relative_orbit}
+    numbers = {
+        "safe:orbitNumber": product.absolute_orbit,
+        "safe:relativeOrbitNumber": product.relative_orbit,
+    }
     direction = "ASCENDING" if product.ascending else "DESCENDING"
     crossed = f"{product.node_time:%Y-%m-%dT%H:%M:%S.%f}"
     return node("safe:orbitReference", [
@@ -173,7 +215,18 @@ def _period(product: Product) -> ET.Element:
 
 def _footprint(product: Product) -> ET.Element:
     _, _, ties = tie_grid(product.frame)
-    corners = [(0, -1), (0, 0), (-1, 0), (-1, -1)]  # as ESA goes round: early far, early near, late near, late far
-    text = " ".join(f"{ties['latitude'][place]:.6f},{ties['longitude'][place]:.6f}" for place in corners)
-    outline = node("safe:footPrint", [node("gml:coordinates", text)], srsName="http://www.opengis.net/gml/srs/epsg.xml#4326")
+    corners = [
+        (0, -1),
+        (0, 0),
+        (-1, 0),
+        (-1, -1),
+    ]  # as ESA goes round: early far, early near, late near, late far
+    text = " ".join(
+        f"{ties['latitude'][place]:.6f},{ties['longitude'][place]:.6f}" for place in corners
+    )
+    outline = node(
+        "safe:footPrint",
+        [node("gml:coordinates", text)],
+        srsName="http://www.opengis.net/gml/srs/epsg.xml#4326",
+    )
     return node("safe:frameSet", [node("safe:frame", [outline])])

@@ -26,7 +26,13 @@ def node(tag: str, content: object = None, **attributes: object) -> ET.Element:
     elif isinstance(content, list):
         element.extend(content)
     elif content is not None:
-        element.text = content if isinstance(content, str) else f"{content:.15e}" if isinstance(content, float) else str(content)
+        element.text = (
+            content
+            if isinstance(content, str)
+            else f"{content:.15e}"
+            if isinstance(content, float)
+            else str(content)
+        )
     return element
 
 
@@ -45,7 +51,11 @@ def array(tag: str, values: np.ndarray, form: str = ".6e", count: int | None = N
         form: their format.
         count: said of them, where it is not their number: complex ones are written as two.
     """
-    return node(tag, " ".join(format(value, form) for value in values.tolist()), count=len(values) if count is None else count)
+    return node(
+        tag,
+        " ".join(format(value, form) for value in values.tolist()),
+        count=len(values) if count is None else count,
+    )
 
 
 def document(root: ET.Element) -> bytes:

@@ -8,7 +8,11 @@ import numpy as np
 from loam.twin.frame import Frame
 
 BETA_LUT = 473.97  # digital number of beta nought 1; of Sentinel-1B's products of 2021
-SWATHS = {"IW1": (0.0, 36.9), "IW2": (36.9, 41.9), "IW3": (41.9, 90.0)}  # ASSUME: incidence angles [degree]
+SWATHS = {
+    "IW1": (0.0, 36.9),
+    "IW2": (36.9, 41.9),
+    "IW3": (41.9, 90.0),
+}  # ASSUME: incidence angles [degree]
 CENTRE_DEG = {"IW1": 33.2, "IW2": 39.4, "IW3": 44.0}
 # ASSUME: -27 dB in the middle of a subswath, up to -24.5 dB at its edges, as the patterns of the antenna leave it.
 FLOOR_DB, RISE_DB, HALF_DEG = -27.0, 2.5, 2.8
@@ -53,7 +57,9 @@ class NoiseTables:
         part = (place - before)[:, None]
         noise = across[before] * (1 - part) + across[before + 1] * part
         for block in self.blocks:
-            noise[:, block.first_pixel : block.last_pixel + 1] *= np.interp(lines, block.lines, block.factor)[:, None]
+            noise[:, block.first_pixel : block.last_pixel + 1] *= np.interp(
+                lines, block.lines, block.factor
+            )[:, None]
         return noise.astype(np.float32)
 
 
@@ -72,11 +78,19 @@ def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseT
         level_db: above the usual floor [dB]; minus infinity for no noise.
     """
     parts, angle = swath_parts(frame), _angles(frame)
-    nodes = np.unique(np.concatenate([steps(frame.pixels, PIXEL_STEP), *(part[[0, -1]] for part in parts.values())]))
-    floor = np.concatenate([_floor_db(name, angle[part]) for name, part in parts.items()]) + level_db
+    nodes = np.unique(
+        np.concatenate(
+            [steps(frame.pixels, PIXEL_STEP), *(part[[0, -1]] for part in parts.values())]
+        )
+    )
+    floor = (
+        np.concatenate([_floor_db(name, angle[part]) for name, part in parts.items()]) + level_db
+    )
     power = BETA_LUT**2 * 10 ** (floor / 10) / np.sin(np.deg2rad(angle))
     lines = steps(frame.lines, LINE_STEP)
-    drift = 1 + 0.05 * np.sin(frame.times(lines) / 2)  # ASSUME: the floor drifts by some percent within seconds
+    drift = 1 + 0.05 * np.sin(
+        frame.times(lines) / 2
+    )  # ASSUME: the floor drifts by some percent within seconds
     blocks = tuple(_block(name, part, frame) for name, part in parts.items()) if scalloped else ()
     return NoiseTables(lines, nodes, drift[:, None] * power[nodes], blocks)
 
@@ -84,13 +98,18 @@ def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseT
 @lru_cache(maxsize=16)
 def _angles(frame: Frame) -> np.ndarray:
     """Incidence angle on the ellipsoid by pixel, in the middle line [degree]."""
-    return frame.tie_points(np.array([frame.lines // 2]), np.arange(frame.pixels))["incidenceAngle"][0]
+    return frame.tie_points(np.array([frame.lines // 2]), np.arange(frame.pixels))[
+        "incidenceAngle"
+    ][0]
 
 
 def swath_parts(frame: Frame) -> dict[str, np.ndarray]:
     """Pixels of each subswath that is in the image."""
     angle = _angles(frame)
-    parts = {name: np.flatnonzero((angle >= low) & (angle < high)) for name, (low, high) in SWATHS.items()}
+    parts = {
+        name: np.flatnonzero((angle >= low) & (angle < high))
+        for name, (low, high) in SWATHS.items()
+    }
     return {name: part for name, part in parts.items() if part.size}
 
 
@@ -116,7 +135,12 @@ def cut_tables(tables: NoiseTables, frame: Frame, first: int) -> NoiseTables:
     if frame.lines == tables.lines[-1] + 1:
         return tables
     lines = steps(frame.lines, LINE_STEP)
-    power = np.stack([np.interp(lines + first, tables.lines, column) for column in tables.power.T], axis=1)
+    power = np.stack(
+        [np.interp(lines + first, tables.lines, column) for column in tables.power.T], axis=1
+    )
     rows = steps(frame.lines, AZIMUTH_STEP)
-    blocks = tuple(replace(block, lines=rows, factor=np.interp(rows + first, block.lines, block.factor)) for block in tables.blocks)
+    blocks = tuple(
+        replace(block, lines=rows, factor=np.interp(rows + first, block.lines, block.factor))
+        for block in tables.blocks
+    )
     return replace(tables, lines=lines, power=power, blocks=blocks)

@@ -41,7 +41,10 @@ class Orbit:
         Returns:
             Both of that shape plus `(3,)`; the velocity is the position's exact derivative.
         """
-        u, node = self.argument_rad + MOTION * np.asarray(time_s, float), self.node_rad - TURN * np.asarray(time_s, float)
+        u, node = (
+            self.argument_rad + MOTION * np.asarray(time_s, float),
+            self.node_rad - TURN * np.asarray(time_s, float),
+        )
         along, across = np.cos(u), np.sin(u) * COS_I
         place = _turned(along, across, np.sin(u) * SIN_I, node)
         swing = _turned(-np.sin(u), np.cos(u) * COS_I, np.cos(u) * SIN_I, node)
@@ -50,10 +53,14 @@ class Orbit:
 
 
 def _turned(x: np.ndarray, y: np.ndarray, z: np.ndarray, node: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(node) * x - np.sin(node) * y, np.sin(node) * x + np.cos(node) * y, z], axis=-1)
+    return np.stack(
+        [np.cos(node) * x - np.sin(node) * y, np.sin(node) * x + np.cos(node) * y, z], axis=-1
+    )
 
 
-def earth_fixed(longitude_deg: np.ndarray | float, latitude_deg: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+def earth_fixed(
+    longitude_deg: np.ndarray | float, latitude_deg: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
     """Points of the ellipsoid and its outward normals; a point at height h is `point + h * normal`.
 
     Args:
@@ -69,7 +76,9 @@ def earth_fixed(longitude_deg: np.ndarray | float, latitude_deg: np.ndarray | fl
     return curvature[..., None] * normal * np.array([1, 1, 1 - ECCENTRICITY_2]), normal
 
 
-def orbit_over(longitude_deg: float, latitude_deg: float, incidence_deg: float, ascending: bool) -> Orbit:
+def orbit_over(
+    longitude_deg: float, latitude_deg: float, incidence_deg: float, ascending: bool
+) -> Orbit:
     """Place the orbit so that a point of the ellipsoid is seen to the right, at a given angle, at time 0.
 
     Args:
@@ -83,7 +92,11 @@ def orbit_over(longitude_deg: float, latitude_deg: float, incidence_deg: float, 
     u = np.arcsin(sine) if ascending else np.pi - np.arcsin(sine)
     # From above the point itself, step away: a right-looking satellite has the point on its right.
     aside = np.deg2rad(0.75 * incidence_deg / 4) / np.cos(np.deg2rad(latitude_deg))
-    node = np.deg2rad(longitude_deg) - np.arctan2(np.sin(u) * COS_I, np.cos(u)) + (-aside if ascending else aside)
+    node = (
+        np.deg2rad(longitude_deg)
+        - np.arctan2(np.sin(u) * COS_I, np.cos(u))
+        + (-aside if ascending else aside)
+    )
 
     def miss(unknown: np.ndarray) -> list[float]:
         place, speed = Orbit(*unknown).state(0.0)
@@ -96,7 +109,9 @@ def orbit_over(longitude_deg: float, latitude_deg: float, incidence_deg: float, 
 
 
 @njit(cache=True, nogil=True)
-def zero_doppler(x: float, y: float, z: float, u0: float, node0: float, guess_s: float) -> tuple[float, float, float, float, float]:
+def zero_doppler(
+    x: float, y: float, z: float, u0: float, node0: float, guess_s: float
+) -> tuple[float, float, float, float, float]:
     """Time at which the satellite's velocity is at right angles to the line of sight, by Newton's method.
 
     Args:
@@ -114,14 +129,24 @@ def zero_doppler(x: float, y: float, z: float, u0: float, node0: float, guess_s:
     for _ in range(20):
         u, node = u0 + MOTION * t, node0 - TURN * t
         cu, su, cn, sn = np.cos(u), np.sin(u), np.cos(node), np.sin(node)
-        sx, sy, sz = RADIUS_M * (cn * cu - sn * su * COS_I), RADIUS_M * (sn * cu + cn * su * COS_I), RADIUS_M * su * SIN_I
-        ux, uy, uz = RADIUS_M * (-cn * su - sn * cu * COS_I), RADIUS_M * (-sn * su + cn * cu * COS_I), RADIUS_M * cu * SIN_I
+        sx, sy, sz = (
+            RADIUS_M * (cn * cu - sn * su * COS_I),
+            RADIUS_M * (sn * cu + cn * su * COS_I),
+            RADIUS_M * su * SIN_I,
+        )
+        ux, uy, uz = (
+            RADIUS_M * (-cn * su - sn * cu * COS_I),
+            RADIUS_M * (-sn * su + cn * cu * COS_I),
+            RADIUS_M * cu * SIN_I,
+        )
         vx, vy, vz = MOTION * ux + TURN * sy, MOTION * uy - TURN * sx, MOTION * uz
         ax = -(MOTION**2) * sx + 2 * MOTION * TURN * uy - TURN**2 * sx
         ay = -(MOTION**2) * sy - 2 * MOTION * TURN * ux - TURN**2 * sy
         az = -(MOTION**2) * sz
         dx, dy, dz = x - sx, y - sy, z - sz
-        step = (dx * vx + dy * vy + dz * vz) / (vx * vx + vy * vy + vz * vz - dx * ax - dy * ay - dz * az)
+        step = (dx * vx + dy * vy + dz * vz) / (
+            vx * vx + vy * vy + vz * vz - dx * ax - dy * ay - dz * az
+        )
         t += step
         if abs(step) < 1e-9:  # 7 micrometres of flight: what is left falls with its square
             break

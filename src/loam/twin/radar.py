@@ -5,11 +5,14 @@ from datetime import date, datetime, time, timedelta
 
 import numpy as np
 
-from loam.config import Period, Twin
+from loam.config.base import Period
+from loam.config.twin import Twin
 from loam.twin.fields import random_field
 from loam.twin.landscape import BUILT, CROP, GRASS, TREE, WATER
 
-FROZEN_DB = -3.0  # of soil; ice does not store the field as water does (Wegmueller 1990: 3 dB and more at C-band)
+FROZEN_DB = (
+    -3.0
+)  # of soil; ice does not store the field as water does (Wegmueller 1990: 3 dB and more at C-band)
 CALIBRATION_DB = 0.1  # ASSUME: 1 sigma between dates, the same over a scene
 REFERENCE_DEG = 40.0
 
@@ -105,10 +108,15 @@ def acquisitions(period: Period, twin: Twin) -> list[Acquisition]:
             passes.append((datetime.combine(day, track.overpass), track))
             day += timedelta(days=twin.repeat_days)
     passes.sort(key=lambda entry: entry[0])
-    return [Acquisition(number, when, track, "S1A" if when < turn else "S1C") for number, (when, track) in enumerate(passes)]
+    return [
+        Acquisition(number, when, track, "S1A" if when < turn else "S1C")
+        for number, (when, track) in enumerate(passes)
+    ]
 
 
-def make_surface(landcover: np.ndarray, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator) -> Surface:
+def make_surface(
+    landcover: np.ndarray, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator
+) -> Surface:
     """Draw roughness by field and within fields, and the texture of towns and woods.
 
     Args:
@@ -117,7 +125,9 @@ def make_surface(landcover: np.ndarray, parcels: np.ndarray, resolution_m: float
         resolution_m: pixel [m].
         rng: source of randomness.
     """
-    rough = rng.normal(0, 1.0, parcels.max() + 1)[parcels] + 0.6 * random_field(landcover.shape, 60 / resolution_m, rng)
+    rough = rng.normal(0, 1.0, parcels.max() + 1)[parcels] + 0.6 * random_field(
+        landcover.shape, 60 / resolution_m, rng
+    )
     texture = rng.standard_normal(landcover.shape)
     brightness = np.select(
         [landcover == BUILT, landcover == TREE, landcover == WATER],
@@ -146,7 +156,13 @@ def tillage_db(parcels: np.ndarray, landcover: np.ndarray, day: date, seed: int)
     return np.where(landcover == CROP, change[parcels], 0).astype(np.float32)
 
 
-def soil_db(ssm: np.ndarray, incidence_deg: np.ndarray, surface: Surface, frozen: np.ndarray, channel: Channel) -> np.ndarray:
+def soil_db(
+    ssm: np.ndarray,
+    incidence_deg: np.ndarray,
+    surface: Surface,
+    frozen: np.ndarray,
+    channel: Channel,
+) -> np.ndarray:
     """Backscatter of bare soil: linear in moisture and in angle, less when frozen.
 
     Args:
@@ -160,10 +176,17 @@ def soil_db(ssm: np.ndarray, incidence_deg: np.ndarray, surface: Surface, frozen
         `(y, x)` gamma0 [dB].
     """
     moist = channel.dry + channel.sensitivity * surface.sensitivity * ssm
-    return np.asarray(moist + surface.brightness_db + channel.slope * (incidence_deg - REFERENCE_DEG) + FROZEN_DB * frozen)
+    return np.asarray(
+        moist
+        + surface.brightness_db
+        + channel.slope * (incidence_deg - REFERENCE_DEG)
+        + FROZEN_DB * frozen
+    )
 
 
-def water_cloud(soil_power: np.ndarray, ndvi: np.ndarray, incidence_deg: np.ndarray, channel: Channel) -> np.ndarray:
+def water_cloud(
+    soil_power: np.ndarray, ndvi: np.ndarray, incidence_deg: np.ndarray, channel: Channel
+) -> np.ndarray:
     """Soil below a canopy: the Water Cloud Model (Attema & Ulaby 1978), NDVI as its vegetation descriptor.
 
     Args:
@@ -180,7 +203,9 @@ def water_cloud(soil_power: np.ndarray, ndvi: np.ndarray, incidence_deg: np.ndar
     return np.asarray(channel.canopy_a * plants * cosine * (1 - through) + through * soil_power)
 
 
-def backscatter_db(scene: Scene, incidence_deg: np.ndarray, surface: Surface, channel: Channel) -> np.ndarray:
+def backscatter_db(
+    scene: Scene, incidence_deg: np.ndarray, surface: Surface, channel: Channel
+) -> np.ndarray:
     """Noise-free backscatter of one overpass.
 
     Args:
@@ -196,8 +221,18 @@ def backscatter_db(scene: Scene, incidence_deg: np.ndarray, surface: Surface, ch
     open_land = 10 * np.log10(water_cloud(soil, scene.ndvi, incidence_deg, channel))
     off = incidence_deg - REFERENCE_DEG
     # ASSUME: a closed canopy lets a tenth of the soil's signal through; frozen trees lose 1 dB.
-    forest = channel.forest + 0.1 * channel.sensitivity * scene.ssm - 0.05 * off - scene.frozen + surface.brightness_db
+    forest = (
+        channel.forest
+        + 0.1 * channel.sensitivity * scene.ssm
+        - 0.05 * off
+        - scene.frozen
+        + surface.brightness_db
+    )
     town = channel.built - 0.03 * off + surface.brightness_db
-    water = channel.water + 1.0 * (min(scene.wind, 10.0) - 3.0) - 0.25 * off  # waves brighten water, about 1 dB per m/s
+    water = (
+        channel.water + 1.0 * (min(scene.wind, 10.0) - 3.0) - 0.25 * off
+    )  # waves brighten water, about 1 dB per m/s
     cover = surface.landcover
-    return np.asarray(np.select([cover == TREE, cover == BUILT, cover == WATER], [forest, town, water], open_land))
+    return np.asarray(
+        np.select([cover == TREE, cover == BUILT, cover == WATER], [forest, town, water], open_land)
+    )

@@ -37,12 +37,17 @@ class Relief:
     def places(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of map coordinates [m]."""
         affine = self.box.affine
-        return (np.asarray(y, float) - affine.f) / affine.e - 0.5, (np.asarray(x, float) - affine.c) / affine.a - 0.5
+        return (np.asarray(y, float) - affine.f) / affine.e - 0.5, (
+            np.asarray(x, float) - affine.c
+        ) / affine.a - 0.5
 
     def earth(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points of the ellipsoid `(..., 3)` [m] and normals `(..., 3)` [1] below places of the map."""
         affine = self.box.affine
-        x, y = affine.c + affine.a * (np.asarray(column, float) + 0.5), affine.f + affine.e * (np.asarray(row, float) + 0.5)
+        x, y = (
+            affine.c + affine.a * (np.asarray(column, float) + 0.5),
+            affine.f + affine.e * (np.asarray(row, float) + 0.5),
+        )
         to_degrees = Transformer.from_crs(str(self.box.crs), "EPSG:4979", always_xy=True)
         return earth_fixed(*to_degrees.transform(x, y))
 
@@ -55,7 +60,9 @@ class Relief:
     @cached_property
     def ties(self) -> tuple[np.ndarray, np.ndarray]:
         """Ellipsoid and normal on a coarse grid that covers the box: nodes every `tie_step` pixels from row and column -0.5."""
-        nodes = [np.arange(0, size + self.tie_step, self.tie_step) - 0.5 for size in self.height_m.shape]
+        nodes = [
+            np.arange(0, size + self.tie_step, self.tie_step) - 0.5 for size in self.height_m.shape
+        ]
         return self.earth(*np.meshgrid(*nodes, indexing="ij"))
 
     @property

@@ -11,8 +11,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
-from loam.errors import LoamError
-from loam.raster import whole
+from loam.core.errors import LoamError
+from loam.core.raster import whole
 from loam.twin import annotation
 from loam.twin.echo import Target, bright_points, clutter, coverage, speckle
 from loam.twin.facets import Facets, make_facets
@@ -48,11 +48,19 @@ class Options:
     targets: tuple[Target, ...] = ()  # without speckle
     slices: int = 1  # products that the pass is cut into
     ipf: str = "003.40"  # version of the processor; before 002.90 noise has no azimuth part
-    border_px: int = 0  # width of the border noise of old processors, at the near and the far range [pixel]
+    border_px: int = (
+        0  # width of the border noise of old processors, at the near and the far range [pixel]
+    )
 
 
 def look_at(
-    box: GeoBox, height_m: np.ndarray, *, incidence_deg: float, ascending: bool, relative_orbit: int = 1, inset_m: float = INSET_M
+    box: GeoBox,
+    height_m: np.ndarray,
+    *,
+    incidence_deg: float,
+    ascending: bool,
+    relative_orbit: int = 1,
+    inset_m: float = INSET_M,
 ) -> View:
     """Fly past some ground.
 
@@ -77,7 +85,13 @@ def orbit_past(box: GeoBox, incidence_deg: float, ascending: bool) -> Orbit:
 
 
 def write_pass(
-    folder: Path, view: View, gamma0: Mapping[str, np.ndarray], when: datetime, platform: str, options: Options, rng: np.random.Generator
+    folder: Path,
+    view: View,
+    gamma0: Mapping[str, np.ndarray],
+    when: datetime,
+    platform: str,
+    options: Options,
+    rng: np.random.Generator,
 ) -> list[Path]:
     """Write the product of a pass, or its slices.
 
@@ -97,9 +111,21 @@ def write_pass(
     cuts = np.linspace(0, view.frame.lines, options.slices + 1).astype(int)
     bands = tuple(sorted((band.upper() for band in numbers), reverse=True))
     written = []
-    for number, (first, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True), start=1):
+    for number, (first, end) in enumerate(
+        zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True), start=1
+    ):
         frame = view.frame.cut(first, end - first)
-        product = Product(platform, view.ascending, view.relative_orbit, when, bands, options.ipf, frame, number, options.slices)
+        product = Product(
+            platform,
+            view.ascending,
+            view.relative_orbit,
+            when,
+            bands,
+            options.ipf,
+            frame,
+            number,
+            options.slices,
+        )
         tables = cut_tables(_noise(view.frame, options), frame, first)
         files = []
         for band in bands:
@@ -113,7 +139,9 @@ def _noise(frame: Frame, options: Options) -> NoiseTables:
     return noise_tables(frame, options.ipf >= "002.90", options.noise_db)
 
 
-def digital_numbers(view: View, gamma0: Mapping[str, np.ndarray], options: Options, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def digital_numbers(
+    view: View, gamma0: Mapping[str, np.ndarray], options: Options, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Amplitudes as the product stores them, `(line, pixel)` uint16 by polarisation; 0 where there is no ground.
 
     Args:
@@ -159,7 +187,11 @@ def _files(product: Product, band: str, image: np.ndarray, noise: bytes) -> list
     return [
         File("product", f"annotation/{name}.xml", about),
         File("noise", f"annotation/calibration/noise-{name}.xml", noise),
-        File("calibration", f"annotation/calibration/calibration-{name}.xml", annotation.calibration(product, band)),
+        File(
+            "calibration",
+            f"annotation/calibration/calibration-{name}.xml",
+            annotation.calibration(product, band),
+        ),
         File("measurement", f"measurement/{name}.tiff", _tiff(product, image)),
     ]
 
@@ -170,11 +202,21 @@ def _tiff(product: Product, image: np.ndarray) -> bytes:
         GroundControlPoint(row=float(line), col=float(pixel), x=float(ties["longitude"][i, j]), y=float(ties["latitude"][i, j]), z=0.0)
         for i, line in enumerate(lines) for j, pixel in enumerate(pixels)
     ]  # fmt: skip
-    profile = {"driver": "GTiff", "dtype": "uint16", "count": 1, "height": image.shape[0], "width": image.shape[1]}
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint16",
+        "count": 1,
+        "height": image.shape[0],
+        "width": image.shape[1],
+    }
     with MemoryFile() as memory:
-        with memory.open(**profile, compress="deflate", zlevel=1, blockysize=64, gcps=points, crs="EPSG:4326") as file:
+        with memory.open(
+            **profile, compress="deflate", zlevel=1, blockysize=64, gcps=points, crs="EPSG:4326"
+        ) as file:
             file.write(image, 1)
-            file.update_tags(TIFFTAG_IMAGEDESCRIPTION=f"Sentinel-1{product.platform[-1]} IW GRD HR L1, simulated")
+            file.update_tags(
+                TIFFTAG_IMAGEDESCRIPTION=f"Sentinel-1{product.platform[-1]} IW GRD HR L1, simulated"
+            )
         return bytes(memory.read())
 
 
@@ -183,7 +225,10 @@ def _write(folder: Path, product: Product, files: list[File]) -> Path:
     listing = manifest(product, files)
     path = folder / product.folder(f"{binascii.crc_hqx(listing, 0xFFFF):04X}")
     with whole(path) as partial:
-        for name, content in [("manifest.safe", listing), *((file.path, file.content) for file in files)]:
+        for name, content in [
+            ("manifest.safe", listing),
+            *((file.path, file.content) for file in files),
+        ]:
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(content)
     return path

@@ -18,12 +18,21 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from loam.config import Grid, Period, Twin
-from loam.errors import LoamError
-from loam.grid import target_grid
-from loam.raster import whole, write_zarr
+from loam.config.base import Grid, Period
+from loam.config.twin import Twin
+from loam.core.errors import LoamError
+from loam.core.grid import target_grid
+from loam.core.raster import whole, write_zarr
 from loam.twin import files, radar, vegetation
-from loam.twin.catchment import NDVI_LEAD_DAYS, WEATHER_LEAD_DAYS, Catchment, evening_moisture, make_catchment, observe, stream
+from loam.twin.catchment import (
+    NDVI_LEAD_DAYS,
+    WEATHER_LEAD_DAYS,
+    Catchment,
+    evening_moisture,
+    make_catchment,
+    observe,
+    stream,
+)
 from loam.twin.safe import View
 
 STEPS = 50_000  # moisture is kept between days as whole numbers of this fraction
@@ -68,10 +77,14 @@ def evenings(catchment: Catchment, folder: Path) -> Iterator[np.ndarray]:
     days = (catchment.period.end - catchment.period.start).days + 2
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as scratch:
-        moisture = np.memmap(scratch, dtype=np.uint16, mode="w+", shape=(days, *catchment.grid.shape))
+        moisture = np.memmap(
+            scratch, dtype=np.uint16, mode="w+", shape=(days, *catchment.grid.shape)
+        )
         # Room for all of it: writing to a mapped page that the disk has none for kills the process.
         os.posix_fallocate(scratch.fileno(), 0, moisture.nbytes)
-        for number, ssm in enumerate(tqdm(evening_moisture(catchment), "water balance", days, unit="day", disable=None)):
+        for number, ssm in enumerate(
+            tqdm(evening_moisture(catchment), "water balance", days, unit="day", disable=None)
+        ):
             moisture[number] = np.round(ssm * STEPS)
         yield moisture
 
@@ -100,7 +113,10 @@ def daily_truth(catchment: Catchment, moisture: np.ndarray) -> xr.Dataset:
     middle = (lazy[:-1].astype(np.float32) + lazy[1:].astype(np.float32)) / (2 * STEPS)
     values = da.round(middle, 3).astype(np.float32).rechunk((32, 256, 256))
     days = pd.date_range(catchment.period.start, catchment.period.end, unit="ns").values
-    attributes = {"units": "1", "long_name": "true surface soil moisture, relative saturation, daily mean"}
+    attributes = {
+        "units": "1",
+        "long_name": "true surface soil moisture, relative saturation, daily mean",
+    }
     return files.cube(values, days, catchment.grid, attributes).to_dataset(name="ssm")
 
 
@@ -123,7 +139,9 @@ def write_scenes(catchment: Catchment, moisture: np.ndarray, folder: Path, threa
                 bar.update()
 
 
-def _write_scene(catchment: Catchment, view: View, moisture: np.ndarray, folder: Path, taken: radar.Acquisition) -> None:
+def _write_scene(
+    catchment: Catchment, view: View, moisture: np.ndarray, folder: Path, taken: radar.Acquisition
+) -> None:
     day = (taken.when.date() - catchment.period.start).days
     share = (taken.when.hour + taken.when.minute / 60) / 24
     observe(catchment, view, taken, moisture_at(moisture, day, share), folder)
@@ -132,16 +150,32 @@ def _write_scene(catchment: Catchment, view: View, moisture: np.ndarray, folder:
 def ndvi_composites(catchment: Catchment) -> xr.Dataset:
     """NDVI composites on pixels of twice the size, from before the period on, as a lazy dataset."""
     first, step = catchment.period.start - timedelta(days=NDVI_LEAD_DAYS), vegetation.COMPOSITE_DAYS
-    days = [first + timedelta(days=since) for since in range(0, (catchment.period.end - first).days + 1, step)]
+    days = [
+        first + timedelta(days=since)
+        for since in range(0, (catchment.period.end - first).days + 1, step)
+    ]
     rows, columns = ((size + 1) // 2 for size in catchment.grid.shape)
     pixel = catchment.grid.resolution.x
     affine = catchment.grid.affine
-    box = GeoBox((rows, columns), Affine(affine.a * 2, 0, affine.c, 0, affine.e * 2, affine.f), catchment.grid.crs)
+    box = GeoBox(
+        (rows, columns),
+        Affine(affine.a * 2, 0, affine.c, 0, affine.e * 2, affine.f),
+        catchment.grid.crs,
+    )
 
     def image(number: int) -> np.ndarray:
-        return vegetation.composite(catchment.ndvi_on(days[number]), days[number], pixel, stream(catchment.twin.seed, 2, number))
+        return vegetation.composite(
+            catchment.ndvi_on(days[number]),
+            days[number],
+            pixel,
+            stream(catchment.twin.seed, 2, number),
+        )
 
-    values = files.lazy_cube([partial(image, number) for number in range(len(days))], (rows, columns))
+    values = files.lazy_cube(
+        [partial(image, number) for number in range(len(days))], (rows, columns)
+    )
     name = "normalized_difference_vegetation_index"
     attributes = {"units": "1", "standard_name": name, "long_name": name.replace("_", " ")}
-    return files.cube(values, np.array(days, dtype="datetime64[ns]"), box, attributes).to_dataset(name="ndvi")
+    return files.cube(values, np.array(days, dtype="datetime64[ns]"), box, attributes).to_dataset(
+        name="ndvi"
+    )

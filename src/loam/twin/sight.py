@@ -17,7 +17,9 @@ STEP_M = 5.0  # of the rays
 class Sight:
     """All `(y, x)` on the target grid."""
 
-    incidence_deg: np.ndarray  # between the line of sight and the normal of the surface, float32 [degree]
+    incidence_deg: (
+        np.ndarray
+    )  # between the line of sight and the normal of the surface, float32 [degree]
     layover: np.ndarray  # other ground at the same time and slant range, bool
     shadow: np.ndarray  # other ground blocks the line of sight, bool
 
@@ -39,13 +41,18 @@ def local_incidence(relief: Relief, orbit: Orbit, target: GeoBox) -> np.ndarray:
     sides = []
     for axis in (0, 1):
         step = [0.5 * (axis == 0), 0.5 * (axis == 1)]
-        ahead, behind = (relief.earth(place[0] + sign * step[0], place[1] + sign * step[1])[0] for sign in (1, -1))
+        ahead, behind = (
+            relief.earth(place[0] + sign * step[0], place[1] + sign * step[1])[0]
+            for sign in (1, -1)
+        )
         rise = relief.spline(rows, columns, dx=int(axis == 0), dy=int(axis == 1))
         sides.append(ahead - behind + rise[..., None] * up)
     normal = np.cross(sides[0], sides[1])  # southwards by eastwards
     points = base + relief.spline(rows, columns)[..., None] * up
     sight = orbit.state(locate(points, orbit)[0])[0] - points
-    cosine = (normal * sight).sum(-1) / np.linalg.norm(normal, axis=-1) / np.linalg.norm(sight, axis=-1)
+    cosine = (
+        (normal * sight).sum(-1) / np.linalg.norm(normal, axis=-1) / np.linalg.norm(sight, axis=-1)
+    )
     return np.rad2deg(np.arccos(cosine.clip(-1, 1))).astype(np.float32)
 
 
@@ -70,7 +77,17 @@ def look_around(relief: Relief, orbit: Orbit, target: GeoBox) -> Sight:
     rows, columns = ((places + 0.5) * steps for places in _axes(relief, target))
     layover, shadow = (np.zeros((rows.size, columns.size), bool) for _ in range(2))
     toward, near = sight_on_map(relief, orbit), _slant_range(relief, orbit)
-    _trace(height, toward, near, relief.tie_step * steps, relief.spacing_m / steps, rows, columns, layover, shadow)
+    _trace(
+        height,
+        toward,
+        near,
+        relief.tie_step * steps,
+        relief.spacing_m / steps,
+        rows,
+        columns,
+        layover,
+        shadow,
+    )
     return Sight(local_incidence(relief, orbit, target), layover, shadow)
 
 
@@ -81,7 +98,13 @@ def _slant_range(relief: Relief, orbit: Orbit) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _is_folded(
-    height: np.ndarray, row: float, column: float, toward: np.ndarray, slant: float, spacing: float, bounds: tuple[float, float]
+    height: np.ndarray,
+    row: float,
+    column: float,
+    toward: np.ndarray,
+    slant: float,
+    spacing: float,
+    bounds: tuple[float, float],
 ) -> bool:
     """Whether some ground before or behind is at the same slant range.
 
@@ -99,7 +122,9 @@ def _is_folded(
             best = (bounds[1] if way < 0 else bounds[0]) - here  # what would have to be there
             if _nearer(level, above, s, best, slant) == (way > 0):
                 break
-            other = height_at(height, row + s / spacing * toward[0], column + s / spacing * toward[1])
+            other = height_at(
+                height, row + s / spacing * toward[0], column + s / spacing * toward[1]
+            )
             if other < -1e8:
                 break
             if _nearer(level, above, s, other - here, slant) != (way > 0):

@@ -34,7 +34,9 @@ class Phenology:
     duration: np.ndarray  # time constant of both turns [day]
 
 
-def make_phenology(landcover: np.ndarray, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator) -> Phenology:
+def make_phenology(
+    landcover: np.ndarray, parcels: np.ndarray, resolution_m: float, rng: np.random.Generator
+) -> Phenology:
     """Draw the year of every pixel: its cover's, shifted by its field, varied within the field.
 
     Args:
@@ -100,7 +102,9 @@ def covered_share(ndvi: np.ndarray) -> np.ndarray:
     return np.asarray(((ndvi - 0.1) / 0.82).clip(0, 1))
 
 
-def composite(ndvi: np.ndarray, day: date, resolution_m: float, rng: np.random.Generator) -> np.ndarray:
+def composite(
+    ndvi: np.ndarray, day: date, resolution_m: float, rng: np.random.Generator
+) -> np.ndarray:
     """Show what a composite makes of a day's NDVI: 2 x 2 pixels averaged, noise, gaps where it stayed cloudy.
 
     Args:
@@ -114,12 +118,16 @@ def composite(ndvi: np.ndarray, day: date, resolution_m: float, rng: np.random.G
     """
     even = np.pad(ndvi, [(0, size % 2) for size in ndvi.shape], mode="edge")
     coarse = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean(axis=(1, 3))
-    coarse = coarse + rng.normal(0, 0.02, coarse.shape)  # ASSUME: what atmospheric correction leaves over
+    coarse = coarse + rng.normal(
+        0, 0.02, coarse.shape
+    )  # ASSUME: what atmospheric correction leaves over
     coarse[_clouds(coarse.shape, day, 2 * resolution_m, rng)] = np.nan
     return np.round(coarse.clip(-0.2, 1.0), 4).astype(np.float32)
 
 
-def _clouds(shape: tuple[int, int], day: date, resolution_m: float, rng: np.random.Generator) -> np.ndarray:
+def _clouds(
+    shape: tuple[int, int], day: date, resolution_m: float, rng: np.random.Generator
+) -> np.ndarray:
     """Where no clear look fell into the composite. ASSUME: 35 % in winter, 12 % in summer, uneven between composites."""
     winter = 0.5 + 0.5 * np.cos(2 * np.pi * (day.timetuple().tm_yday - 15) / 365.25)
     expected = 0.12 + 0.23 * winter

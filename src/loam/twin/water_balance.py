@@ -14,9 +14,13 @@ FIELD_SATURATED = 0.5  # field conductivity over Saxton & Rawls', for trapped ai
 WETNESS_SLOWS = 0.5  # ASSUME: drainage per standard deviation of wetness index falls by exp(-0.5): a higher water table
 EXCHANGE_DAYS = 6.0  # ASSUME: time in which the root zone rewets a dry surface (force-restore, Noilhan & Planton 1989)
 GROUND_DAYS = 30.0  # ASSUME: recession of the ground water
-RETURNED = 0.5  # ASSUME: share of the base flow that wets convergent ground on its way to the stream
+RETURNED = (
+    0.5  # ASSUME: share of the base flow that wets convergent ground on its way to the stream
+)
 MELT_MM = 3.0  # degree-day factor of snow [mm K-1 d-1] (Hock 2003)
-BEAM_SHARE = 0.45  # ASSUME: share of ET that follows the direct beam: radiation term 0.75, beam 0.6 of it
+BEAM_SHARE = (
+    0.45  # ASSUME: share of ET that follows the direct beam: radiation term 0.75, beam 0.6 of it
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ def prepare_ground(soil: Soil, wetness: np.ndarray) -> Ground:
 
 def initial_state(soil: Soil) -> State:
     """Both layers at field capacity, no snow; the spin-up forgets it."""
-    return State(np.zeros_like(soil.theta_fc), SURFACE_MM * soil.theta_fc, ROOT_MM * soil.theta_fc, 20.0)
+    return State(
+        np.zeros_like(soil.theta_fc), SURFACE_MM * soil.theta_fc, ROOT_MM * soil.theta_fc, 20.0
+    )
 
 
 def storage(state: State) -> float:
@@ -98,8 +104,13 @@ def step_day(state: State, day: Day, ground: Ground) -> tuple[State, Fluxes]:
         Stores in the evening and what left. Storage plus precipitation equals storage plus fluxes.
     """
     snow, liquid = _melt(state.snow, day)
-    caught = np.minimum(np.minimum(liquid, 0.2 * leaf_area(day.ndvi)), day.reference_et_mm)  # 0.2 mm a leaf layer (Dickinson 1984)
-    surface, root = state.surface, state.root + RETURNED * state.ground / GROUND_DAYS * ground.convergence
+    caught = np.minimum(
+        np.minimum(liquid, 0.2 * leaf_area(day.ndvi)), day.reference_et_mm
+    )  # 0.2 mm a leaf layer (Dickinson 1984)
+    surface, root = (
+        state.surface,
+        state.root + RETURNED * state.ground / GROUND_DAYS * ground.convergence,
+    )
     # ASSUME: rain falls at noon on average: half a day of drainage before it, half a day after.
     surface, root, deep_am = _drain(surface, root, 0.5, day, ground)
     surface, root, runoff = _infiltrate(surface + liquid - caught, root, ground.soil)
@@ -120,25 +131,33 @@ def _melt(snow: np.ndarray, day: Day) -> tuple[np.ndarray, np.ndarray]:
     return snow - melt, np.where(cold, 0.0, day.precipitation_mm) + melt
 
 
-def _infiltrate(surface: np.ndarray, root: np.ndarray, soil: Soil) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _infiltrate(
+    surface: np.ndarray, root: np.ndarray, soil: Soil
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fill the layers: what the surface cannot hold goes to the root zone; what that cannot hold runs off."""
     over = (surface - SURFACE_MM * soil.theta_s).clip(min=0)
     taken = np.minimum(over, (ROOT_MM * soil.theta_s - root).clip(min=0))
     return surface - over, root + taken, over - taken
 
 
-def _drain(surface: np.ndarray, root: np.ndarray, days: float, day: Day, ground: Ground) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _drain(
+    surface: np.ndarray, root: np.ndarray, days: float, day: Day, ground: Ground
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gravity drainage of both layers; frozen ground does not drain. The last result goes to the ground water [mm]."""
     soil = ground.soil
     thawed = day.temperature_degc >= 0
     # A root zone above field capacity has a gradient against the water from above, none is left when it is saturated.
     full = ((root / ROOT_MM - soil.theta_fc) / (soil.theta_s - soil.theta_fc)).clip(0, 0.98)
     room = (ROOT_MM * soil.theta_s - root).clip(min=0)
-    down = np.minimum(drained(surface, SURFACE_MM, (1 - full) * days * ground.conductivity, soil) * thawed, room)
+    down = np.minimum(
+        drained(surface, SURFACE_MM, (1 - full) * days * ground.conductivity, soil) * thawed, room
+    )
     root = root + down
     # ASSUME: a denser subsoil conducts a twentieth of the topsoil (argillic horizons of Ultisols).
     deep = drained(root, ROOT_MM, 0.05 * days * ground.conductivity, soil) * thawed
-    over = (root - deep - ROOT_MM * soil.theta_s).clip(min=0)  # base flow that finds the root zone full wells up
+    over = (root - deep - ROOT_MM * soil.theta_s).clip(
+        min=0
+    )  # base flow that finds the root zone full wells up
     return surface - down + over, root - deep - over, deep
 
 
@@ -169,11 +188,20 @@ def _evaporate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Dual crop coefficient (FAO-56, ch. 7): bare ground evaporates, plants draw on both layers. The last is taken [mm]."""
     demand = day.reference_et_mm - caught
-    plants = (1.25 * covered_share(day.ndvi) * 0.9).clip(0.05, 1.1)  # basal coefficient (after Bausch & Neale 1987)
+    plants = (1.25 * covered_share(day.ndvi) * 0.9).clip(
+        0.05, 1.1
+    )  # basal coefficient (after Bausch & Neale 1987)
     least, most = SURFACE_MM * soil.theta_r, SURFACE_MM * soil.theta_fc
     evaporated = demand * (1.15 - plants) * _stress(surface, least, most, 0.7)
-    sip = demand * plants * ROOTS_IN_SURFACE * _stress(surface, SURFACE_MM * soil.theta_wp, most, 0.5)
-    draw = demand * plants * (1 - ROOTS_IN_SURFACE) * _stress(root, ROOT_MM * soil.theta_wp, ROOT_MM * soil.theta_fc, 0.5)
+    sip = (
+        demand * plants * ROOTS_IN_SURFACE * _stress(surface, SURFACE_MM * soil.theta_wp, most, 0.5)
+    )
+    draw = (
+        demand
+        * plants
+        * (1 - ROOTS_IN_SURFACE)
+        * _stress(root, ROOT_MM * soil.theta_wp, ROOT_MM * soil.theta_fc, 0.5)
+    )
     out = np.minimum(evaporated + sip, (surface - least).clip(min=0))
     draw = np.minimum(draw, (root - ROOT_MM * soil.theta_wp).clip(min=0))
     return surface - out, root - draw, out + draw

@@ -20,7 +20,9 @@ class Climate:
 
     wet_after_dry: float = 0.25  # probability [1]
     wet_after_wet: float = 0.45  # probability [1]
-    rain_shape: float = 0.7  # of the gamma amounts [1]; Richardson & Wright (1984) find 0.6 to 0.9 in the east
+    rain_shape: float = (
+        0.7  # of the gamma amounts [1]; Richardson & Wright (1984) find 0.6 to 0.9 in the east
+    )
     rain_mean_mm: float = 9.6  # of a wet day [mm]: with 31 % wet days 1100 mm a year
     rain_season: float = 0.15  # summer's amounts above the mean [1]
     regime: float = 0.35  # standard deviation of the slow shift between wet and dry spells [logit]
@@ -56,7 +58,12 @@ def weather_centres(grid: GeoBox) -> tuple[np.ndarray, np.ndarray]:
 
 
 def simulate_weather(
-    days: pd.DatetimeIndex, y: np.ndarray, x: np.ndarray, latitude_deg: float, climate: Climate, rng: np.random.Generator
+    days: pd.DatetimeIndex,
+    y: np.ndarray,
+    x: np.ndarray,
+    latitude_deg: float,
+    climate: Climate,
+    rng: np.random.Generator,
 ) -> xr.Dataset:
     """Draw the weather of every day and cell.
 
@@ -95,7 +102,9 @@ def _root(y: np.ndarray, x: np.ndarray, length_m: float) -> np.ndarray:
     return np.linalg.cholesky(np.exp(-distance / length_m) + 1e-9 * np.eye(north.size))
 
 
-def _rain(season: np.ndarray, root: np.ndarray, climate: Climate, rng: np.random.Generator) -> np.ndarray:
+def _rain(
+    season: np.ndarray, root: np.ndarray, climate: Climate, rng: np.random.Generator
+) -> np.ndarray:
     """Rain `(time, cell)` [mm]: occurrence by a Markov chain in each cell, amounts by a gamma law (Wilks 1998)."""
     days = len(season)
     wet = _occurrence(norm.cdf(correlated_series(days, root, 0.0, rng)), climate, rng)
@@ -126,14 +135,25 @@ def _clearness(wet: np.ndarray, root: np.ndarray, rng: np.random.Generator) -> n
 
 
 def _air(
-    season: np.ndarray, wet: np.ndarray, clear: np.ndarray, root: np.ndarray, climate: Climate, rng: np.random.Generator
+    season: np.ndarray,
+    wet: np.ndarray,
+    clear: np.ndarray,
+    root: np.ndarray,
+    climate: Climate,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Temperature [K], humidity [%] and wind [m s-1], each `(time, cell)`."""
     days = len(wet)
     # ASSUME: wet days are 2 K cooler in summer and 1 K warmer in winter; weather swings 4 K in winter, 2.3 K in summer.
     wet_effect = (wet - climate.wet_share) * (-0.5 - 1.5 * season)
     swing = (3.1 - 0.8 * season) * correlated_series(days, root, 0.7, rng)
-    mean = KELVIN + climate.temperature_degc + climate.temperature_amplitude_degc * season + wet_effect + swing
+    mean = (
+        KELVIN
+        + climate.temperature_degc
+        + climate.temperature_amplitude_degc * season
+        + wet_effect
+        + swing
+    )
     # Hargreaves & Samani (1982): clearness = 0.16 sqrt(daily range), read backwards.
     span = ((clear / 0.16) ** 2 + rng.normal(0, 1, (days, 1))).clip(2, 20)
     # ASSUME: humidity falls with clear sky; 79 % on wet and 64 % on dry days.
@@ -159,5 +179,7 @@ def extraterrestrial_radiation(days: pd.DatetimeIndex, latitude_deg: float) -> n
     near, tilt = 1 + 0.033 * np.cos(angle), 0.409 * np.sin(angle - 1.39)
     latitude = np.deg2rad(latitude_deg)
     sunset = np.arccos((-np.tan(latitude) * np.tan(tilt)).clip(-1, 1))
-    daily = sunset * np.sin(latitude) * np.sin(tilt) + np.cos(latitude) * np.cos(tilt) * np.sin(sunset)
+    daily = sunset * np.sin(latitude) * np.sin(tilt) + np.cos(latitude) * np.cos(tilt) * np.sin(
+        sunset
+    )
     return np.asarray(1367 / np.pi * near * daily).clip(min=0)

@@ -1,0 +1,219 @@
+"""Settings of networks, training, prediction and calibration."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from loam.config.base import Architecture, Count, Name, Section, Seed, Stride
+from loam.config.samples import Patches, Splits
+
+
+class ConvLSTMModel(Section):
+    """The source paper's architecture."""
+
+    hidden_channels: tuple[Count, ...] = Field(
+        min_length=1, description="channels of each recurrent layer"
+    )
+    kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolutions [pixel]")
+    stride: Stride = Field(
+        description="pixels per step of the recurrence's grid; 1 is the plain ConvLSTM [pixel]"
+    )
+
+
+class ReservoirsModel(Section):
+    """A recurrence with the form of a water balance."""
+
+    stores: Count = Field(description="reservoirs per pixel of the recurrence's grid")
+    kernel_size: Literal[1, 3, 5, 7] = Field(
+        description="edge of the convolution over the landscape [pixel of that grid]"
+    )
+    stride: Stride = Field(description="pixels per step of the recurrence's grid [pixel]")
+
+
+class UNetModel(Section):
+    """A network without recurrence."""
+
+    channels: Count = Field(
+        description="channels of the finest level; each coarser one has twice as many"
+    )
+    levels: int = Field(ge=1, le=5, description="how often the picture is halved")
+
+
+class Models(Section):
+    """Settings of each architecture."""
+
+    convlstm: ConvLSTMModel
+    reservoirs: ReservoirsModel
+    unet: UNetModel
+
+
+class Network(Section):
+    """An architecture with its settings, as one experiment uses it."""
+
+    architecture: Architecture = Field(description="name of the architecture")
+    arguments: dict[str, Any] = Field(description="its name and its settings")
+
+    @property
+    def stride(self) -> int:
+        """Edge of the cells that the weather is given on [pixel]."""
+        return self.arguments.get("stride", 1)
+
+
+class Train(Section):
+    """Training of one member."""
+
+    epochs: Count = Field(description="most passes over the training patches")
+    batch_size: Count = Field(description="patches per step, over all processes")
+    learning_rate: float = Field(gt=0, lt=1, description="of AdamW, at its peak")
+    weight_decay: float = Field(ge=0, le=100, description="of AdamW")
+    patience: Count | None = Field(
+        description="epochs without a better validation loss before training stops; null: never"
+    )
+    loss: Literal["nll", "mse", "huber"] = Field(
+        description="'nll': Gaussian with predicted variance; 'mse'; 'huber'"
+    )
+    weight_by_uncertainty: bool = Field(
+        description="count labels less, the more uncertain they are"
+    )
+    static_noise: float = Field(
+        ge=0,
+        le=100,
+        description="standard deviation of what is added to each normalised static channel of a patch [1]",
+    )
+    drier_in_rain: float = Field(
+        ge=0,
+        le=1e6,
+        description="weight of the penalty for moisture that falls when more rain falls [1]",
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        description="'auto': bf16-mixed on a GPU, else 32-true"
+    )
+    workers: int = Field(
+        ge=0, le=1000, description="processes that put patches together beside the one that trains"
+    )
+    seed: Seed = Field(description="seed of member 0; member n adds n")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        description="'auto': a GPU where the job has one; 'cpu': none is asked for; 'gpu': stop without one"
+    )
+    devices: Count = Field(description="GPUs, or processes on CPUs, of each node")
+    nodes: Count = Field(
+        description="nodes that train one member together; above 1 only under Slurm"
+    )
+    strategy: Literal["auto", "ddp"] = Field(
+        description="'auto': DDP where there are several devices; 'ddp': always"
+    )
+
+    @model_validator(mode="after")
+    def _processes_share_a_batch(self) -> Self:
+        if self.batch_size % (self.devices * self.nodes):
+            msg = f"batch_size {self.batch_size} cannot be shared by {self.devices * self.nodes} processes; make it a multiple"
+            raise ValueError(msg)
+        return self
+
+
+class Experiment(Section):
+    """A network, and what it is shown."""
+
+    architecture: Architecture = Field(
+        description="'convlstm': the source paper's; 'reservoirs': a learnt water balance; 'unet'"
+    )
+    form: Literal["aggregate", "sequence"] = Field(
+        description="'aggregate': one step, precipitation and ET summed, the rest averaged; 'sequence': a step per day"
+    )
+    days: int = Field(
+        ge=1, le=120, description="length of the weather window, the day itself included [day]"
+    )
+    past_labels: bool = Field(
+        description="show the model what labels before the day said of the pixel, as persistence uses them"
+    )
+
+
+class Predict(Section):
+    """Wall-to-wall prediction."""
+
+    tile_px: int = Field(
+        ge=8,
+        le=65536,
+        multiple_of=8,
+        description="edge of a tile, without its halo [pixel]; sets the memory",
+    )
+
+
+class Calibration(Section):
+    """Conformal calibration of the ensemble's uncertainty by blocks of dates."""
+
+    parts: tuple[Literal["calibrate", "validate"], ...] = Field(
+        min_length=1, description="parts of the splits whose dates calibrate"
+    )
+
+
+class Learning(Section):
+    """Room `learning`."""
+
+    splits: Splits
+    patches: Patches
+    model: Models
+    train: Train
+    members: int = Field(ge=1, le=32, description="seeds trained per experiment")
+    past_days: int = Field(
+        ge=1,
+        le=366,
+        description="how far back labels are shown where an experiment has past_labels [day]",
+    )
+    experiments: dict[Name, Experiment | None] = Field(
+        description="name: settings; null switches one off"
+    )
+    predict: Predict
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _a_patch_fits_a_block(self) -> Self:
+        if self.patches.size_px > self.splits.block_px:
+            msg = f"patches.size_px {self.patches.size_px} must not exceed splits.block_px {self.splits.block_px}"
+            raise ValueError(msg)
+        cell = 2**self.model.unet.levels
+        if self.predict.tile_px % cell and any(
+            one.architecture == "unet" for one in self.active.values()
+        ):
+            msg = f"predict.tile_px {self.predict.tile_px} is no multiple of the U-Net's coarsest cells, {cell} pixels (model.unet.levels)"
+            raise ValueError(msg)
+        if not self.active:
+            msg = "experiments: all are null; name at least one"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def active(self) -> dict[str, Experiment]:
+        """The experiments that are not switched off."""
+        return {
+            name: experiment
+            for name, experiment in self.experiments.items()
+            if experiment is not None
+        }
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """Architecture and its settings of every experiment."""
+        return {
+            name: self._network(experiment.architecture) for name, experiment in self.active.items()
+        }
+
+    def _network(self, architecture: Architecture) -> Network:
+        settings = getattr(self.model, architecture).model_dump(mode="json")
+        return Network(
+            architecture=architecture, arguments={"architecture": architecture} | settings
+        )
+
+    @property
+    def longest_window(self) -> int:
+        """Days of the longest weather window."""
+        return max(experiment.days for experiment in self.active.values())
+
+    @property
+    def past_days_shown(self) -> int:
+        """How far back any experiment is shown labels [day]; 0 where none is."""
+        return (
+            self.past_days
+            if any(experiment.past_labels for experiment in self.active.values())
+            else 0
+        )

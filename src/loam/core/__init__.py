@@ -1,0 +1,1 @@
+"""What every stage needs and that knows no stage."""

@@ -1,0 +1,1 @@
+"""What runs the stages: command line, fingerprints, resources, registry of runs."""

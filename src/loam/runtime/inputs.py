@@ -1,0 +1,75 @@
+"""Local inputs that a configuration names: which files they are, and what is missing."""
+
+import glob
+
+from loam.config import Config
+from loam.core.errors import LoamError
+from loam.core.paths import blocked, folder_for_a_file, is_glob, unreadable
+
+FILES = {
+    "grid.aoi",
+    "sources.dem.path",
+    "sources.dem.geoid",
+    "sources.landcover.path",
+}  # keys that name no folder
+
+
+def aoi_files(cfg: Config) -> list[str]:
+    """The file of the area's polygon, and those that belong to it; empty where bounds are given."""
+    path = cfg.grid.aoi_path
+    if path is None:
+        return []
+    together = path.suffix.lower() in {".shp", ".tab", ".mif"}
+    beside = sorted(map(str, path.parent.glob(f"{glob.escape(path.stem)}.*"))) if together else []
+    return beside or [str(path)]
+
+
+def missing_inputs(cfg: Config) -> str | None:
+    """One line that names every local input that is not there and where it belongs, or a folder of Loam's that cannot be written."""
+    try:
+        wanted = {
+            f"sources.{name}.path": cfg.sources.files(name)
+            for name in type(cfg.sources).model_fields
+        }
+    except LoamError as error:
+        return str(error)
+    for name in ("backscatter", "weather", "dem"):
+        if not wanted[f"sources.{name}.path"]:
+            return f"sources.{name}.path: not set; Loam cannot run without it"
+    wanted["grid.aoi"] = [str(cfg.grid.aoi_path)] if cfg.grid.aoi_path else []
+    wanted["evaluation.truth"] = [cfg.evaluation.truth or ""]
+    wanted |= {
+        f"evaluation.stations.sources.{place}.path": [each.path]
+        for place, each in enumerate(cfg.evaluation.stations.sources)
+    }
+    if cfg.sources.backscatter.kind == "scenes":
+        wanted["sources.backscatter.orbits"] = [cfg.sources.backscatter.orbits or ""]
+        wanted["sources.dem.geoid"] = [cfg.sources.dem.geoid_path or ""]
+    given = [
+        (key, path)
+        for key, paths in wanted.items()
+        for path in paths
+        if path and not path.startswith(cfg.made_by_the_twin)
+    ]
+    faults = {(path, key): _fault(path, key) for key, path in given}
+    gone = [
+        f"{path} ({key}{_why(path, fault)})"
+        for (path, key), fault in faults.items()
+        if fault is not None
+    ]
+    if gone:
+        return (
+            f"missing input: {', '.join(gone)}; put each file there, or set its key to where it is"
+        )
+    return blocked(cfg.area, cfg.run)
+
+
+def _fault(path: str, key: str) -> str | None:
+    """Why an input cannot serve, before it is opened; None where nothing speaks against it."""
+    fault = unreadable(path)
+    return folder_for_a_file(path) if fault is None and key in FILES else fault
+
+
+def _why(path: str, fault: str) -> str:
+    """What is added to the name of a missing input: nothing where no file of this name is there."""
+    return f": {fault}" if fault else ": no file matches" if is_glob(path) else ""
