@@ -18,7 +18,10 @@ from loam.core.raster import open_dataset, whole
 
 SNAKEFILE = f"""
 import sys
-include: "{REPOSITORY}/workflow/rules/keep.smk"
+sys.path.insert(0, "{REPOSITORY}/src")
+from loam.runtime import run_registry
+stop, check_inputs = sys.exit, lambda: None
+run_registry.begin()
 rule make:
     output: "made.txt", directory("made.zarr")
     params: version=config["version"]
@@ -27,6 +30,8 @@ rule use:
     input: "made.txt"
     output: "used.txt"
     shell: "cp {{input}} {{output}}"
+include: "{REPOSITORY}/workflow/rules/hooks.smk"
+RULES = ""  # these rules stand for Loam's
 """
 STEP = """
 import os, signal, sys

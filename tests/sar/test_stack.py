@@ -70,7 +70,7 @@ def ten(tmp_path: Path, box: GeoBox) -> tuple[Path, Path]:
     folder = tmp_path / "A004_2022q1"
     for day in range(10):
         write_scene(folder, box, day)
-    stack_scenes([folder], tmp_path / "stack.zarr", GRID, threads=1)
+    stack_scenes([folder], tmp_path / "stack.zarr", GRID, code="as written", threads=1)
     return folder, tmp_path / "stack.zarr"
 
 
@@ -102,7 +102,7 @@ def test_a_new_scene_is_appended_and_full_chunks_stay(ten: tuple[Path, Path], bo
     before = held(out)
     group = (out / "zarr.json").read_text()
     write_scene(folder, box, 11)
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert (
         out / "zarr.json"
     ).read_text() != group  # by this Snakemake knows that what reads the stack must run again
@@ -122,8 +122,8 @@ def test_extending_is_the_same_as_making_anew(
     folder, out = ten
     for day in (10, 15, 21):
         write_scene(folder, box, day)
-        stack_scenes([folder], out, GRID, threads=1)
-    stack_scenes([folder], tmp_path / "anew.zarr", GRID, threads=1)
+        stack_scenes([folder], out, GRID, code="as written", threads=1)
+    stack_scenes([folder], tmp_path / "anew.zarr", GRID, code="as written", threads=1)
     xr.testing.assert_identical(
         open_dataset(out).load(), open_dataset(tmp_path / "anew.zarr").load()
     )
@@ -132,7 +132,7 @@ def test_extending_is_the_same_as_making_anew(
 def test_nothing_new_writes_nothing(ten: tuple[Path, Path]) -> None:
     folder, out = ten
     before, group = held(out), (out / "zarr.json").read_text()
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert held(out) == before
     assert (out / "zarr.json").read_text() == group
 
@@ -143,13 +143,13 @@ def test_a_changed_or_late_scene_is_taken_in_from_its_chunk_on(
     folder, out = ten
     before = held(out)
     write_scene(folder, box, 6, level=0.5)
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert open_dataset(out)["vv"].values[6, 3, 3] == np.float32(0.5)
     assert all(
         time == before[name] for name, time in held(out).items() if name.startswith("vv/c/0/")
     )
     (folder / "S1A_006_A004.tif").unlink()
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     np.testing.assert_allclose(
         open_dataset(out)["vv"].values[:, 3, 3], np.delete(np.arange(10), 6) / 100, rtol=1e-6
     )
@@ -160,7 +160,7 @@ def test_a_damaged_stack_is_made_anew(ten: tuple[Path, Path]) -> None:
     expected = open_dataset(out).load()
     (out / "time" / "zarr.json").unlink()
     shutil.rmtree(out / "digest")
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     xr.testing.assert_identical(open_dataset(out).load(), expected)
 
 
@@ -175,10 +175,10 @@ def test_dates_whose_writing_was_cut_off_are_written_again(
         module, "_read", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
-        stack_scenes([folder], out, GRID, threads=1)
+        stack_scenes([folder], out, GRID, code="as written", threads=1)
     monkeypatch.setattr(module, "_read", read)
     (out / "zarr.json").unlink()  # Snakemake removes what a job that failed was to write
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     np.testing.assert_allclose(
         open_dataset(out)["vv"].values[:, 3, 3], [*np.arange(10) / 100, 0.11], rtol=1e-6
     )
@@ -191,7 +191,7 @@ def test_scenes_that_are_gone_leave_the_stack(ten: tuple[Path, Path]) -> None:
     before = held(out)
     for day in (8, 9):
         (folder / f"S1A_{day:03d}_A004.tif").unlink()
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert open_dataset(out).sizes["time"] == 8
     assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
 
@@ -204,7 +204,7 @@ def test_without_its_group_a_stack_is_extended_all_the_same(
     before = held(out)
     write_scene(folder, box, 11)
     (out / "zarr.json").unlink()
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert open_dataset(out).sizes["time"] == 11
     assert all(held(out)[name] == before[name] for name in before if name.startswith("vv/c/0/"))
 
@@ -218,15 +218,14 @@ def test_an_edit_of_the_step_makes_the_stack_anew(
         "layer_attributes",
         lambda name: layer_attributes(name) | {"long_name": "another name"},
     )
-    monkeypatch.setattr(module, "_code", lambda: "edited")
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="edited", threads=1)
     assert open_dataset(out)["vv"].attrs["long_name"] == "another name"
 
 
 def test_a_scene_that_sees_nothing_is_left_out(ten: tuple[Path, Path], box: GeoBox) -> None:
     folder, out = ten
     write_scene(folder, box, 20, level=np.nan)
-    stack_scenes([folder], out, GRID, threads=1)
+    stack_scenes([folder], out, GRID, code="as written", threads=1)
     assert open_dataset(out).sizes["time"] == 10
 
 
@@ -236,9 +235,9 @@ def test_scenes_that_do_not_belong_together_are_refused(
     folder, out = ten
     write_scene(tmp_path / "other", box, 3, track="D106")
     with pytest.raises(LoamError, match="has the time of"):
-        stack_scenes([folder, tmp_path / "other"], out, GRID, threads=1)
+        stack_scenes([folder, tmp_path / "other"], out, GRID, code="as written", threads=1)
     write_scene(tmp_path / "small", box[:4, :4], 30)
     with pytest.raises(LoamError, match="lies on another grid"):
-        stack_scenes([tmp_path / "small"], out, GRID, threads=1)
+        stack_scenes([tmp_path / "small"], out, GRID, code="as written", threads=1)
     with pytest.raises(LoamError, match="no scene sees the area"):
-        stack_scenes([tmp_path / "none"], out, GRID, threads=1)
+        stack_scenes([tmp_path / "none"], out, GRID, code="as written", threads=1)

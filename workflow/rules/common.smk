@@ -70,10 +70,10 @@ def identity(paths, suffixes=()):
         stop(f"loam: {error}")
 
 
-def step(name, section=None, reads=(), suffixes=(), **sections):
+def step(name, section=None, reads=(), suffixes=(), values=None, **sections):
     """Params of a step: its settings as JSON (argument: dotted section), the fingerprint of its code, what the user's files hold.
 
-    `reads`: sources by name and other paths, or a function from wildcards to paths. The area's polygon is read wherever the grid is.
+    `values`: arguments that are no sections. `reads`: sources by name and other paths, or a function from wildcards to paths. The area's polygon is read wherever the grid is.
     """
     parts = ({"cfg": section} if section else {}) | sections
 
@@ -85,7 +85,7 @@ def step(name, section=None, reads=(), suffixes=(), **sections):
 
     return {
         "cfg": lambda wildcards: settings.as_json(
-            {key: cfg.section(dotted.format(**wildcards)) for key, dotted in parts.items()}
+            {key: cfg.section(dotted.format(**wildcards)) for key, dotted in parts.items()} | (values or {})
         ),
         "code": fingerprint(name),
         "contents": lambda wildcards: identity(files(wildcards), suffixes),

@@ -111,7 +111,7 @@ if cfg.sources.backscatter.kind == "scenes":
         resources:
             **asked("stack_scenes"),
         params:
-            **step("stack_scenes", grid="grid"),
+            **step("stack_scenes", values={"code": fingerprint("stack_scenes")}, grid="grid"),
         shell:
             "python -m loam stack-scenes --folders {input:q} --out {output:q} --threads {threads}"
             " --params {params.cfg:q} 2> {log:q}"

@@ -26,7 +26,6 @@ from loam.core.flags import layer_attributes
 from loam.core.grid import empty_like_grid, target_grid
 from loam.core.integrity import seal
 from loam.core.raster import open_dataset, whole, write_zarr
-from loam.runtime.fingerprint import fingerprint
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
@@ -47,21 +46,31 @@ class Scene:
     bands: tuple[str, ...]
 
 
-def stack_scenes(folders: list[Path], out: Path, grid: Grid, threads: int) -> None:
-    """Write every scene of some folders into `stack.zarr`; what it already holds is taken over, up to the first change."""
+def stack_scenes(folders: list[Path], out: Path, grid: Grid, code: str, threads: int) -> None:
+    """Write every scene of some folders into `stack.zarr`; dates that it already holds stay.
+
+    Args:
+        folders: with one GeoTIFF per scene.
+        out: the stack, a Zarr.
+        grid: section `grid`.
+        code: fingerprint of this step; a stack that other code made is made anew.
+        threads: that write.
+    """
     box = target_grid(grid, None)
     scenes = find_files(folders, box)
-    kept = unchanged(out, scenes, box)
+    kept = unchanged(out, scenes, box, code)
     # Snakemake looks at the content of so small a file as zarr.json: what reads the stack runs again when this changes, and only then.
     content = sha256("".join(scene.digest for scene in scenes).encode()).hexdigest()[:16]
     if kept == len(scenes) and zarr.open_group(out, mode="r").attrs.get("content") == content:
         return
     with dask.config.set(scheduler="threads", num_workers=threads), whole(out) as partial:
         if kept == 0:
-            write_zarr(as_stack(scenes, box), partial, CHUNKS)
+            write_zarr(as_stack(scenes, box, code), partial, CHUNKS)
         else:
             clone(out, partial)
-            extend(partial, as_stack(scenes[kept:], box) if kept < len(scenes) else None, kept)
+            extend(
+                partial, as_stack(scenes[kept:], box, code) if kept < len(scenes) else None, kept
+            )
         seal(partial)
         attributes = zarr.open_group(partial, mode="r+").attrs
         attributes.put(
@@ -112,7 +121,7 @@ def _scene(path: Path, box: GeoBox) -> Scene:
         )
 
 
-def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
+def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox, code: str) -> int:
     """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when all must be written.
 
     All of them when nothing has changed.
@@ -128,7 +137,7 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
         same = (
             stack.odc.geobox == box
             and set(stack.data_vars) == set(scenes[0].bands)
-            and stack.attrs.get("code") == _code()
+            and stack.attrs.get("code") == code
         )
         held = list(stack["digest"].values) if same else []
     except (LoamError, KeyError, ValueError) as error:
@@ -143,12 +152,7 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox) -> int:
     return first if whole else first - first % CHUNKS["time"]
 
 
-def _code() -> str:
-    """Fingerprint of this step: an edit makes the stack anew, as it reruns the rule."""
-    return fingerprint("stack_scenes")
-
-
-def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
+def as_stack(scenes: Sequence[Scene], box: GeoBox, code: str) -> xr.Dataset:
     """Scenes as a lazy dataset `(time, y, x)`: backscatter, angle and mask with track, platform and digest."""
     times = np.array([scene.time for scene in scenes], dtype="datetime64[ns]")
     coords: dict[str, Any] = {
@@ -173,7 +177,7 @@ def as_stack(scenes: Sequence[Scene], box: GeoBox) -> xr.Dataset:
     attributes_of_all = {
         "backscatter_coefficient": "gamma nought",
         "source": "Sentinel-1 IW GRD",
-        "code": _code(),
+        "code": code,
     }
     return xr.Dataset(layers, coords=coords, attrs=attributes_of_all)
 
