@@ -353,7 +353,7 @@ def test_an_edit_reruns_the_step_a_comment_does_not(copied: House) -> None:
     )
     copied.edit(path, '"""Where backscatter lies', '"""Tell where backscatter lies')
     assert copied.planned() == set()
-    copied.edit(path, "np.float32(0))", "np.float32(0.1))")
+    copied.edit(path, "np.float32(0)\n", "np.float32(0.1)\n")
     assert copied.planned() == {"detect_change", "draw_moisture"} | PATCHES | LEARNING
 
 

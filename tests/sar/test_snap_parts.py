@@ -224,7 +224,7 @@ def test_the_environment_holds_what_the_room_imports_in_the_locked_versions() ->
     source = REPOSITORY / "src/loam"
     modules = [
         *source.glob("sar/*.py"),
-        *source / "runtime/command_line.py",
+        source / "runtime/command_line.py",
         *source.glob("config/*.py"),
         *(source / f"core/{name}.py" for name in ("errors", "grid", "raster")),
     ]

@@ -82,6 +82,7 @@ def test_a_stack_is_its_scenes_in_order_of_time(tmp_path: Path, box: GeoBox) -> 
         [tmp_path / "A004_2022q1", tmp_path / "D106_2022q1"],
         tmp_path / "stack.zarr",
         GRID,
+        code="as written",
         threads=2,
     )
     data = open_dataset(tmp_path / "stack.zarr")
