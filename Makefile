@@ -62,7 +62,7 @@ figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
 
 lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
-	$(VENV)/bin/python -m pip freeze --exclude-editable | sed -E 's/\+cpu$$//' > requirements.lock
+	$(VENV)/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed -E 's/\+cpu$$//' > requirements.lock
 	touch $(READY)
 
 clean:          ## remove what runs have made; .venv stays

@@ -1,10 +1,18 @@
 """The lock holds what pyproject.toml pins, and nothing of one machine."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
+from pathlib import Path
 
 import yaml
 from helpers import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 
 def canonical(name: str) -> str:
@@ -15,11 +23,22 @@ def pins(lines: list[str]) -> dict[str, str]:
     return {canonical(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def test_the_lock_holds_every_pin() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    wanted = pins(project["dependencies"] + project["optional-dependencies"]["dev"])
-    locked = pins((REPOSITORY / "requirements.lock").read_text().splitlines())
-    assert wanted.items() <= locked.items()
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+LOCK = pins((REPOSITORY / "requirements.lock").read_text().splitlines())
+
+
+def ranges(lines: list[str]) -> dict[str, SpecifierSet]:
+    return {canonical(each.name): each.specifier for each in map(Requirement, lines)}
+
+
+def test_the_lock_pins_what_pyproject_allows() -> None:
+    wanted = ranges(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    assert not {name for name in wanted if LOCK[name] not in wanted[name]}
+
+
+def test_pyproject_pins_nothing() -> None:
+    wanted = ranges(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    assert not {name for name, allowed in wanted.items() if not allowed or "==" in str(allowed)}
 
 
 def test_the_lock_installs_anywhere() -> None:
@@ -33,14 +52,17 @@ def test_every_import_is_a_declared_dependency() -> None:
     import ast
     import sys
 
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    declared = set(pins(project["dependencies"])) | {
+    declared = set(ranges(PROJECT["dependencies"])) | {
         "affine",
         "pyproj",
-        "yaml",
-    }  # parts of rasterio, odc-geo and snakemake
+    }  # parts of rasterio and odc-geo
     declared |= {"pyrosar"}  # of envs/snap.yaml alone
-    distribution = {"sklearn": "scikit-learn", "odc": "odc-geo", "cf_xarray": "cf-xarray"}
+    distribution = {
+        "sklearn": "scikit-learn",
+        "odc": "odc-geo",
+        "cf_xarray": "cf-xarray",
+        "yaml": "pyyaml",
+    }
     for path in (REPOSITORY / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = (
@@ -65,10 +87,7 @@ def environment(name: str) -> dict[str, str]:
 
 
 def test_environments_name_the_versions_of_the_lock() -> None:
-    locked = pins((REPOSITORY / "requirements.lock").read_text().splitlines())
-    needed = pins(
-        tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
-    )
+    locked, needed = LOCK, ranges(PROJECT["dependencies"])
     starts_jobs, learns = {"snakemake", "snakemake-executor-plugin-slurm"}, {"torch", "lightning"}
     assert environment("gpu.yaml").items() <= locked.items()
     assert environment("gpu.yaml").keys() == needed.keys() - starts_jobs
@@ -84,3 +103,48 @@ def test_only_rules_that_learn_have_the_environment_that_does() -> None:
     rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
     found = re.findall(r"rule (\w+):(?:(?!rule \w+:).)*?envs/gpu.yaml", rules, re.S)
     assert sorted(found) == ["predict", "predict_date", "train"]
+
+
+def test_a_wheel_brings_defaults_styles_and_the_command(tmp_path: Path) -> None:
+    """Built here and unpacked elsewhere: the settings load, and the command plans a run, without a checkout."""
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+    ]
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("src", "config", "resources"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(REPOSITORY / name, source / name, ignore=ignored)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    subprocess.run([*build, str(tmp_path), str(source)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "site")
+    (points,) = (tmp_path / "site").glob("*.dist-info/entry_points.txt")
+    assert "loam = loam.runtime.command_line:main" in points.read_text()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "loam",
+            "plan",
+            "--configfile",
+            str(REPOSITORY / "config/demo.yaml"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("demo: ")
+    assert (tmp_path / "site/loam/shipped/resources/styles/ssm.qml").is_file()
