@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.core.splits import Splits
+
 DATES, LOW, HIGH = 100, 0.1, 0.9
 BLOCK_PX = 1024  # the cube repeats a block of noise: its content does not matter, its size does
 
@@ -215,7 +217,7 @@ def write_cube(folder: Path, size: int, dates: int) -> None:
     weather = xr.Dataset(fields, coords=empty_like_grid(box.zoom_out(size / 2)) | {"time": days})
     write_zarr(weather.odc.assign_crs(box.crs), folder / "weather.zarr")
     (folder / "splits.json").write_text(
-        json.dumps({"dates": {"train": [str(time)[:19] for time in times]}})
+        Splits({"train": tuple(str(time)[:19] for time in times)}, 128, (1, 1), (), 0, ()).as_json()
     )
 
 

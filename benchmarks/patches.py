@@ -9,7 +9,6 @@ clock and of the processor: on a machine that others use, only the latter tell t
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,8 +23,9 @@ from torch.utils.data import DataLoader
 
 from loam.config.learning import Experiment, Network, Train
 from loam.core.features import open_covariates
+from loam.core.labels import open_labels
+from loam.core.splits import Splits
 from loam.learning.dataset import PatchDataset
-from loam.learning.labels import open_labels
 from loam.learning.lesson import Lesson
 from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.training import Parts, make_lesson
@@ -68,10 +68,10 @@ def dataset(
     run: Path, scratch: Path, experiment: Experiment, stride: int, part: str = "train"
 ) -> PatchDataset:
     """Patches of a run."""
-    index = pd.read_parquet(run / "learning/patches.parquet")
+    index = pd.read_parquet(run / "samples/patches.parquet")
     labels = open_labels(
         run / "moisture/ssm.zarr",
-        json.loads((run / "learning/splits.json").read_text()),
+        Splits.read(run / "samples/splits.json"),
         scratch,
         ("train", "validate"),
     )

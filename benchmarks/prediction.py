@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from loam.core.splits import Splits
+
 SHAPE, STATIC, PAST_DAYS, LONGEST = (1760, 1762), 13, 90, 60
 # Arguments of the network, days of the window, and whether it is shown past labels.
 CASES: dict[str, tuple[dict[str, Any], int, bool]] = {
@@ -112,7 +114,7 @@ def write_county(folder: Path, days: int = LONGEST) -> None:
     texts = [str(time)[:19] for time in times]
     splits = {
         "dates": {"train": texts},
-        "blocks": {"px": 128, "shape": [14, 14], "test": [], "rim_px": 0},
+        "blocks": {"px": 128, "shape": [14, 14], "test": [], "buffer_px": 0},
         "random": [],
     }
     (folder / "splits.json").write_text(json.dumps(splits))
@@ -123,8 +125,8 @@ def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
     import torch
 
     from loam.core.features import WEATHER, open_covariates
+    from loam.core.labels import open_labels
     from loam.learning.architectures import build
-    from loam.learning.labels import open_labels
     from loam.learning.prediction import Inputs, write_days
 
     torch.set_num_threads(threads)
@@ -139,7 +141,7 @@ def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
     covariates = open_covariates(
         folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr"
     )
-    splits = json.loads((folder / "splits.json").read_text())
+    splits = Splits.read(folder / "splits.json")
     labels = open_labels(folder / "ssm.zarr", splits, folder) if past else None
     inputs = Inputs(covariates, days, "sequence", labels, PAST_DAYS)
     write_days(model.eval(), inputs, covariates.weather.times[-1:], folder / "out.zarr", tile_px)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from loam.core.splits import Splits
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -30,3 +32,10 @@ def odc_coords(on: GeoBox) -> dict[str, Any]:
 def days(start: str, count: int, step: int = 1) -> np.ndarray:
     """Days from a first one on."""
     return np.datetime64(start, "ns") + np.arange(count) * np.timedelta64(step, "D")
+
+
+def splits_text(**dates: list[str]) -> str:
+    """Content of a splits.json of one block, that divides dates alone."""
+    return Splits(
+        {name: tuple(texts) for name, texts in dates.items()}, 16, (1, 1), (), 0, ()
+    ).as_json()

@@ -21,7 +21,7 @@ SMALL = {
     "twin": {"relief_m": 60, "spin_up_days": 120},
     "moisture": {"references": {"min_dates": 15}, "change": {"incidence_range_deg": [20, 60]}},
     "covariates": {"static": {"curvature": False}},
-    "learning": {
+    "samples": {
         "splits": {"gap_days": 12, "block_px": 16},
         "patches": {
             "size_px": 16,
@@ -30,6 +30,8 @@ SMALL = {
             "max_patches": 300,
             "max_wet_patches": 300,
         },
+    },
+    "learning": {
         "train": {"epochs": 16, "learning_rate": 0.01},
         "experiments": {"sequence": {"days": 30}, "two_day": None},
     },

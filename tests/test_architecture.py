@@ -11,7 +11,17 @@ from loam.runtime.commands import COMMANDS
 
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
-ROOMS = {"twin", "sources", "sar", "moisture", "covariates", "learning", "evaluation", "products"}
+ROOMS = {
+    "twin",
+    "sources",
+    "sar",
+    "moisture",
+    "covariates",
+    "samples",
+    "learning",
+    "evaluation",
+    "products",
+}
 # What is no stage: the core knows nothing but itself, the configuration the core, and only what runs the stages knows them by name.
 MAY_IMPORT = {
     "__init__": set(),

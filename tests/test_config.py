@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from loam import config
+from loam.config.base import Section
 from loam.core.errors import LoamError
 from loam.runtime import inputs, plan
 
@@ -94,15 +95,15 @@ def test_every_default_is_explained() -> None:
             "moisture.compute: address is null; scheduler 'distributed' needs",
         ),
         (
-            {"learning": {"splits": {"gap_days": -1}}},
-            "learning.splits.gap_days = -1: input should be greater than or equal to 0",
+            {"samples": {"splits": {"gap_days": -1}}},
+            "samples.splits.gap_days = -1: input should be greater than or equal to 0",
         ),
         (
-            {"learning": {"splits": {"test_share": 0.5}}},
+            {"samples": {"splits": {"test_share": 0.5}}},
             "train_share + validate_share + calibrate_share + test_share is 1.2; make it 1",
         ),
         (
-            {"learning": {"patches": {"size_px": 64}}},
+            {"samples": {"patches": {"size_px": 64}}},
             "patches.size_px 64 must not exceed splits.block_px 32",
         ),
         (
@@ -269,7 +270,7 @@ def test_settings_survive_the_way_to_a_step(cfg: config.Config) -> None:
 
 def numbers(annotation: Any, metadata: list, key: str) -> Iterator[tuple[str, list]]:
     """Every number in the annotation of a setting, with what bounds it."""
-    if isinstance(annotation, type) and issubclass(annotation, config.Section):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         for name, field in annotation.model_fields.items():
             yield from numbers(field.annotation, field.metadata, f"{key}.{name}")
     elif annotation in (int, float):

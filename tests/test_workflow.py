@@ -1,6 +1,5 @@
 """The workflow as a user meets it: dry runs, reruns, one-line faults, the small scene from end to end against its truth."""
 
-import json
 import re
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from small_scene import COVARIATES, LABELS, LEARNING, PATCHES, QUALITY, SCENES, 
 
 from loam.core.flags import UNUSABLE
 from loam.core.raster import open_dataset
-from loam.core.splits import PARTS, pixel_parts, unit_parts
+from loam.core.splits import SPLITS, Splits, splits_of_pixels
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -199,7 +198,7 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
 
     results = house.folder / "results/small"
     stack = open_dataset(house.folder / "resources/small/gamma0/stack.zarr").load()
-    training = json.loads((results / "learning/splits.json").read_text())["dates"]["train"]
+    training = Splits.read(results / "samples/splits.json").dates["train"]
     other = ~np.isin(
         stack["time"].values.astype("datetime64[s]"), np.array(training, dtype="datetime64[s]")
     )
@@ -214,7 +213,7 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     ]
     cfg = config.load(merged(merged(*raw), SMALL)).moisture
     fit_references(
-        tmp_path / "stack.zarr", results / "learning/splits.json", results / "covariates/weather.zarr", None, None,
+        tmp_path / "stack.zarr", results / "samples/splits.json", results / "covariates/weather.zarr", None, None,
         tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, 2,
     )  # fmt: skip
     before, after = (
@@ -226,20 +225,17 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
 
 def test_scored_pixels_are_of_the_part_they_are_scored_in(house: House) -> None:
     results = house.folder / "results/small"
-    splits = json.loads((results / "learning/splits.json").read_text())
+    splits = Splits.read(results / "samples/splits.json")
     samples = pd.read_parquet(results / "evaluation/samples.parquet")
     times = np.unique(samples["time"].to_numpy())
-    units = unit_parts(splits, times)
+    units = splits.of_units(times)
     maps = np.stack(
-        [
-            pixel_parts(each, splits["blocks"]["px"], (64, 64), splits["blocks"]["rim_px"])
-            for each in units
-        ]
+        [splits_of_pixels(each, splits.block_px, (64, 64), splits.buffer_px) for each in units]
     )
     part = maps[
         np.searchsorted(times, samples["time"].to_numpy()), samples["row"], samples["column"]
     ]
-    assert (np.array(PARTS)[part] == samples["split"].to_numpy()).all()
+    assert (np.array(SPLITS)[part] == samples["split"].to_numpy()).all()
 
 
 def test_the_plan_counts_the_jobs_that_ran_and_asks_for_more_than_they_used(house: House) -> None:
@@ -390,7 +386,7 @@ def test_a_new_scene_is_added_to_the_stack_and_reruns_no_covariate(copied: House
 
 def test_speckle_filtering_reruns_labels_and_what_follows(house: House) -> None:
     planned = house.planned(
-        sar={"speckle": {"images": "causal"}}, learning={"splits": {"random_share": 0}}
+        sar={"speckle": {"images": "causal"}}, samples={"splits": {"random_share": 0}}
     )
     assert planned == {"make_splits", "filter_speckle", "draw_scenes"} | PATCHES | LABELS | LEARNING
 
@@ -399,7 +395,7 @@ def test_a_speckle_filter_with_random_units_is_refused_before_any_job(house: Hou
     done = house.small("-n", sar={"speckle": {"images": "split"}})
     assert done.returncode != 0
     assert (
-        "learning.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units"
+        "samples.splits.random_share = 0.15: sar.speckle.images = 'split' filters these held-out units"
         in done.stdout + done.stderr
     )
 
@@ -412,7 +408,7 @@ def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(
     done = copied.small(moisture={"references": {"min_dates": 1000}})
     assert done.returncode == 1
     assert (
-        "loam sample-patches: learning.patches: no patch of split 'train'"
+        "loam sample-patches: samples.patches: no patch of split 'train'"
         in done.stdout + done.stderr
     )
     assert maps.read_bytes() == before
@@ -420,7 +416,7 @@ def test_a_failed_run_leaves_earlier_results_and_goes_on_when_mended(
     assert mended.returncode == 0, mended.stderr
     pd.testing.assert_frame_equal(
         *(
-            pd.read_parquet(each.folder / "results/small/learning/patches.parquet")
+            pd.read_parquet(each.folder / "results/small/samples/patches.parquet")
             for each in (copied, house)
         )
     )

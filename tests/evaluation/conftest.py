@@ -112,7 +112,7 @@ def labels(truth: np.ndarray, day_index: np.ndarray) -> tuple[np.ndarray, np.nda
     return ssm, flags
 
 
-def date_parts(times: np.ndarray) -> dict[str, list[str]]:
+def splits_of_dates(times: np.ndarray) -> dict[str, list[str]]:
     names = (
         ["train"] * 30
         + ["validate"] * 4
@@ -194,10 +194,10 @@ def build(tmp_path: Path) -> Run:
                 ssm_uncertainty=sigma,
             )
     _write_covariates(tmp_path, box)
-    random = [[text, 1, 1] for text in date_parts(times)["train"][::4]]
+    random = [[text, 1, 1] for text in splits_of_dates(times)["train"][::4]]
     splits = {
-        "dates": date_parts(times),
-        "blocks": {"px": BLOCK_PX, "rim_px": 2, "shape": [3, 3], "test": TEST_BLOCKS},
+        "dates": splits_of_dates(times),
+        "blocks": {"px": BLOCK_PX, "buffer_px": 2, "shape": [3, 3], "test": TEST_BLOCKS},
         "random": random,
     }
     (tmp_path / "splits.json").write_text(json.dumps(splits))

@@ -1,6 +1,5 @@
 """Samples: every model on the same ones, baselines blind to the tests and to the future."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from loam.core.ensemble import ensemble
 from loam.core.errors import LoamError
 from loam.core.flags import UNUSABLE, Flag
 from loam.core.raster import open_dataset, write_zarr
-from loam.core.splits import PARTS, TESTS, pixel_parts, unit_parts
+from loam.core.splits import SPLITS, TESTS, Splits, splits_of_pixels
 from loam.evaluation.baselines import climatology, usable_windows
 from loam.evaluation.history import past_channels, with_history
-from loam.evaluation.labels import Frame, blocks, open_labels, usable_labels
+from loam.evaluation.labels import Frame, blocks, open_frames, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
 from loam.learning.past import summarise
@@ -38,9 +37,9 @@ def collected(run: Any, **changes: Any) -> pd.DataFrame:
 
 
 def parts_of(run: Any) -> np.ndarray:
-    splits = json.loads(run.path("splits.json").read_text())
+    splits = Splits.read(run.path("splits.json"))
     return np.stack(
-        [pixel_parts(units, 16, (48, 40), 2) for units in unit_parts(splits, run.times)]
+        [splits_of_pixels(units, 16, (48, 40), 2) for units in splits.of_units(run.times)]
     )
 
 
@@ -62,7 +61,7 @@ def test_columns_labels_and_truth_are_exact(shared_run: Any, table: pd.DataFrame
     np.testing.assert_array_equal(table["label"], data["ssm"].values[where])
     np.testing.assert_array_equal(table["track"], data["track"].values[index])
     assert ((data["flags"].values[where] & int(UNUSABLE)) == 0).all()
-    assert [PARTS[part] for part in parts_of(shared_run)[where]] == table["split"].tolist()
+    assert [SPLITS[part] for part in parts_of(shared_run)[where]] == table["split"].tolist()
     day = (table["time"].to_numpy().astype("datetime64[D]") - np.datetime64("2022-01-01")).astype(
         int
     )
@@ -76,7 +75,7 @@ def test_all_samples_are_taken_where_there_are_fewer_than_wanted(run: Any) -> No
     usable = np.isfinite(usable_labels(data["ssm"].values, data["flags"].values))
     for part in TESTS:
         assert (table["split"] == part).sum() == (
-            usable & (parts_of(run) == PARTS.index(part))
+            usable & (parts_of(run) == SPLITS.index(part))
         ).sum()
     assert table["truth"].isna().all()
 
@@ -114,7 +113,7 @@ def test_changing_test_labels_changes_no_baseline_fit(run: Any, table: pd.DataFr
     parts = parts_of(run)
 
     def spoil(data: xr.Dataset) -> None:
-        tested = np.isin(parts, [PARTS.index(part) for part in TESTS])
+        tested = np.isin(parts, [SPLITS.index(part) for part in TESTS])
         data["ssm"] = (
             data["ssm"]
             .where(~tested | data["ssm"].isnull(), 1 - data["ssm"])
@@ -202,7 +201,7 @@ def test_climatology_is_the_mean_of_the_training_labels(
 ) -> None:
     data = open_dataset(shared_run.path("ssm.zarr")).load()
     label = usable_labels(data["ssm"].values, data["flags"].values)
-    label[parts_of(shared_run) != PARTS.index("train")] = np.nan
+    label[parts_of(shared_run) != SPLITS.index("train")] = np.nan
     known = np.isfinite(label).any(axis=0)
     mean = np.full(known.shape, np.nan)
     mean[known] = np.nanmean(label[:, known], axis=0)
@@ -226,9 +225,7 @@ def test_draws_are_fair_and_repeatable() -> None:
 
 
 def test_dates_without_weather_are_not_drawn(run: Any) -> None:
-    labels = open_labels(
-        open_dataset(run.path("ssm.zarr")), json.loads(run.path("splits.json").read_text())
-    )
+    labels = open_frames(open_dataset(run.path("ssm.zarr")), Splits.read(run.path("splits.json")))
     allowed = run.times > np.datetime64("2022-10-15")
     table = draw_samples(labels, allowed, {"time": 50, "random": 50}, 0)
     assert set(table["split"]) == {"time"}

@@ -1,6 +1,5 @@
 """Stations: USCRN's real file, an ISMN folder written in its two formats, and scores of what is known."""
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -16,6 +15,7 @@ from loam.config.evaluation import InSitu, StationSource
 from loam.core.errors import LoamError
 from loam.core.networks import USCRN_DAILY, USCRN_HOURLY
 from loam.core.raster import open_dataset
+from loam.core.splits import Splits
 from loam.evaluation.insitu import pixel_of, scaled, station_scores, validate_stations
 from loam.evaluation.stations import Sensor, read_ismn, read_stations, read_uscrn
 
@@ -328,7 +328,7 @@ def test_a_station_of_the_truth_agrees_with_the_better_model_best(run: Any) -> N
     assert set(scores["row"]) == {21} and set(scores["column"]) == {9}
     truth = run.truth_values[(series["day"] - pd.Timestamp("2022-01-01")).dt.days, 21, 9]
     np.testing.assert_allclose(series["measured"], 0.05 + 0.3 * truth, atol=6e-4)
-    days = json.loads(run.path("splits.json").read_text())["dates"]["test"]
+    days = Splits.read(run.path("splits.json")).dates["test"]
     tests = series[
         (series["model"] == "sequence") & (series["day"] >= pd.Timestamp(min(days)).floor("D"))
     ]

@@ -12,8 +12,9 @@ from odc.geo.geobox import GeoBox
 from loam.config.learning import Experiment, Network, Train
 from loam.core.features import WEATHER
 from loam.core.flags import Flag
+from loam.core.labels import Labels, open_labels
 from loam.core.raster import write_zarr
-from loam.learning.labels import Labels, open_labels
+from loam.core.splits import Splits
 from loam.learning.training import train
 
 COUNT, SIZE = 200, 16
@@ -65,7 +66,7 @@ def make_site(folder: Path) -> Path:
     dates = {"train": texts[:150], "validate": texts[150:], "calibrate": [], "test": [], "gap": []}
     splits = {
         "dates": dates,
-        "blocks": {"px": 16, "shape": [2, 2], "test": [], "rim_px": 0},
+        "blocks": {"px": 16, "shape": [2, 2], "test": [], "buffer_px": 0},
         "random": [],
     }
     (folder / "splits.json").write_text(json.dumps(splits))
@@ -84,9 +85,7 @@ def georeferenced(layers: dict, box: GeoBox, times) -> xr.Dataset:
 
 
 def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
-    return open_labels(
-        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), folder, parts
-    )
+    return open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), folder, parts)
 
 
 def learn(

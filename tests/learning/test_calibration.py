@@ -85,7 +85,7 @@ def run(tmp_path: Path) -> Path:
     }
     splits = {
         "dates": dates,
-        "blocks": {"px": 16, "shape": [2, 2], "test": [[0, 1]], "rim_px": 0},
+        "blocks": {"px": 16, "shape": [2, 2], "test": [[0, 1]], "buffer_px": 0},
         "random": [],
     }
     (tmp_path / "splits.json").write_text(json.dumps(splits))

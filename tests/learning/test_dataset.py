@@ -15,10 +15,10 @@ from loam.core.antecedent_labels import PAST, summarise
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, open_covariates
 from loam.core.flags import Flag, usable_labels
+from loam.core.labels import open_labels
 from loam.core.raster import open_dataset, write_zarr
-from loam.core.splits import PARTS, pixel_parts, unit_parts
+from loam.core.splits import SPLITS, Splits, splits_of_pixels
 from loam.learning.dataset import PatchDataset, channel_statistics
-from loam.learning.labels import open_labels
 
 SHAPE, BLOCK, SIZE = (32, 48), 16, 8
 TIMES = days("2022-01-01T05:00", 24, 6)
@@ -71,7 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = [[texts[3], 0, 1], [texts[5], 1, 0], [texts[6], 1, 0], [texts[9], 0, 1]]
     splits = {
         "dates": dates,
-        "blocks": {"px": BLOCK, "shape": [2, 3], "test": [[0, 2]], "rim_px": 3},
+        "blocks": {"px": BLOCK, "shape": [2, 3], "test": [[0, 2]], "buffer_px": 3},
         "random": random,
     }
     (folder / "splits.json").write_text(json.dumps(splits))
@@ -80,10 +80,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def index_of(split: str, site: Path) -> pd.DataFrame:
     """Patches of a part, side by side, as the sampling would take them."""
-    units = unit_parts(json.loads((site / "splits.json").read_text()), TIMES)
+    units = Splits.read(site / "splits.json").of_units(TIMES)
     rows = [
         {"date": TIMES[t], "row": r * BLOCK + dr, "column": c * BLOCK + dc, "pass": 1, "weight": 1 + t / 10, "split": split}
-        for t, r, c in np.argwhere(units == PARTS.index(split)) for dr in (0, 8) for dc in (0, 8)
+        for t, r, c in np.argwhere(units == SPLITS.index(split)) for dr in (0, 8) for dc in (0, 8)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -91,7 +91,7 @@ def index_of(split: str, site: Path) -> pd.DataFrame:
 def dataset(site: Path, folder: Path, split: str = "train", past_days: int = 40) -> PatchDataset:
     labels = open_labels(
         site / "ssm.zarr",
-        json.loads((site / "splits.json").read_text()),
+        Splits.read(site / "splits.json"),
         folder,
         ("train", "validate"),
     )
@@ -132,20 +132,16 @@ def rewritten(site: Path, folder: Path, where: np.ndarray) -> Path:
 def test_the_file_holds_every_usable_label_whatever_the_chunks(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loam.learning import labels as module
+    from loam.core import labels as module
 
     monkeypatch.setattr(module, "BLOCK_VALUES", 500)
-    labels = open_labels(
-        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path
-    )
+    labels = open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), tmp_path)
     data = open_dataset(site / "ssm.zarr").load()
     for layer, name in enumerate(("ssm", "ssm_uncertainty")):
         np.testing.assert_array_equal(
             labels.values[:, layer], usable_labels(data[name].values, data["flags"].values)
         )
-    few = open_labels(
-        site / "ssm.zarr", json.loads((site / "splits.json").read_text()), tmp_path, ("validate",)
-    )
+    few = open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), tmp_path, ("validate",))
     np.testing.assert_array_equal(few.times, TIMES[16:19])
     np.testing.assert_array_equal(
         few.values[:, 0], usable_labels(data["ssm"].values, data["flags"].values)[16:19]
@@ -186,8 +182,8 @@ def test_past_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Pa
         usable_labels(labels[name].values, labels["flags"].values)
         for name in ("ssm", "ssm_uncertainty")
     ]
-    splits = json.loads((site / "splits.json").read_text())
-    parts = np.stack([pixel_parts(each, BLOCK, SHAPE, 3) for each in unit_parts(splits, TIMES)])
+    splits = Splits.read(site / "splits.json")
+    parts = np.stack([splits_of_pixels(each, BLOCK, SHAPE, 3) for each in splits.of_units(TIMES)])
     for item in (0, 50, 90, len(data) - 1):
         patch, static = index_of("train", site).iloc[item], data[item]["static"].numpy()[3:]
         for row, column in ((0, 0), (3, 5), (7, 7)):
@@ -206,7 +202,7 @@ def test_past_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Pa
                 ) / DAY
                 if (
                     0 < gone <= 40
-                    and parts[t, y, x] == PARTS.index("train")
+                    and parts[t, y, x] == SPLITS.index("train")
                     and np.isfinite(usable[0][t, y, x])
                 ):
                     last, age = usable[0][t, y, x], gone
@@ -240,20 +236,20 @@ def test_without_labels_the_age_is_the_longest_and_the_count_none() -> None:
 def test_no_test_label_reaches_a_training_sample(site: Path, tmp_path: Path) -> None:
     """Other labels wherever a pixel-date does not train: not one bit of a training sample changes."""
     before = contents(dataset(site, tmp_path))
-    splits = json.loads((site / "splits.json").read_text())
-    parts = np.stack([pixel_parts(each, BLOCK, SHAPE, 0) for each in unit_parts(splits, TIMES)])
-    changed = rewritten(site, tmp_path, parts != PARTS.index("train"))
+    splits = Splits.read(site / "splits.json")
+    parts = np.stack([splits_of_pixels(each, BLOCK, SHAPE, 0) for each in splits.of_units(TIMES)])
+    changed = rewritten(site, tmp_path, parts != SPLITS.index("train"))
     assert contents(dataset(changed, tmp_path)) == before
-    trains = rewritten(site, tmp_path / "changed", parts == PARTS.index("train"))
+    trains = rewritten(site, tmp_path / "changed", parts == SPLITS.index("train"))
     assert contents(dataset(trains, tmp_path)) != before  # the comparison can fail
 
 
 def test_validation_sees_no_test_label_either(site: Path, tmp_path: Path) -> None:
     before = contents(dataset(site, tmp_path, "validate"))
-    splits = json.loads((site / "splits.json").read_text())
-    parts = np.stack([pixel_parts(each, BLOCK, SHAPE, 0) for each in unit_parts(splits, TIMES)])
+    splits = Splits.read(site / "splits.json")
+    parts = np.stack([splits_of_pixels(each, BLOCK, SHAPE, 0) for each in splits.of_units(TIMES)])
     changed = rewritten(
-        site, tmp_path, ~np.isin(parts, [PARTS.index("train"), PARTS.index("validate")])
+        site, tmp_path, ~np.isin(parts, [SPLITS.index("train"), SPLITS.index("validate")])
     )
     assert contents(dataset(changed, tmp_path, "validate")) == before
 

@@ -13,9 +13,10 @@ from odc.geo.geobox import GeoBox
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates, open_covariates
 from loam.core.flags import Flag
+from loam.core.labels import open_labels
 from loam.core.raster import open_dataset, write_zarr
+from loam.core.splits import Splits
 from loam.learning.convlstm import ConvLSTM
-from loam.learning.labels import open_labels
 from loam.learning.prediction import Inputs, predict_day, predict_window, write_days
 
 SHAPE = (53, 67)  # odd, so that tiles, cells and the grid end apart
@@ -96,7 +97,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     splits = {
         "dates": dates,
-        "blocks": {"px": 16, "shape": [4, 5], "test": [[0, 0]], "rim_px": 0},
+        "blocks": {"px": 16, "shape": [4, 5], "test": [[0, 0]], "buffer_px": 0},
         "random": [],
     }
     (folder / "splits.json").write_text(json.dumps(splits))
@@ -156,7 +157,7 @@ def test_an_aggregate_takes_one_step(covariates: Covariates) -> None:
 def test_past_labels_of_all_parts_before_the_day_are_shown(
     site: Path, covariates: Covariates, tmp_path: Path
 ) -> None:
-    splits = json.loads((site / "splits.json").read_text())
+    splits = Splits.read(site / "splits.json")
     labels = open_labels(site / "ssm.zarr", splits, tmp_path)
     inputs, model = Inputs(covariates, 4, "sequence", labels, 20), model_of(4, 6)
     window = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))

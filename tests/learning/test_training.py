@@ -12,10 +12,10 @@ from learning.task import EXPERIMENT, SIZE, TRAIN, labels_of, learn
 from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import open_covariates
+from loam.core.labels import scratch_folder
 from loam.core.raster import open_dataset, write_zarr
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
-from loam.learning.labels import scratch_folder
 from loam.learning.prediction import Inputs, load_checkpoint, predict, predict_date, predict_day
 
 

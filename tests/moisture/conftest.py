@@ -1,6 +1,5 @@
 """Fields seen by two tracks, and small areas in files."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import days
+from helpers import days, splits_text
 from odc.geo.geobox import GeoBox
 from radar_scene import Seen, Site, see
 
@@ -60,7 +59,7 @@ def site(tmp_path: Path, load: Callable, layer: Callable) -> Callable[..., Site]
             "train": [str(time)[:19] for time in times[:train]],
             "test": [str(time)[:19] for time in times[train:]],
         }
-        (tmp_path / "splits.json").write_text(json.dumps({"dates": parts}))
+        (tmp_path / "splits.json").write_text(splits_text(**parts))
         made = Site(tmp_path, load(**settings), stack, extra or {})
         made.write(stack)
         return made

@@ -1,17 +1,18 @@
 """Figures: they are drawn whatever is missing, and say what they should."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import splits_text
 from matplotlib import pyplot as plt
 
 from loam.core.errors import LoamError
 from loam.core.flags import UNUSABLE, Flag
 from loam.core.raster import write_cog, write_zarr
+from loam.core.splits import Splits
 from loam.products.interval_figure import interval_figure
 from loam.products.map_figures import FLAG_COLOURS, draw_maps, flag_classes
 from loam.products.maps import map_of
@@ -213,7 +214,7 @@ def test_stations_are_drawn(tmp_path: Path, empty: bool) -> None:
 @pytest.mark.parametrize("truth", [True, False])
 def test_the_series_is_drawn(folder: Path, tmp_path: Path, truth: bool) -> None:
     (tmp_path / "splits.json").write_text(
-        json.dumps({"dates": {"test": ["2022-01-15T11:00:00", "2022-01-21T11:00:00"]}})
+        splits_text(test=["2022-01-15T11:00:00", "2022-01-21T11:00:00"])
     )
     members = [folder / f"learning/sequence/{member}.zarr" for member in (0, 1)]
     known = folder / "truth.zarr" if truth else None
@@ -250,8 +251,9 @@ def test_the_area_mean_is_over_members_and_the_area_only() -> None:
 
 
 def test_test_dates_span_first_to_last() -> None:
-    assert span_of_tests({"dates": {"test": []}}) is None
-    span = span_of_tests({"dates": {"test": ["2022-03-01T05:00:00", "2022-01-01T05:00:00"]}})
+    assert span_of_tests(Splits({}, 1, (1, 1), (), 0, ())) is None
+    tests = ("2022-03-01T05:00:00", "2022-01-01T05:00:00")
+    span = span_of_tests(Splits({"test": tests}, 1, (1, 1), (), 0, ()))
     assert span == (np.datetime64("2022-01-01T05"), np.datetime64("2022-03-01T05"))
 
 

@@ -1,6 +1,5 @@
 """The whole workflow on a real site, as it is and with less: another name, other dates, one track, no NDVI."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from scipy.stats import spearmanr
 
 from loam.core.flags import UNUSABLE
 from loam.core.raster import open_dataset
+from loam.core.splits import Splits
 
 
 def run(
@@ -107,7 +107,7 @@ def plain_percentiles(site: Path, track: str) -> pd.Series:
         np.stack([uniform_filter(image, 5) for image in stack["vv"].values.astype(float)])
     )
     train = np.array(
-        json.loads((site / "learning/splits.json").read_text())["dates"]["train"],
+        Splits.read(site / "samples/splits.json").dates["train"],
         dtype="datetime64[s]",
     )
     dry, wet = np.percentile(

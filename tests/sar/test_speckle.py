@@ -1,12 +1,11 @@
 """The multitemporal filter: less speckle, the same mean, edges kept, nothing from the future."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import odc_coords
+from helpers import odc_coords, splits_text
 from odc.geo.geobox import GeoBox
 
 from loam.config.sar import Speckle
@@ -107,7 +106,7 @@ def stack(tmp_path: Path, box: GeoBox) -> Path:
 def test_the_step_filters_per_track_and_within_a_split(stack: Path, tmp_path: Path) -> None:
     times = [str(time) for time in open_dataset(stack)["time"].values.astype("datetime64[s]")]
     splits = tmp_path / "splits.json"
-    splits.write_text(json.dumps({"dates": {"train": times[:4], "test": times[4:]}}))
+    splits.write_text(splits_text(train=times[:4], test=times[4:]))
     filter_speckle(
         stack, splits, tmp_path / "out.zarr", Speckle(images="split", window_px=5), threads=2
     )

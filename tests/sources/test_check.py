@@ -61,7 +61,7 @@ def site(tmp_path, box, layer, load):
         )
 
     def small_patches(**overrides):
-        return make(**merged({"learning": {"patches": {"size_px": 8}}}, overrides))
+        return make(**merged({"samples": {"patches": {"size_px": 8}}}, overrides))
 
     return small_patches
 
@@ -91,8 +91,8 @@ def test_a_good_site_passes(site) -> None:
         ),
         ({"grid": {"crs": "EPSG:999999"}}, "grid.crs = 'EPSG:999999': no such code"),
         (
-            {"learning": {"patches": {"size_px": 32}}},
-            "12 x 16 pixels are less than one patch of learning.patches.size_px = 32",
+            {"samples": {"patches": {"size_px": 32}}},
+            "12 x 16 pixels are less than one patch of samples.patches.size_px = 32",
         ),
         ({"moisture": {"signal": {"polarisation": "vh"}}}, "variable vh is missing"),
     ],

@@ -8,9 +8,9 @@ TRUTH = theirs(cfg.evaluation.truth)
 rule collect_samples:
     input:
         predictions=PREDICTIONS,
-        leaks="<results>/learning/leaks.json",
+        leaks="<results>/samples/leaks.json",
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -47,8 +47,8 @@ rule probe_model:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
-        patches="<results>/learning/patches.parquet",
+        splits="<results>/samples/splits.json",
+        patches="<results>/samples/patches.parquet",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -67,7 +67,7 @@ rule probe_model:
         **step(
             "probe_model",
             "evaluation.probes",
-            size_px="learning.patches.size_px",
+            size_px="samples.patches.size_px",
             accelerator="learning.train.accelerator",
         ),
     shell:
@@ -105,7 +105,7 @@ rule validate_stations:
     input:
         predictions=PREDICTIONS,
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         stations=STATIONS,
     output:
         scores="<results>/evaluation/stations.parquet",

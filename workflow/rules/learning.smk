@@ -1,83 +1,9 @@
-rule make_splits:
-    input:
-        STACK,
-    output:
-        "<results>/learning/splits.json",
-    log:
-        "<logs>/make_splits.log",
-    benchmark:
-        "<benchmarks>/make_splits.tsv"
-    conda:
-        "../../envs/loam.yaml"
-    threads: NEEDS["make_splits"].threads
-    resources:
-        **asked("make_splits"),
-    params:
-        **step("make_splits", "learning.splits", signal="moisture.signal", speckle="sar.speckle"),
-    shell:
-        "python -m loam make-splits --stack {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
-
-
-rule sample_patches:
-    input:
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
-    output:
-        "<results>/learning/patches.parquet",
-    log:
-        "<logs>/sample_patches.log",
-    benchmark:
-        "<benchmarks>/sample_patches.tsv"
-    conda:
-        "../../envs/loam.yaml"
-    threads: NEEDS["sample_patches"].threads
-    resources:
-        **asked("sample_patches"),
-    params:
-        **step("sample_patches", "learning.patches"),
-    shell:
-        "python -m loam sample-patches --ssm {input.ssm:q} --splits {input.splits:q} --out {output:q}"
-        " --params {params.cfg:q} 2> {log:q}"
-
-
-# Nothing is trained or scored before this has passed.
-rule check_splits:
-    input:
-        stack=BACKSCATTER,
-        splits="<results>/learning/splits.json",
-        references="<results>/moisture/references.zarr",
-        ssm="<results>/moisture/ssm.zarr",
-        patches="<results>/learning/patches.parquet",
-    output:
-        "<results>/learning/leaks.json",
-    log:
-        "<logs>/check_splits.log",
-    benchmark:
-        "<benchmarks>/check_splits.tsv"
-    conda:
-        "../../envs/loam.yaml"
-    threads: NEEDS["check_splits"].threads
-    resources:
-        **asked("check_splits"),
-    params:
-        **step(
-            "check_splits",
-            "learning.splits",
-            sampling="learning.patches",
-            signal="moisture.signal",
-            speckle="sar.speckle",
-        ),
-    shell:
-        "python -m loam check-splits --stack {input.stack:q} --splits {input.splits:q} --references {input.references:q}"
-        " --ssm {input.ssm:q} --patches {input.patches:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
-
-
 rule train:
     input:
-        leaks="<results>/learning/leaks.json",
+        leaks="<results>/samples/leaks.json",
         ssm="<results>/moisture/ssm.zarr",
-        patches="<results>/learning/patches.parquet",
-        splits="<results>/learning/splits.json",
+        patches="<results>/samples/patches.parquet",
+        splits="<results>/samples/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -99,7 +25,7 @@ rule train:
             "learning.train",
             model="learning.networks.{experiment}",
             experiment="learning.experiments.{experiment}",
-            size_px="learning.patches.size_px",
+            size_px="samples.patches.size_px",
             past_days="learning.past_days",
         ),
     shell:
@@ -114,7 +40,7 @@ rule predict:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -146,7 +72,7 @@ rule predict_date:
     input:
         checkpoints=expand("<results>/learning/{{experiment}}/{member}.ckpt", member=MEMBERS),
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         static="<results>/covariates/static.zarr",
         weather="<results>/covariates/weather.zarr",
         ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
@@ -177,7 +103,7 @@ rule calibrate:
     input:
         predictions=expand("<results>/learning/{{experiment}}/{member}.zarr", member=MEMBERS),
         ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
     output:
         "<results>/learning/{experiment}/calibration.json",
     log:

@@ -17,7 +17,7 @@ COMPUTE = settings.as_json({"compute": cfg.moisture.compute})
 rule fit_references:
     input:
         stack=BACKSCATTER,
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         weather="<results>/covariates/weather.zarr",
         ndvi=MOISTURE_NDVI,
         landcover=source("landcover") if cfg.moisture.references.beta_fallback == "landcover" else [],

@@ -153,7 +153,7 @@ rule draw_series:
         predictions=PREDICTIONS,
         ssm="<results>/moisture/ssm.zarr",
         weather="<results>/covariates/weather.zarr",
-        splits="<results>/learning/splits.json",
+        splits="<results>/samples/splits.json",
         truth=TRUTH,
     output:
         report(
@@ -232,7 +232,7 @@ rule draw_moisture:
 
 rule draw_sampling:
     input:
-        patches="<results>/learning/patches.parquet",
+        patches="<results>/samples/patches.parquet",
         ssm="<results>/moisture/ssm.zarr",
     output:
         report(
@@ -251,7 +251,7 @@ rule draw_sampling:
     resources:
         **asked("draw_sampling"),
     params:
-        **step("draw_sampling", size_px="learning.patches.size_px", high_ssm="learning.patches.high_ssm"),
+        **step("draw_sampling", size_px="samples.patches.size_px", high_ssm="samples.patches.high_ssm"),
     shell:
         "python -m loam draw-sampling --patches {input.patches:q} --ssm {input.ssm:q} --out {output:q}"
         " --params {params.cfg:q} 2> {log:q}"

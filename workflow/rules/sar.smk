@@ -120,7 +120,7 @@ if cfg.sources.backscatter.kind == "scenes":
 rule filter_speckle:
     input:
         stack=STACK,
-        splits="<results>/learning/splits.json" if cfg.sar.speckle.images == "split" else [],
+        splits="<results>/samples/splits.json" if cfg.sar.speckle.images == "split" else [],
     output:
         directory("<results>/gamma0/filtered.zarr"),
     log:

@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from loam.config.base import Architecture, Count, Name, Section, Seed, Stride
-from loam.config.samples import Patches, Splits
 
 
 class ConvLSTMModel(Section):
@@ -150,8 +149,6 @@ class Calibration(Section):
 class Learning(Section):
     """Room `learning`."""
 
-    splits: Splits
-    patches: Patches
     model: Models
     train: Train
     members: int = Field(ge=1, le=32, description="seeds trained per experiment")
@@ -167,10 +164,7 @@ class Learning(Section):
     calibration: Calibration
 
     @model_validator(mode="after")
-    def _a_patch_fits_a_block(self) -> Self:
-        if self.patches.size_px > self.splits.block_px:
-            msg = f"patches.size_px {self.patches.size_px} must not exceed splits.block_px {self.splits.block_px}"
-            raise ValueError(msg)
+    def _experiments_can_be_predicted(self) -> Self:
         cell = 2**self.model.unet.levels
         if self.predict.tile_px % cell and any(
             one.architecture == "unet" for one in self.active.values()

@@ -12,6 +12,7 @@ from loam.config.learning import Learning
 from loam.config.moisture import Moisture
 from loam.config.products import Products
 from loam.config.requests import Requests
+from loam.config.samples import Sampling
 from loam.config.sar import Sar
 from loam.config.sources import Sources
 from loam.config.twin import Twin
@@ -29,6 +30,7 @@ class Config(Section):
     sar: Sar
     moisture: Moisture
     covariates: Covariates
+    samples: Sampling
     learning: Learning
     evaluation: Evaluation
     products: Products
@@ -67,10 +69,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _a_speckle_filter_mixes_random_units(self) -> Self:
-        images, share = self.sar.speckle.images, self.learning.splits.random_share
+        images, share = self.sar.speckle.images, self.samples.splits.random_share
         if images != "none" and share:
             msg = (
-                f"learning.splits.random_share = {share:g}: sar.speckle.images = '{images}' filters these held-out units with training "
+                f"samples.splits.random_share = {share:g}: sar.speckle.images = '{images}' filters these held-out units with training "
                 "dates; set it to 0, or images to none"
             )
             raise ValueError(msg)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from loam.config.base import Count, Many, Section, Seed, Share
 
 
-class Splits(Section):
+class SplitSettings(Section):
     """Which dates and blocks train, validate, calibrate and test."""
 
     train_share: Share = Field(
@@ -26,7 +26,7 @@ class Splits(Section):
         description="days dropped between training and what follows, and before the test dates [day]",
     )
     block_px: Count = Field(description="edge of a spatial block [pixel]")
-    rim_px: int | None = Field(
+    buffer_px: int | None = Field(
         ge=0,
         le=10**6,
         description="held-out pixels so near to training ones are unused [pixel]; null: as speckle needs",
@@ -71,3 +71,17 @@ class Patches(Section):
         description="power of the weights that undo pass 2: 1 the natural distribution, 0 no weights [1]"
     )
     seed: Seed = Field(description="seed of the thinning")
+
+
+class Sampling(Section):
+    """Room `samples`."""
+
+    splits: SplitSettings
+    patches: Patches
+
+    @model_validator(mode="after")
+    def _a_patch_fits_a_block(self) -> Self:
+        if self.patches.size_px > self.splits.block_px:
+            msg = f"patches.size_px {self.patches.size_px} must not exceed splits.block_px {self.splits.block_px}"
+            raise ValueError(msg)
+        return self

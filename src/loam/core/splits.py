@@ -1,46 +1,121 @@
-"""Which part of the data a pixel-date belongs to: training, or one of the tests."""
+"""Which split a pixel-date belongs to: training, validation, calibration, or one of the tests."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from loam.core.errors import LoamError
+
 # One training part serves four tests, from lenient to honest: units drawn at random from the dates and blocks that
 # train, other dates, other blocks, and both at once.
-PARTS = ("unused", "train", "validate", "calibrate", "random", "time", "space", "both")
+SPLITS = ("unused", "train", "validate", "calibrate", "random", "time", "space", "both")
 TESTS = ("random", "time", "space", "both")
 
 
-def date_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
-    """Part of every acquisition's date as the splits name it: train, gap, validate, calibrate, test; text `(time)`.
+@dataclass(frozen=True)
+class Splits:
+    """What may be seen by whom: the content of `splits.json`."""
 
-    Args:
-        splits: content of `splits.json`.
-        times: acquisition times `(time)`; one that the splits do not know lies in a gap.
-    """
-    known = {np.datetime64(text): part for part, texts in splits["dates"].items() for text in texts}
-    return np.array([known.get(time, "gap") for time in times.astype("datetime64[s]")])
+    dates: Mapping[
+        str, tuple[str, ...]
+    ]  # of train, validate, calibrate, test and gap: UTC to the second
+    block_px: int  # edge of a block [pixel]
+    block_shape: tuple[int, int]  # rows and columns of blocks
+    test_blocks: tuple[tuple[int, int], ...]  # row and column of blocks that never train
+    buffer_px: (
+        int  # held-out pixels this near to training ones of their date are in no split [pixel]
+    )
+    random_units: tuple[
+        tuple[str, int, int], ...
+    ]  # training date, row and column of a block held out
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read `splits.json`.
 
-def unit_parts(splits: Mapping[str, Any], times: np.ndarray) -> np.ndarray:
-    """Part of every acquisition and block, as indices into `PARTS`, int8 `(time, block_row, block_column)`.
+        Raises:
+            LoamError: the file is not one that `make-splits` writes.
+        """
+        try:
+            content = json.loads(path.read_text())
+            blocks = content["blocks"]
+            rows, columns = blocks["shape"]
+            return cls(
+                {split: tuple(map(str, dates)) for split, dates in content["dates"].items()},
+                int(blocks["px"]),
+                (int(rows), int(columns)),
+                tuple((int(row), int(column)) for row, column in blocks["test"]),
+                int(blocks["buffer_px"]),
+                tuple(
+                    (str(date), int(row), int(column)) for date, row, column in content["random"]
+                ),
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            msg = f"{path}: is no file of splits ({type(error).__name__}: {error}); remove it and run again"
+            raise LoamError(msg) from None
 
-    Args:
-        splits: content of `splits.json`.
-        times: acquisition times `(time)`; one that the splits do not know is unused.
-    """
-    is_test_block = np.zeros(splits["blocks"]["shape"], dtype=bool)
-    is_test_block[tuple(np.array(splits["blocks"]["test"], dtype=int).reshape(-1, 2).T)] = True
-    parts = np.zeros((len(times), *is_test_block.shape), dtype=np.int8)
-    for index, part in enumerate(date_parts(splits, times)):
-        parts[index] = _of_date(str(part), is_test_block)
-    position = {time: index for index, time in enumerate(times.astype("datetime64[s]"))}
-    for text, row, column in splits["random"]:
-        if np.datetime64(text) in position:
-            parts[position[np.datetime64(text)], row, column] = PARTS.index("random")
-    return parts
+    def as_json(self, **more: object) -> str:
+        """Text of `splits.json`.
+
+        Args:
+            more: entries for people who read the file; Loam reads none of them.
+        """
+        blocks = {
+            "px": self.block_px,
+            "shape": self.block_shape,
+            "test": self.test_blocks,
+            "buffer_px": self.buffer_px,
+        }
+        content = {"dates": dict(self.dates), "blocks": blocks, "random": self.random_units}
+        return json.dumps(content | more, indent=1)
+
+    def times(self, *splits: str) -> np.ndarray:
+        """Dates of some splits, datetime64[s] `(time)`; empty where a split has none."""
+        texts = [text for split in splits for text in self.dates.get(split, ())]
+        return np.array(texts, dtype="datetime64[s]")
+
+    def of_dates(self, times: np.ndarray) -> np.ndarray:
+        """Split of every acquisition's date: train, gap, validate, calibrate, test; text `(time)`.
+
+        Args:
+            times: acquisition times `(time)`; one that the splits do not know lies in a gap.
+        """
+        known = {
+            np.datetime64(text): split for split, texts in self.dates.items() for text in texts
+        }
+        return np.array([known.get(time, "gap") for time in times.astype("datetime64[s]")])
+
+    def of_units(self, times: np.ndarray) -> np.ndarray:
+        """Split of every acquisition and block, as indices into `SPLITS`, int8 `(time, block_row, block_column)`.
+
+        Args:
+            times: acquisition times `(time)`; one that the splits do not know is unused.
+        """
+        is_test_block = np.zeros(self.block_shape, dtype=bool)
+        is_test_block[tuple(np.array(self.test_blocks, dtype=int).reshape(-1, 2).T)] = True
+        units = np.zeros((len(times), *is_test_block.shape), dtype=np.int8)
+        for index, split in enumerate(self.of_dates(times)):
+            units[index] = _of_date(str(split), is_test_block)
+        position = {time: index for index, time in enumerate(times.astype("datetime64[s]"))}
+        for text, row, column in self.random_units:
+            if np.datetime64(text) in position:
+                units[position[np.datetime64(text)], row, column] = SPLITS.index("random")
+        return units
+
+    def of_pixels(self, units: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """Split of every pixel of one date `(y, x)`, as indices into `SPLITS`, without those in the buffer.
+
+        Args:
+            units: splits of its blocks `(block_row, block_column)`.
+            shape: rows and columns of the grid.
+        """
+        return splits_of_pixels(units, self.block_px, shape, self.buffer_px)
 
 
 def _of_date(part: str, is_test_block: np.ndarray) -> np.ndarray:
@@ -52,24 +127,26 @@ def _of_date(part: str, is_test_block: np.ndarray) -> np.ndarray:
         "test": "time",
     }.get(part, "unused")
     outside = {"train": "space", "test": "both"}.get(part, "unused")
-    return np.where(is_test_block, PARTS.index(outside), PARTS.index(inside)).astype(np.int8)
+    return np.where(is_test_block, SPLITS.index(outside), SPLITS.index(inside)).astype(np.int8)
 
 
-def pixel_parts(units: np.ndarray, block_px: int, shape: Sequence[int], rim_px: int) -> np.ndarray:
-    """Part of every pixel of one date `(y, x)`, as indices into `PARTS`.
+def splits_of_pixels(
+    units: np.ndarray, block_px: int, shape: Sequence[int], buffer_px: int
+) -> np.ndarray:
+    """Part of every pixel of one date `(y, x)`, as indices into `SPLITS`.
 
     Args:
         units: parts of its blocks `(block_row, block_column)`.
         block_px: edge of a block [pixel].
         shape: rows and columns of the grid.
-        rim_px: held-out pixels at most this far from a training pixel of the date are unused, since their labels average
+        buffer_px: held-out pixels at most this far from a training pixel of the date are unused, since their labels average
             the same speckle [pixel].
     """
     parts = units.repeat(block_px, axis=0).repeat(block_px, axis=1)[: shape[0], : shape[1]]
-    train = parts == PARTS.index("train")
-    if not rim_px or not train.any() or train.all():
+    train = parts == SPLITS.index("train")
+    if not buffer_px or not train.any() or train.all():
         return parts
-    near = maximum_filter(train, 2 * rim_px + 1, mode="constant")
+    near = maximum_filter(train, 2 * buffer_px + 1, mode="constant")
     return np.where(near & ~train, 0, parts).astype(parts.dtype)
 
 

@@ -1,6 +1,5 @@
 """Step `validate-stations`: predictions and labels at the pixels of stations against what was measured in the ground."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from loam.config.evaluation import InSitu
 from loam.core.ensemble import by_experiment
 from loam.core.flags import usable_labels
 from loam.core.raster import open_dataset, whole
+from loam.core.splits import Splits
 from loam.evaluation.metrics import anomalies
 from loam.evaluation.stations import Sensor, read_stations
 
@@ -37,7 +37,7 @@ def validate_stations(
 ) -> None:
     """Write scores per station, sensor, model and period, and the matched series, as Parquet."""
     labels = open_dataset(ssm)
-    dates = json.loads(splits.read_text())["dates"]
+    dates = Splits.read(splits).dates
     matched: list[pd.DataFrame] = []
     for given, path in zip(cfg.sources, stations, strict=True):
         for sensor in read_stations(given.kind, path, cfg.max_depth_m, cfg.good_flags):
@@ -104,7 +104,7 @@ def _matched(
     place: tuple[int, int],
     model: str,
     ssm: "pd.Series[float]",
-    dates: Mapping[str, list[str]],
+    dates: Mapping[str, tuple[str, ...]],
     cfg: InSitu,
 ) -> pd.DataFrame:
     """Days that both know, with SSM scaled to the station's units by the training dates."""

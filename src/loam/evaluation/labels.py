@@ -1,6 +1,6 @@
 """Labels date by date, with the part of the data that each pixel belongs to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from loam.core.flags import usable_labels
-from loam.core.splits import pixel_parts, unit_parts
+from loam.core.splits import Splits, splits_of_pixels
 
 # Values read at once: 128 MB of float32, whatever the length of the file's chunks.
 BLOCK_VALUES = 32_000_000
@@ -23,7 +23,7 @@ class Frame:
     track: Any
     label: np.ndarray  # (y, x) float32 [1], NaN where no label is usable
     uncertainty: np.ndarray  # (y, x) float32 [1]
-    part: np.ndarray  # (y, x) int8, index into PARTS
+    part: np.ndarray  # (y, x) int8, index into SPLITS
 
     @property
     def day(self) -> np.datetime64:
@@ -32,13 +32,13 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelFrames:
     """All labels of a run; each walk over them reads the file once more, in order of time."""
 
     data: xr.Dataset  # ssm, ssm_uncertainty, flags (time, y, x), sorted by time
-    units: np.ndarray  # (time, block_row, block_column) int8, index into PARTS
+    units: np.ndarray  # (time, block_row, block_column) int8, index into SPLITS
     block_px: int
-    rim_px: int
+    buffer_px: int
 
     @property
     def times(self) -> np.ndarray:
@@ -51,28 +51,30 @@ class Labels:
             values = self.data.isel(time=block).load()
             label = usable_labels(values["ssm"].values, values["flags"].values)
             for index, now in enumerate(range(block.start, block.stop)):
-                part = pixel_parts(self.units[now], self.block_px, label.shape[1:], self.rim_px)
+                part = splits_of_pixels(
+                    self.units[now], self.block_px, label.shape[1:], self.buffer_px
+                )
                 uncertainty = values["ssm_uncertainty"].values[index]
                 yield Frame(
                     self.times[now], values["track"].values[index], label[index], uncertainty, part
                 )
 
 
-def open_labels(data: xr.Dataset, splits: Mapping[str, Any]) -> Labels:
+def open_frames(data: xr.Dataset, splits: Splits) -> LabelFrames:
     """Put labels and splits together.
 
     Args:
         data: content of `ssm.zarr`.
-        splits: content of `splits.json`.
+        splits: of the run.
     """
     data = data[["ssm", "ssm_uncertainty", "flags"]]
     if not data.indexes["time"].is_monotonic_increasing:
         data = data.sortby("time")
-    return Labels(
+    return LabelFrames(
         data,
-        unit_parts(splits, data["time"].values),
-        splits["blocks"]["px"],
-        splits["blocks"]["rim_px"],
+        splits.of_units(data["time"].values),
+        splits.block_px,
+        splits.buffer_px,
     )
 
 

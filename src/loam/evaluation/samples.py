@@ -1,6 +1,5 @@
 """The pixel-dates that every model is scored on: one table with labels, baselines, probes and predictions side by side."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,14 +15,14 @@ from loam.core.errors import LoamError
 from loam.core.features import open_covariates
 from loam.core.grid import require_same_grid
 from loam.core.raster import open_dataset, require, whole
-from loam.core.splits import PARTS, TESTS
+from loam.core.splits import SPLITS, TESTS, Splits
 from loam.evaluation.baselines import climatology, covered, usable_windows
 from loam.evaluation.history import History, with_history
-from loam.evaluation.labels import Frame, Labels, open_labels, values_at
+from loam.evaluation.labels import Frame, LabelFrames, open_frames, values_at
 from loam.evaluation.rivals import days_of, rivals
 from loam.evaluation.strata import with_strata
 
-TRAIN = PARTS.index("train")
+TRAIN = SPLITS.index("train")
 COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertainty")
 
 
@@ -32,7 +31,7 @@ def collect_samples(
     truth: Path | None, out: Path, cfg: Samples, boosting: Boosting, classes: LandCover | None, days: int, past_days: int,
 ) -> None:  # fmt: skip
     """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
-    labels = open_labels(open_dataset(ssm), json.loads(splits.read_text()))
+    labels = open_frames(open_dataset(ssm), Splits.read(splits))
     covariates = open_covariates(static, weather, ndvi)
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
     most = dict.fromkeys(TESTS, cfg.per_split) | {"train": boosting.samples}
@@ -58,7 +57,7 @@ def collect_samples(
 
 
 def draw_samples(
-    labels: Labels, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0
+    labels: LabelFrames, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0
 ) -> pd.DataFrame:
     """Draw usable pixel-dates of the wanted parts, with climatology, persistence and what was seen before.
 
@@ -75,9 +74,9 @@ def draw_samples(
     counts, mean = survey(labels)
     ordinals = {
         part: draw_ordinals(
-            np.where(allowed, counts[:, PARTS.index(part)], 0),
+            np.where(allowed, counts[:, SPLITS.index(part)], 0),
             number,
-            np.random.default_rng([seed, PARTS.index(part)]),
+            np.random.default_rng([seed, SPLITS.index(part)]),
         )
         for part, number in most.items()
     }
@@ -96,7 +95,7 @@ def survey(frames: Iterable[Frame]) -> tuple[np.ndarray, np.ndarray]:
     total, number = np.zeros(1), np.zeros(1, dtype=int)
     for frame in frames:
         usable = np.isfinite(frame.label)
-        counts.append(np.bincount(frame.part[usable], minlength=len(PARTS)))
+        counts.append(np.bincount(frame.part[usable], minlength=len(SPLITS)))
         training = usable & (frame.part == TRAIN)
         total = total + np.where(training, frame.label, 0.0)
         number = number + training
@@ -135,7 +134,7 @@ def pick(
         mean: climatology `(y, x)`.
         history: what was seen before the day. Persistence is its last label, or climatology where there was none.
     """
-    usable = np.isfinite(frame.label) & (frame.part == PARTS.index(part))
+    usable = np.isfinite(frame.label) & (frame.part == SPLITS.index(part))
     row, column = (index[ordinals].astype(np.int32) for index in np.nonzero(usable))
     last = history.last[row, column]
     past = (

@@ -13,7 +13,7 @@ from loam.core.ensemble import LEVELS, ensemble_on, open_members
 from loam.core.errors import LoamError
 from loam.core.flags import usable_labels
 from loam.core.raster import open_dataset, whole
-from loam.core.splits import PARTS, pixel_parts, unit_parts
+from loam.core.splits import SPLITS, Splits
 
 # Enough pixels of a date for its own quantiles; more of one date add little, since they err together.
 PIXELS_PER_DATE = 50_000
@@ -28,13 +28,13 @@ def calibrate(
     predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: Calibration
 ) -> None:
     """Write `calibration.json`: factors of the ensemble's sigma for intervals of 68, 90 and 95 %."""
-    content, labels = json.loads(splits.read_text()), open_dataset(ssm)
+    content, labels = Splits.read(splits), open_dataset(ssm)
     members = open_members(predictions, ssm, labels.odc.geobox)
     errors = [error for error in errors_of_dates(members, labels, content, cfg.parts) if error.size]
     if not errors:
         msg = (
             f"learning.calibration.parts = {list(cfg.parts)}: no usable label on their dates; add a part, raise calibrate_share of "
-            "learning.splits, or lengthen the period"
+            "samples.splits, or lengthen the period"
         )
         raise LoamError(msg)
     result = conformal_factors(errors) | {"parts": list(cfg.parts)}
@@ -46,17 +46,17 @@ def calibrate(
 
 
 def errors_of_dates(
-    members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: dict, parts: tuple[str, ...]
+    members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: Splits, parts: tuple[str, ...]
 ) -> Iterator[np.ndarray]:
     """Scaled errors |label - mean| / sigma of every date of some parts, one array per day: passes of one day err together.
 
     Args:
         members: predictions `ssm`, `ssm_uncertainty` `(time, y, x)` of each member.
         labels: content of `ssm.zarr`.
-        splits: content of `splits.json`.
+        splits: of the run.
         parts: whose pixel-dates are taken.
     """
-    units, codes = unit_parts(splits, labels["time"].values), [PARTS.index(part) for part in parts]
+    units, codes = splits.of_units(labels["time"].values), [SPLITS.index(part) for part in parts]
     taken = np.flatnonzero(np.isin(units, codes).any(axis=(1, 2)))
     days = labels["time"].values.astype(DAY)
     for day in np.unique(days[taken]):
@@ -66,9 +66,7 @@ def errors_of_dates(
             frame = labels[["ssm", "flags"]].isel(time=int(place)).load()
             label = usable_labels(frame["ssm"].values, frame["flags"].values)
             chosen = np.isin(
-                pixel_parts(
-                    units[place], splits["blocks"]["px"], label.shape, splits["blocks"]["rim_px"]
-                ),
+                splits.of_pixels(units[place], label.shape),
                 codes,
             )
             error = np.abs(label - mean)[chosen] / sigma[chosen]

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from loam.core.antecedent_labels import PAST
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates
-from loam.learning.labels import Labels
+from loam.core.labels import Labels
 from loam.learning.past import past_labels
 
 STATISTICS_PATCHES = 512
@@ -48,7 +48,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         """
         splits = index["split"].unique().tolist()
         if len(splits) != 1 or splits[0] not in SHOWN:
-            msg = f"learning/patches.parquet: a dataset is of one of {', '.join(SHOWN)}, not of {splits}; remove the file and run again"
+            msg = f"samples/patches.parquet: a dataset is of one of {', '.join(SHOWN)}, not of {splits}; remove the file and run again"
             raise LoamError(msg)
         position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
         self.where = np.stack(

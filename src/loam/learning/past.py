@@ -3,8 +3,8 @@
 import numpy as np
 
 from loam.core.antecedent_labels import PAST, summarise
-from loam.core.splits import PARTS
-from loam.learning.labels import Labels, Window
+from loam.core.labels import Labels, Window
+from loam.core.splits import SPLITS
 
 
 def past_labels(
@@ -23,9 +23,9 @@ def past_labels(
     ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(
         np.float32
     )
-    shown = np.ones(len(PARTS), dtype=bool)
+    shown = np.ones(len(SPLITS), dtype=bool)
     if parts:
-        shown[:] = [part in parts for part in PARTS]
+        shown[:] = [part in parts for part in SPLITS]
     size = [part.stop - part.start for part in window]
     rows, columns = (np.arange(part.start, part.stop) // labels.block_px for part in window)
     out = np.empty((len(PAST), *size), dtype=np.float32)

@@ -1,6 +1,5 @@
 """Wall-to-wall maps from a checkpoint."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +15,11 @@ from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import Covariates, open_covariates
 from loam.core.grid import empty_like_grid, require_same_grid
+from loam.core.labels import Labels, Window, open_labels, scratch_folder
 from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
+from loam.core.splits import Splits
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
-from loam.learning.labels import Labels, Window, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.past import past_labels
 
@@ -101,9 +101,7 @@ def _predict_days(
     with scratch_folder(out[0]) as scratch:
         back = max(window["past_days"] for _, window in models)
         since = days.min() - np.timedelta64(back, "D")
-        labels = (
-            open_labels(ssm, json.loads(splits.read_text()), scratch, since=since) if back else None
-        )
+        labels = open_labels(ssm, Splits.read(splits), scratch, since=since) if back else None
         for path, (model, window), target in zip(checkpoints, models, out, strict=True):
             if list(covariates.static_names) != window["channels"]:
                 msg = f"{path}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"

@@ -1,6 +1,5 @@
 """Questions to a trained model: what it makes of the weather of other dates, of other places, and of more rain."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from loam.config.evaluation import Probes
 from loam.core.antecedent_labels import PAST
 from loam.core.features import WEATHER, open_covariates
 from loam.core.grid import require_same_grid
+from loam.core.labels import Labels, open_labels, scratch_folder
 from loam.core.raster import whole
-from loam.core.splits import TESTS
+from loam.core.splits import TESTS, Splits
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
-from loam.learning.labels import Labels, open_labels, scratch_folder
 from loam.learning.network import Network
 from loam.learning.prediction import Inputs, inputs_of
 
@@ -52,7 +51,7 @@ def probe_model(
     model, window = load_checkpoint(checkpoint)
     covariates = open_covariates(static, weather, ndvi)
     with scratch_folder(out) as scratch:
-        labels = open_labels(ssm, json.loads(splits.read_text()), scratch)
+        labels = open_labels(ssm, Splits.read(splits), scratch)
         require_same_grid(static, covariates.grid, ssm, labels.grid)
         inputs = inputs_of(covariates, window, labels)
         index = pd.read_parquet(patches)

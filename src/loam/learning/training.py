@@ -21,11 +21,12 @@ from loam.config.learning import Experiment, Network, Train
 from loam.core.errors import LoamError
 from loam.core.features import open_covariates
 from loam.core.grid import require_same_grid
+from loam.core.labels import open_labels, scratch_folder
 from loam.core.raster import whole
+from loam.core.splits import Splits
 from loam.learning.checkpoint import not_finite
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
-from loam.learning.labels import open_labels, scratch_folder
 from loam.learning.lesson import Lesson
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -98,7 +99,7 @@ def _datasets(
 ) -> dict[str, PatchDataset]:  # fmt: skip
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
-    labels = open_labels(ssm, json.loads(splits.read_text()), scratch, ("train", "validate"))
+    labels = open_labels(ssm, Splits.read(splits), scratch, ("train", "validate"))
     covariates = open_covariates(static, weather, ndvi)
     require_same_grid(static, covariates.grid, ssm, labels.grid)
     parts = {name: index[index["split"] == name] for name in ("train", "validate")}

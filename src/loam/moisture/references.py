@@ -1,6 +1,5 @@
 """Step `fit-references`: dry and wet references of every pixel and track, with their standard errors, from training dates alone."""
 
-import json
 import logging
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from loam.core.errors import LoamError
 from loam.core.flags import Flag, flag_attributes
 from loam.core.grid import empty_like_grid, land_cover_codes
 from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
+from loam.core.splits import Splits
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
@@ -76,7 +76,7 @@ def fit_references(
 ) -> None:  # fmt: skip
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
-    dates = training_dates(source, json.loads(splits.read_text()))
+    dates = training_dates(source, Splits.read(splits))
     sample = sampled(source, dates)
     offsets = fitted_offsets(sample, source, dates, weather, cfg)
     offsets_db = offset_of(offsets, source.platforms[dates])
@@ -109,13 +109,13 @@ def fit_references(
     warn_of_few(np.mean(counts, axis=0), plan)
 
 
-def training_dates(source: Source, splits: dict) -> np.ndarray:
+def training_dates(source: Source, splits: Splits) -> np.ndarray:
     """Places of the acquisitions that may shape the references: dates that train, not all frozen. No other is read.
 
     Raises:
         LoamError: all of them are frozen.
     """
-    train = np.array(splits["dates"]["train"], dtype="datetime64[s]")
+    train = splits.times("train")
     dates = np.flatnonzero(np.isin(source.times.astype("datetime64[s]"), train))
     temperature = source.frost.mean[dates].reshape(len(dates), -1)
     cold = (temperature < source.frost.below_degc).all(axis=1)

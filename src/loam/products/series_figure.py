@@ -1,7 +1,5 @@
 """Soil moisture of the whole area over time: labels, predictions, truth, and the rain above them."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import xarray as xr
 from loam.core.ensemble import by_experiment
 from loam.core.flags import UNUSABLE
 from loam.core.raster import open_dataset
+from loam.core.splits import Splits
 from loam.products.drawing import COLOURS, LABEL_COLOUR, RAIN_COLOUR, TRUTH_COLOUR, new_figure, save
 
 # An acquisition that shows less of the area than this says little about its mean [1].
@@ -33,7 +32,7 @@ def draw_series(
     true = None if truth is None else area_mean([open_dataset(truth, {})["ssm"]], area)
     rain = open_dataset(weather)["precipitation"].mean(("y", "x")).to_series()
     save(
-        series_figure(series, observed, true, rain, span_of_tests(json.loads(splits.read_text()))),
+        series_figure(series, observed, true, rain, span_of_tests(Splits.read(splits))),
         out,
     )
 
@@ -60,9 +59,9 @@ def label_means(ssm: xr.DataArray, area: xr.DataArray) -> pd.Series:
     return ssm.mean(("y", "x")).where(seen >= MIN_SHARE).to_series().dropna()
 
 
-def span_of_tests(splits: Mapping[str, Any]) -> tuple[np.datetime64, np.datetime64] | None:
+def span_of_tests(splits: Splits) -> tuple[np.datetime64, np.datetime64] | None:
     """First and last test date of the splits, or None without any."""
-    times = np.array(splits["dates"].get("test", []), dtype="datetime64[s]")
+    times = splits.times("test")
     return (times.min(), times.max()) if times.size else None
 
 

@@ -189,7 +189,7 @@ def _training_seconds(name: str, cfg: Config, size: Size) -> float:
     """Of one member of the longest experiment."""
     if name != "train":
         return 0.0
-    patches = cfg.learning.patches
+    patches = cfg.samples.patches
     there = 2 * size.megapixels * 1e6 * size.dates / patches.stride_px**2
     pixels = min(patches.max_patches + patches.max_wet_patches, there) * patches.size_px**2
     return (

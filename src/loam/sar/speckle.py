@@ -1,6 +1,5 @@
 """Step `filter-speckle`: the multitemporal filter of Quegan & Yu (2001), track by track."""
 
-import json
 from pathlib import Path
 
 import dask
@@ -11,7 +10,7 @@ from scipy.ndimage import uniform_filter
 
 from loam.config.sar import Speckle
 from loam.core.raster import open_dataset, write_zarr
-from loam.core.splits import date_parts
+from loam.core.splits import Splits
 from loam.sar.stack import CHUNKS
 
 
@@ -20,7 +19,7 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, th
     data = open_dataset(stack, chunks={"time": -1, "y": CHUNKS["y"] * 2, "x": CHUNKS["x"] * 2})
     groups = data["track"].values.astype(str)
     if cfg.images == "split" and splits is not None:
-        parts = date_parts(json.loads(splits.read_text()), data["time"].values)
+        parts = Splits.read(splits).of_dates(data["time"].values)
         groups = np.char.add(np.char.add(groups, " "), parts)
     filtered = {name: _filtered(data[name], groups, cfg) for name in ("vv", "vh") if name in data}
     note = {"speckle_filter": f"Quegan & Yu 2001, {cfg.images}, {cfg.window_px} pixels"}

@@ -38,10 +38,10 @@ def check_inputs(cfg: Config) -> None:
     if cube is None and "source" in (cfg.grid.aoi, cfg.grid.crs):
         return
     box = target_grid(cfg.grid, cube)
-    if min(box.shape) < cfg.learning.patches.size_px:
+    if min(box.shape) < cfg.samples.patches.size_px:
         msg = (
-            f"grid.aoi: {box.shape.y} x {box.shape.x} pixels are less than one patch of learning.patches.size_px = "
-            f"{cfg.learning.patches.size_px}; lower size_px, or make the area larger"
+            f"grid.aoi: {box.shape.y} x {box.shape.x} pixels are less than one patch of samples.patches.size_px = "
+            f"{cfg.samples.patches.size_px}; lower size_px, or make the area larger"
         )
         raise LoamError(msg)
     if cube is not None and data is not None:
@@ -76,7 +76,7 @@ def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
     if not bool(finite):
         msg = f"{path}: vv is NaN everywhere in the period; check the cube"
         raise LoamError(msg)
-    training = data["track"].values[: round(cfg.learning.splits.train_share * data.sizes["time"])]
+    training = data["track"].values[: round(cfg.samples.splits.train_share * data.sizes["time"])]
     for track in np.unique(data["track"].values):
         count, least = int((training == track).sum()), cfg.moisture.references.min_dates
         if count < least:

@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from loam.core.flags import usable_labels
 from loam.core.raster import open_dataset
-from loam.core.splits import unit_parts
+from loam.core.splits import Splits
 
 # Values that are unpacked at once while the file is made: 64 MB of each variable.
 BLOCK_VALUES = 16_000_000
@@ -30,7 +30,7 @@ class Labels:
     grid: GeoBox
     times: np.ndarray  # (time) datetime64[ns]
     file: Path  # float32 (time, layer, y, x); NaN where a label may not be used
-    units: np.ndarray  # (time, block_row, block_column) int8, index into PARTS
+    units: np.ndarray  # (time, block_row, block_column) int8, index into SPLITS
     block_px: int
 
     @cached_property
@@ -75,7 +75,7 @@ def scratch_folder(out: Path) -> Iterator[Path]:
 
 def open_labels(
     path: Path,
-    splits: dict[str, Any],
+    splits: Splits,
     folder: Path,
     parts: tuple[str, ...] = (),
     since: np.datetime64 | None = None,
@@ -84,7 +84,7 @@ def open_labels(
 
     Args:
         path: `ssm.zarr`. A value under a flag that makes it unusable becomes NaN.
-        splits: content of `splits.json`.
+        splits: of the run.
         folder: where the file goes; it must outlive the labels. 8 byte a pixel and date.
         parts: acquisitions of these parts of the dates alone ('train', 'validate', …); all where none is named.
         since: acquisitions from this day on alone; None: all.
@@ -94,17 +94,15 @@ def open_labels(
     if since is not None:
         data = data.isel(time=data["time"].values >= since)
     if parts:
-        wanted = np.array(
-            [text for part in parts for text in splits["dates"][part]], dtype="datetime64[s]"
-        )
+        wanted = splits.times(*parts)
         data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))
     times = data["time"].values
     labels = Labels(
         data.odc.geobox,
         times,
         folder / "labels.f32",
-        unit_parts(splits, times),
-        splits["blocks"]["px"],
+        splits.of_units(times),
+        splits.block_px,
     )
     _unpack(data, labels)
     return labels

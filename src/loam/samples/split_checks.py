@@ -9,29 +9,29 @@ import numpy as np
 import pandas as pd
 
 from loam.config.moisture import Signal
-from loam.config.samples import Patches, Splits
+from loam.config.samples import Patches, SplitSettings
 from loam.config.sar import Speckle
 from loam.core.errors import LoamError
 from loam.core.raster import open_dataset, whole
-from loam.core.splits import date_parts
-from loam.learning.patches import check_disjoint
-from loam.learning.splits import reach_of_labels
+from loam.core.splits import Splits
+from loam.samples.patches import check_disjoint
+from loam.samples.splits import reach_of_labels
 
 ORDER = ("train", "validate", "calibrate", "test")
 
 
 def check_splits(
-    stack: Path, splits: Path, references: Path, ssm: Path, patches: Path, out: Path, cfg: Splits, sampling: Patches, signal: Signal,
+    stack: Path, splits: Path, references: Path, ssm: Path, patches: Path, out: Path, cfg: SplitSettings, sampling: Patches, signal: Signal,
     speckle: Speckle,
 ) -> None:  # fmt: skip
     """Compare what was made with the splits it was made for; fail with the first pixel-date that leaked, or write `leaks.json`."""
     content, labels, index = (
-        json.loads(splits.read_text()),
+        Splits.read(splits),
         open_dataset(ssm),
         pd.read_parquet(patches),
     )
     check_division(content, cfg, splits)
-    check_rim(content, reach_of_labels(abs(labels.odc.geobox.resolution.x), signal, speckle))
+    check_buffer(content, reach_of_labels(abs(labels.odc.geobox.resolution.x), signal, speckle))
     fitted = check_references(
         open_dataset(references).attrs.get("fitted_dates"), content, references
     )
@@ -43,20 +43,20 @@ def check_splits(
         "leaks": 0,
         "patches": counts,
         "reference_dates": fitted,
-        "rim_px": content["blocks"]["rim_px"],
+        "buffer_px": content.buffer_px,
         "speckle_filter": shared,
     }
     with whole(out) as partial:
         partial.write_text(json.dumps(report, indent=1))
 
 
-def check_division(splits: dict[str, Any], cfg: Splits, path: Path) -> None:
+def check_division(splits: Splits, cfg: SplitSettings, path: Path) -> None:
     """Every date in one part, parts in order of time with their gaps, random units of training dates and blocks alone.
 
     Raises:
         LoamError: with the first date or unit that is not where it should be.
     """
-    dates = {part: splits["dates"][part] for part in (*ORDER, "gap")}
+    dates = {part: splits.dates.get(part, ()) for part in (*ORDER, "gap")}
     for one, other in combinations(dates, 2):
         for date in sorted(set(dates[one]) & set(dates[other])):
             msg = f"{path}: {date} is a date of '{one}' and of '{other}'; remove the file and run again"
@@ -68,31 +68,31 @@ def check_division(splits: dict[str, Any], cfg: Splits, path: Path) -> None:
         if later.min() - earlier.max() <= least:
             msg = f"{path}: {earlier.max()} of '{one}' is not {least} before {later.min()} of '{other}'; remove the file and run again"
             raise LoamError(msg)
-    tests = {tuple(block) for block in splits["blocks"]["test"]}
-    for date, row, column in splits["random"]:
+    tests = set(splits.test_blocks)
+    for date, row, column in splits.random_units:
         if date not in dates["train"] or (row, column) in tests:
             msg = f"{path}: the random unit of {date}, block {row}, {column} is not of the training part; remove the file and run again"
             raise LoamError(msg)
 
 
-def check_rim(splits: dict[str, Any], reach_px: int) -> None:
+def check_buffer(splits: Splits, reach_px: int) -> None:
     """Stop when held-out labels that share speckle with training labels are scored.
 
     Raises:
-        LoamError: the rim is narrower than labels reach.
+        LoamError: the buffer is narrower than labels reach.
     """
-    rim = splits["blocks"]["rim_px"]
-    if rim < reach_px:
-        msg = f"learning.splits.rim_px = {rim}: labels {reach_px} pixels apart share speckle; set it to null, or to {reach_px} or more"
+    buffer = splits.buffer_px
+    if buffer < reach_px:
+        msg = f"samples.splits.buffer_px = {buffer}: labels {reach_px} pixels apart share speckle; set it to null, or to {reach_px} or more"
         raise LoamError(msg)
 
 
-def check_references(fitted: list[str] | None, splits: dict[str, Any], path: Path) -> int:
+def check_references(fitted: list[str] | None, splits: Splits, path: Path) -> int:
     """Count the dates that the references were fitted on.
 
     Args:
         fitted: these dates, as the file records them.
-        splits: content of `splits.json`.
+        splits: of the run.
         path: of the references, for the message.
 
     Raises:
@@ -102,19 +102,19 @@ def check_references(fitted: list[str] | None, splits: dict[str, Any], path: Pat
         msg = f"{path}: does not say which dates it was fitted on; remove it and run again"
         raise LoamError(msg)
     times = np.array(fitted, dtype="datetime64[s]")
-    for date, part in zip(fitted, date_parts(splits, times), strict=True):
+    for date, part in zip(fitted, splits.of_dates(times), strict=True):
         if part != "train":
             msg = f"{path}: was fitted on {date}, a date of '{part}'; remove it and run again"
             raise LoamError(msg)
     return len(fitted)
 
 
-def check_speckle_filter(stack: Any, splits: dict[str, Any], speckle: Speckle, path: Path) -> str:
+def check_speckle_filter(stack: Any, splits: Splits, speckle: Speckle, path: Path) -> str:
     """Say what the speckle filter shared between dates.
 
     Args:
         stack: what labels were made from; a filtered one has `speckle_group` `(time)`.
-        splits: content of `splits.json`.
+        splits: of the run.
         speckle: section `sar.speckle`.
         path: of the stack, for the message.
 
@@ -123,18 +123,18 @@ def check_speckle_filter(stack: Any, splits: dict[str, Any], speckle: Speckle, p
     """
     if speckle.images == "none":
         return "none"
-    if splits["random"]:
-        date, row, column = splits["random"][0]
+    if splits.random_units:
+        date, row, column = splits.random_units[0]
         msg = (
             f"sar.speckle.images = '{speckle.images}': filters training dates with the random unit of {date}, block {row}, {column}; "
-            "set learning.splits.random_share: 0, or images: none"
+            "set samples.splits.random_share: 0, or images: none"
         )
         raise LoamError(msg)
     if speckle.images == "causal":
         return "test dates were filtered with training dates before them, training dates with none after them"
     groups, parts = (
         stack["speckle_group"].values.astype(str),
-        date_parts(splits, stack["time"].values),
+        splits.of_dates(stack["time"].values),
     )
     for group in np.unique(groups):
         mixed = np.unique(parts[groups == group])
@@ -145,20 +145,20 @@ def check_speckle_filter(stack: Any, splits: dict[str, Any], speckle: Speckle, p
     return "dates were filtered with dates of their own part"
 
 
-def check_dates(index: pd.DataFrame, splits: dict[str, Any]) -> None:
+def check_dates(index: pd.DataFrame, splits: Splits) -> None:
     """Stop when a patch that trains, validates or calibrates is of a date that does not.
 
     Raises:
         LoamError: with the first such patch.
     """
     expected = {"random": "train", "space": "train", "time": "test", "both": "test"}
-    found = date_parts(splits, index["date"].to_numpy())
+    found = splits.of_dates(index["date"].to_numpy())
     wanted = index["split"].map(lambda split: expected.get(split, split)).to_numpy()
     wrong = np.flatnonzero(found != wanted)
     if wrong.size:
         patch = index.iloc[wrong[0]]
         msg = (
-            f"learning/patches.parquet: the patch of {patch['date']} at row {patch['row']}, column {patch['column']} is of split "
+            f"samples/patches.parquet: the patch of {patch['date']} at row {patch['row']}, column {patch['column']} is of split "
             f"'{patch['split']}', but the date is of '{found[wrong[0]]}'; remove patches.parquet and run again"
         )
         raise LoamError(msg)

@@ -1,6 +1,5 @@
 """Two-pass patch sampling: an index of where to look, never copies of pixels."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from loam.config.samples import Patches
 from loam.core.errors import LoamError
 from loam.core.flags import UNUSABLE, Flag, frames, usable_labels
 from loam.core.raster import open_dataset, whole
-from loam.core.splits import PARTS, pixel_parts, unit_parts
+from loam.core.splits import SPLITS, Splits, splits_of_pixels
 
 NEEDED = ("train", "validate")
 FLAGS_DATES = 16  # dates looked at to say which flags are common
@@ -22,20 +21,20 @@ COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
 def sample_patches(ssm: Path, splits: Path, out: Path, cfg: Patches) -> None:
     """Write the index of patches as `patches.parquet`."""
     labels = open_dataset(ssm)
-    content = json.loads(splits.read_text())
+    content = Splits.read(splits)
     index = build_index(labels, content, cfg)
     check_disjoint(index, content, cfg.size_px, (labels.sizes["y"], labels.sizes["x"]))
     with whole(out) as partial:
         index.to_parquet(partial, index=False)
 
 
-def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
+def build_index(labels: xr.Dataset, splits: Splits, cfg: Patches) -> pd.DataFrame:
     """Both passes over all dates, thinned, with weights.
 
     Args:
         labels: `ssm` and `flags` `(time, y, x)`.
-        splits: content of `splits.json`.
-        cfg: section `learning.patches`.
+        splits: of the run.
+        cfg: section `samples.patches`.
 
     Returns:
         Columns `date, row, column, pass, weight, split`; `row` and `column` of the patch's upper left pixel.
@@ -43,11 +42,11 @@ def build_index(labels: xr.Dataset, splits: dict, cfg: Patches) -> pd.DataFrame:
     Raises:
         LoamError: no patch is left to train or validate on.
     """
-    units = unit_parts(splits, labels["time"].values)
+    units = splits.of_units(labels["time"].values)
     found = []
     for position, frame in enumerate(frames(labels, ("ssm", "flags"))):
         ssm = usable_labels(frame["ssm"].values, frame["flags"].values)
-        parts = pixel_parts(units[position], splits["blocks"]["px"], ssm.shape, 0)
+        parts = splits_of_pixels(units[position], splits.block_px, ssm.shape, 0)
         found.append(_of_date(labels["time"].values[position], ssm, np.isfinite(ssm), parts, cfg))
     index = pd.concat(found, ignore_index=True)
     _require_parts(index, units, cfg, labels["flags"])
@@ -68,11 +67,11 @@ def _of_date(
         high_share = window_share(high, *corners, cfg.size_px) / np.maximum(valid_share, 1e-9)
         keep = pure & (valid_share >= cfg.min_valid_share) & (part > 0)
         if number == 2:
-            keep &= (part == PARTS.index("train")) & (high_share >= cfg.min_high_share)
+            keep &= (part == SPLITS.index("train")) & (high_share >= cfg.min_high_share)
         passes.append(
             pd.DataFrame({
                 "date": time, "row": corners[0][keep], "column": corners[1][keep], "pass": number,
-                "split": np.array(PARTS)[part[keep]], "high_share": high_share[keep],
+                "split": np.array(SPLITS)[part[keep]], "high_share": high_share[keep],
             })
         )  # fmt: skip
     first, second = passes
@@ -146,7 +145,7 @@ def with_weights(index: pd.DataFrame, natural: float, cfg: Patches) -> pd.DataFr
     Args:
         index: thinned patches, with `high_share`.
         natural: share of wet patches under natural conditions [1].
-        cfg: section `learning.patches`.
+        cfg: section `samples.patches`.
     """
     train = (index["split"] == "train").to_numpy()
     wet = train & (index["high_share"] >= cfg.min_high_share).to_numpy()
@@ -173,15 +172,15 @@ def commonest_flags(flags: np.ndarray) -> str:
 def _require_parts(
     index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: xr.DataArray
 ) -> None:
-    for part in PARTS[1:]:
+    for part in SPLITS[1:]:
         if (index["split"] == part).any():
             continue
-        count = int((units == PARTS.index(part)).sum())
+        count = int((units == SPLITS.index(part)).sum())
         if not count and part not in NEEDED:
             continue  # the splits have said so
         common = commonest_flags(flags[:: max(1, len(flags) // FLAGS_DATES)].values)
         msg = (
-            f"learning.patches: no patch of split '{part}': of its {count} blocks on dates none has "
+            f"samples.patches: no patch of split '{part}': of its {count} blocks on dates none has "
             f"{cfg.size_px} x {cfg.size_px} pixels with {cfg.min_valid_share:.0%} labelled; "
             f"the commonest flags are {common}: mend what sets them (moisture.change), or lower min_valid_share"
         )
@@ -190,7 +189,7 @@ def _require_parts(
         logging.getLogger(__name__).warning(msg)
 
 
-def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[int, int]) -> None:
+def check_disjoint(index: pd.DataFrame, splits: Splits, size: int, shape: tuple[int, int]) -> None:
     """Stop when a patch of one split covers a pixel-date of another.
 
     Every patch is painted onto its date, and every pixel-date compared with where the splits put it.
@@ -199,16 +198,16 @@ def check_disjoint(index: pd.DataFrame, splits: dict, size: int, shape: tuple[in
         LoamError: with the first such patch.
     """
     for date, patches in index.groupby("date"):
-        units = unit_parts(splits, np.array([date], dtype="datetime64[ns]"))[0]
-        parts = pixel_parts(units, splits["blocks"]["px"], shape, 0)
+        units = splits.of_units(np.array([date], dtype="datetime64[ns]"))[0]
+        parts = splits_of_pixels(units, splits.block_px, shape, 0)
         for row, column, split in zip(
             patches["row"], patches["column"], patches["split"], strict=True
         ):
             covered = np.unique(parts[row : row + size, column : column + size])
-            if covered.tolist() != [PARTS.index(split)]:
-                other = [PARTS[part] for part in covered if PARTS[part] != split]
+            if covered.tolist() != [SPLITS.index(split)]:
+                other = [SPLITS[part] for part in covered if SPLITS[part] != split]
                 msg = (
-                    f"learning/patches.parquet: the patch of {date} at row {row}, column {column} is of split "
+                    f"samples/patches.parquet: the patch of {date} at row {row}, column {column} is of split "
                     f"'{split}' and covers pixels of {other}; remove patches.parquet and run again"
                 )
                 raise LoamError(msg)

@@ -1,6 +1,5 @@
 """Which acquisitions and blocks train, validate, calibrate and test."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from loam.config.moisture import Signal
-from loam.config.samples import Splits
+from loam.config.samples import SplitSettings
 from loam.config.sar import Speckle
 from loam.core.errors import LoamError
 from loam.core.grid import support_pixels
 from loam.core.raster import open_dataset, whole
-from loam.core.splits import PARTS, TESTS, speckle_reach_px, unit_parts
+from loam.core.splits import SPLITS, TESTS, Splits, speckle_reach_px
 
 SCHEMES = {
     "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
@@ -23,13 +22,17 @@ SCHEMES = {
 }
 
 
-def make_splits(stack: Path, out: Path, cfg: Splits, signal: Signal, speckle: Speckle) -> None:
+def make_splits(
+    stack: Path, out: Path, cfg: SplitSettings, signal: Signal, speckle: Speckle
+) -> None:
     """Write `splits.json`: one training part, and four tests of it from lenient to honest."""
     data = open_dataset(stack)
     reach = reach_of_labels(abs(data.odc.geobox.resolution.x), signal, speckle)
     splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg, reach)
     with whole(out) as partial:
-        partial.write_text(json.dumps(splits, indent=1))
+        partial.write_text(
+            splits.as_json(schemes=SCHEMES, units=count_units(splits, data["time"].values))
+        )
 
 
 def reach_of_labels(pixel_m: float, signal: Signal, speckle: Speckle) -> int:
@@ -41,15 +44,15 @@ def reach_of_labels(pixel_m: float, signal: Signal, speckle: Speckle) -> int:
 
 
 def build_splits(
-    times: np.ndarray, shape: tuple[int, int], cfg: Splits, reach_px: int
-) -> dict[str, Any]:
+    times: np.ndarray, shape: tuple[int, int], cfg: SplitSettings, reach_px: int
+) -> Splits:
     """Dates by time with gaps, blocks and random units by a seeded draw.
 
     Args:
         times: acquisition times `(time)`, in order.
         shape: rows and columns of the grid.
-        cfg: section `learning.splits`.
-        reach_px: how far labels share speckle: the rim, where the settings name none [pixel].
+        cfg: section `samples.splits`.
+        reach_px: how far labels share speckle: the buffer, where the settings name none [pixel].
 
     Raises:
         LoamError: too few dates to fill training, validation and test.
@@ -57,29 +60,39 @@ def build_splits(
     rng = np.random.default_rng(cfg.seed)
     dates = split_dates(times, cfg)
     test_blocks, block_shape = _draw_blocks(shape, cfg, rng)
-    rim = reach_px if cfg.rim_px is None else cfg.rim_px
-    splits: dict[str, Any] = {
-        "dates": dates,
-        "blocks": {
-            "px": cfg.block_px,
-            "shape": list(block_shape),
-            "test": test_blocks,
-            "rim_px": rim,
-        },
-        "random": _draw_units(dates["train"], test_blocks, block_shape, cfg.random_share, rng),
-        "schemes": SCHEMES,
-    }
-    counts = np.bincount(unit_parts(splits, times).ravel(), minlength=len(PARTS))
-    splits["units"] = {part: int(count) for part, count in zip(PARTS, counts, strict=True)}
-    for part in TESTS:
-        if not splits["units"][part]:
-            logging.getLogger(__name__).warning(
-                "split %s is empty; its scores will be missing", part
+    return Splits(
+        dates={split: tuple(texts) for split, texts in dates.items()},
+        block_px=cfg.block_px,
+        block_shape=block_shape,
+        test_blocks=tuple((row, column) for row, column in test_blocks),
+        buffer_px=reach_px if cfg.buffer_px is None else cfg.buffer_px,
+        random_units=tuple(
+            (date, row, column)
+            for date, row, column in _draw_units(
+                dates["train"], test_blocks, block_shape, cfg.random_share, rng
             )
-    return splits
+        ),
+    )
 
 
-def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
+def count_units(splits: Splits, times: np.ndarray) -> dict[str, int]:
+    """Number of units, blocks of a date, in every split; a test without any is told in the log.
+
+    Args:
+        splits: of a run.
+        times: its acquisitions `(time)`.
+    """
+    counts = np.bincount(splits.of_units(times).ravel(), minlength=len(SPLITS))
+    units = {split: int(count) for split, count in zip(SPLITS, counts, strict=True)}
+    for split in TESTS:
+        if not units[split]:
+            logging.getLogger(__name__).warning(
+                "split %s is empty; its scores will be missing", split
+            )
+    return units
+
+
+def split_dates(times: np.ndarray, cfg: SplitSettings) -> dict[str, list[str]]:
     """Parts of the acquisitions in order of time: train, gap, validate, calibrate, gap, test.
 
     Raises:
@@ -103,7 +116,7 @@ def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
     for name in ("train", "validate", "test"):
         if not parts[name].size:
             msg = (
-                f"learning.splits: no date is left for '{name}' of {len(seconds)} acquisitions "
+                f"samples.splits: no date is left for '{name}' of {len(seconds)} acquisitions "
                 f"(gap_days = {cfg.gap_days}); lower gap_days, raise {name}_share, or lengthen the period"
             )
             raise LoamError(msg)
@@ -113,7 +126,7 @@ def split_dates(times: np.ndarray, cfg: Splits) -> dict[str, list[str]]:
 
 
 def _draw_blocks(
-    shape: tuple[int, int], cfg: Splits, rng: np.random.Generator
+    shape: tuple[int, int], cfg: SplitSettings, rng: np.random.Generator
 ) -> tuple[list[list[int]], tuple[int, int]]:
     """Blocks that only test; at least one block trains."""
     rows, columns = (-(-size // cfg.block_px) for size in shape)

@@ -15,10 +15,10 @@ from odc.geo.geobox import GeoBox
 from loam import config
 from loam.config.moisture import Signal
 from loam.core.raster import write_zarr
-from loam.core.splits import PARTS, date_parts, pixel_parts, speckle_reach_px, unit_parts
-from loam.learning.patches import build_index
-from loam.learning.splits import build_splits, reach_of_labels
+from loam.core.splits import SPLITS, Splits, speckle_reach_px, splits_of_pixels
 from loam.runtime.command_line import main
+from loam.samples.patches import build_index
+from loam.samples.splits import build_splits, reach_of_labels
 
 SHAPE, SIZE = (48, 64), 8
 TIMES = days("2022-01-01T05:00", 60, 6)
@@ -26,8 +26,8 @@ TIMES = days("2022-01-01T05:00", 60, 6)
 
 @pytest.fixture(scope="module")
 def sections(cfg: config.Config) -> dict:
-    splits = cfg.learning.splits.model_copy(update={"gap_days": 10, "block_px": 16})
-    patches = cfg.learning.patches.model_copy(
+    splits = cfg.samples.splits.model_copy(update={"gap_days": 10, "block_px": 16})
+    patches = cfg.samples.patches.model_copy(
         update={"size_px": SIZE, "stride_px": 8, "wet_stride_px": 4}
     )
     return {
@@ -56,14 +56,14 @@ def made(sections: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     splits = build_splits(
         TIMES, SHAPE, sections["cfg"], reach_of_labels(20, sections["signal"], sections["speckle"])
     )
-    (folder / "splits.json").write_text(json.dumps(splits))
+    (folder / "splits.json").write_text(splits.as_json())
     build_index(labels, splits, sections["sampling"]).to_parquet(
         folder / "patches.parquet", index=False
     )
     references = (
         labels[["ssm"]]
         .isel(time=0, drop=True)
-        .assign_attrs(fitted_dates=splits["dates"]["train"][3:])
+        .assign_attrs(fitted_dates=list(splits.dates["train"][3:]))
     )
     write_zarr(references.odc.assign_crs(box.crs), folder / "references.zarr")
     return folder
@@ -192,8 +192,8 @@ def test_random_units_outside_training_are_named(
 def test_a_rim_narrower_than_labels_share_speckle_is_named(
     build: Path, sections: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit(build, lambda splits: splits["blocks"].update(rim_px=2))
-    assert "learning.splits.rim_px = 2: labels 5 pixels apart share speckle" in fails(
+    edit(build, lambda splits: splits["blocks"].update(buffer_px=2))
+    assert "samples.splits.buffer_px = 2: labels 5 pixels apart share speckle" in fails(
         build, sections, capsys
     )
 
@@ -210,14 +210,14 @@ def test_a_speckle_filter_that_mixed_dates_is_named(
     build: Path, sections: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = sections["speckle"].model_copy(update={"images": "split"})
-    edit(build, lambda splits: splits["blocks"].update(rim_px=11))
+    edit(build, lambda splits: splits["blocks"].update(buffer_px=11))
     assert "filters training dates with the random unit of" in fails(
         build, sections, capsys, speckle=split
     )
-    splits = edit(build, lambda splits: splits.update(random=[]))
+    edit(build, lambda splits: splits.update(random=[]))
     index = pd.read_parquet(build / "patches.parquet")
     index[index["split"] != "random"].to_parquet(build / "patches.parquet", index=False)
-    parts = date_parts(splits, TIMES)
+    parts = Splits.read(build / "splits.json").of_dates(TIMES)
     filtered(build, np.char.add("4 ", parts))
     assert check(build, sections, speckle=split) == 0
     (build / "leaks.json").unlink()
@@ -248,11 +248,11 @@ def test_labels_farther_apart_than_the_reach_share_no_pixel() -> None:
 
 
 def test_no_scored_pixel_is_within_the_rim_of_a_training_pixel(made: Path) -> None:
-    splits = json.loads((made / "splits.json").read_text())
-    held = [PARTS.index("random"), PARTS.index("space")]
-    for units in unit_parts(splits, TIMES)[:20]:
-        parts, whole = (pixel_parts(units, 16, SHAPE, rim) for rim in (5, 0))
-        trains = np.argwhere(parts == PARTS.index("train"))
+    splits = Splits.read(made / "splits.json")
+    held = [SPLITS.index("random"), SPLITS.index("space")]
+    for units in splits.of_units(TIMES)[:20]:
+        parts, whole = (splits_of_pixels(units, 16, SHAPE, rim) for rim in (5, 0))
+        trains = np.argwhere(parts == SPLITS.index("train"))
         for row, column in np.argwhere(np.isin(whole, held))[::7]:
             near = np.abs(trains - [row, column]).max(axis=1).min() <= 5
             assert parts[row, column] == (0 if near else whole[row, column])

@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 from helpers import days
 
-from loam.config.samples import Patches, Splits
+from loam.config.samples import Patches, SplitSettings
 from loam.core.errors import LoamError
 from loam.core.flags import Flag
-from loam.core.splits import PARTS, pixel_parts, unit_parts
-from loam.learning.patches import (
+from loam.core.splits import SPLITS, Splits, splits_of_pixels
+from loam.samples.patches import (
     COLUMNS,
     build_index,
     check_disjoint,
@@ -20,11 +20,11 @@ from loam.learning.patches import (
     window_share,
     with_weights,
 )
-from loam.learning.splits import build_splits
+from loam.samples.splits import build_splits
 
 SHAPE = (48, 64)
-SPLITS = Splits(
-    train_share=0.55, validate_share=0.1, calibrate_share=0.05, test_share=0.3, gap_days=10, block_px=16, rim_px=None,
+SETTINGS = SplitSettings(
+    train_share=0.55, validate_share=0.1, calibrate_share=0.05, test_share=0.3, gap_days=10, block_px=16, buffer_px=None,
     test_block_share=0.25, random_share=0.15, seed=3,
 )  # fmt: skip
 PATCHES = Patches(
@@ -50,12 +50,12 @@ def labels() -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def splits(labels: xr.Dataset) -> dict:
-    return build_splits(labels["time"].values, SHAPE, SPLITS, 3)
+def splits(labels: xr.Dataset) -> Splits:
+    return build_splits(labels["time"].values, SHAPE, SETTINGS, 3)
 
 
 @pytest.fixture(scope="module")
-def index(labels: xr.Dataset, splits: dict) -> pd.DataFrame:
+def index(labels: xr.Dataset, splits: Splits) -> pd.DataFrame:
     return build_index(labels, splits, PATCHES)
 
 
@@ -110,7 +110,7 @@ def test_weights_restore_the_share_of_wet_patches(index: pd.DataFrame) -> None:
     assert (index[index["split"] != "train"]["weight"] == 1).all()
 
 
-def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
+def test_weighted_labels_are_distributed_as_nature_is(splits: Splits) -> None:
     """Fields with wet spots of all sizes: weighted, even unevenly thinned passes have the label histogram of all that trains."""
     from scipy.ndimage import gaussian_filter
 
@@ -124,8 +124,10 @@ def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
         {"ssm": (dims, ssm), "flags": (dims, np.zeros(ssm.shape, np.int32))}, coords={"time": times}
     )
     cfg = PATCHES.model_copy(update={"max_patches": 500, "max_wet_patches": 200})
-    units = unit_parts(splits, times)
-    trains = np.stack([pixel_parts(each, 16, SHAPE, 0) == PARTS.index("train") for each in units])
+    units = splits.of_units(times)
+    trains = np.stack(
+        [splits_of_pixels(each, 16, SHAPE, 0) == SPLITS.index("train") for each in units]
+    )
     natural = np.histogram(ssm[trains], 10, (0, 1))[0] / trains.sum()
     seen = {}
     for weighted in (True, False):
@@ -159,7 +161,7 @@ def test_weighted_labels_are_distributed_as_nature_is(splits: dict) -> None:
     assert seen[True] < 0.2 * seen[False]
 
 
-def test_without_correction_all_patches_weigh_alike(labels: xr.Dataset, splits: dict) -> None:
+def test_without_correction_all_patches_weigh_alike(labels: xr.Dataset, splits: Splits) -> None:
     index = build_index(labels, splits, PATCHES.model_copy(update={"prior_correction": 0.0}))
     assert (index["weight"] == 1).all()
 
@@ -179,7 +181,7 @@ def test_wet_patches_that_pass_one_missed_still_weigh_by_their_density() -> None
 
 
 def test_each_pass_has_its_own_cap_and_tests_stay_whole(
-    labels: xr.Dataset, splits: dict, index: pd.DataFrame
+    labels: xr.Dataset, splits: Splits, index: pd.DataFrame
 ) -> None:
     thin = {
         most: build_index(
@@ -209,13 +211,13 @@ def test_each_pass_has_its_own_cap_and_tests_stay_whole(
     ],
 )
 def test_every_setting_thins_its_pass(
-    labels: xr.Dataset, splits: dict, index: pd.DataFrame, change: dict, fewer: int
+    labels: xr.Dataset, splits: Splits, index: pd.DataFrame, change: dict, fewer: int
 ) -> None:
     other = build_index(labels, splits, PATCHES.model_copy(update=change))
     assert (other["pass"] == fewer).sum() < (index["pass"] == fewer).sum()
 
 
-def test_the_seed_draws(labels: xr.Dataset, splits: dict) -> None:
+def test_the_seed_draws(labels: xr.Dataset, splits: Splits) -> None:
     tables = [
         build_index(labels, splits, PATCHES.model_copy(update={"max_patches": 30, "seed": seed}))
         for seed in (1, 1, 2)
@@ -224,11 +226,11 @@ def test_the_seed_draws(labels: xr.Dataset, splits: dict) -> None:
     assert not tables[0][["date", "row", "column"]].equals(tables[2][["date", "row", "column"]])
 
 
-def test_no_patch_covers_another_part(index: pd.DataFrame, splits: dict) -> None:
+def test_no_patch_covers_another_part(index: pd.DataFrame, splits: Splits) -> None:
     check_disjoint(index, splits, 8, SHAPE)
 
 
-def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: dict) -> None:
+def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: Splits) -> None:
     leaked = index.copy()
     where = leaked.index[leaked["split"] == "both"][0]
     leaked.loc[where, "split"] = "train"
@@ -239,7 +241,7 @@ def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: dict) ->
         check_disjoint(leaked, splits, 8, SHAPE)
 
 
-def test_nothing_to_train_on_is_named_with_the_reason(labels: xr.Dataset, splits: dict) -> None:
+def test_nothing_to_train_on_is_named_with_the_reason(labels: xr.Dataset, splits: Splits) -> None:
     dry = labels.assign(flags=xr.full_like(labels["flags"], int(Flag.FROZEN)))
     with pytest.raises(
         LoamError,
@@ -249,9 +251,9 @@ def test_nothing_to_train_on_is_named_with_the_reason(labels: xr.Dataset, splits
 
 
 def test_an_empty_test_is_a_warning(
-    labels: xr.Dataset, splits: dict, caplog: pytest.LogCaptureFixture
+    labels: xr.Dataset, splits: Splits, caplog: pytest.LogCaptureFixture
 ) -> None:
-    late = set(splits["dates"]["test"])
+    late = set(splits.dates["test"])
     gone = np.array([str(time.astype("datetime64[s]")) in late for time in labels["time"].values])
     flags = (
         labels["flags"].where(~xr.DataArray(gone, dims="time"), int(Flag.FROZEN)).astype(np.int32)

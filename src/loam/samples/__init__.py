@@ -1,0 +1,1 @@
+"""Splits, patches and leak checks: the one place that says what may be seen by whom."""

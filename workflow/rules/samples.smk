@@ -1,0 +1,73 @@
+# What may be seen by whom: splits, patches, and the check that nothing of a test has reached training.
+rule make_splits:
+    input:
+        STACK,
+    output:
+        "<results>/samples/splits.json",
+    log:
+        "<logs>/make_splits.log",
+    benchmark:
+        "<benchmarks>/make_splits.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: NEEDS["make_splits"].threads
+    resources:
+        **asked("make_splits"),
+    params:
+        **step("make_splits", "samples.splits", signal="moisture.signal", speckle="sar.speckle"),
+    shell:
+        "python -m loam make-splits --stack {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
+
+
+rule sample_patches:
+    input:
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/samples/splits.json",
+    output:
+        "<results>/samples/patches.parquet",
+    log:
+        "<logs>/sample_patches.log",
+    benchmark:
+        "<benchmarks>/sample_patches.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: NEEDS["sample_patches"].threads
+    resources:
+        **asked("sample_patches"),
+    params:
+        **step("sample_patches", "samples.patches"),
+    shell:
+        "python -m loam sample-patches --ssm {input.ssm:q} --splits {input.splits:q} --out {output:q}"
+        " --params {params.cfg:q} 2> {log:q}"
+
+
+# Nothing is trained or scored before this has passed.
+rule check_splits:
+    input:
+        stack=BACKSCATTER,
+        splits="<results>/samples/splits.json",
+        references="<results>/moisture/references.zarr",
+        ssm="<results>/moisture/ssm.zarr",
+        patches="<results>/samples/patches.parquet",
+    output:
+        "<results>/samples/leaks.json",
+    log:
+        "<logs>/check_splits.log",
+    benchmark:
+        "<benchmarks>/check_splits.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: NEEDS["check_splits"].threads
+    resources:
+        **asked("check_splits"),
+    params:
+        **step(
+            "check_splits",
+            "samples.splits",
+            sampling="samples.patches",
+            signal="moisture.signal",
+            speckle="sar.speckle",
+        ),
+    shell:
+        "python -m loam check-splits --stack {input.stack:q} --splits {input.splits:q} --references {input.references:q}"
+        " --ssm {input.ssm:q} --patches {input.patches:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
