@@ -26,8 +26,8 @@ from loam.core.features import open_covariates
 from loam.core.labels import open_labels
 from loam.core.splits import Splits
 from loam.learning.dataset import PatchDataset
-from loam.learning.lesson import Lesson
 from loam.learning.losses import label_weight, pixel_losses
+from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import Parts, make_lesson
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())[
@@ -37,9 +37,11 @@ TRAIN = Train.model_validate(DEFAULT["train"] | {"accelerator": "cpu", "patience
 SEQUENCE = Experiment.model_validate(DEFAULT["experiments"]["sequence"])
 CASES = {
     "default": (SEQUENCE, {}),
-    "default without past labels": (SEQUENCE.model_copy(update={"past_labels": False}), {}),
+    "default without past labels": (SEQUENCE.model_copy(update={"antecedent_labels": False}), {}),
     "plain ConvLSTM": (
-        SEQUENCE.model_copy(update={"past_labels": False, "architecture": "convlstm", "days": 10}),
+        SEQUENCE.model_copy(
+            update={"antecedent_labels": False, "architecture": "convlstm", "days": 10}
+        ),
         {"stride": 1},
     ),
 }
@@ -83,11 +85,11 @@ def dataset(
     )
     return PatchDataset(
         index[index["split"] == part], labels, covariates, size=DEFAULT["patches"]["size_px"], days=experiment.days,
-        form=experiment.form, stride=stride, past_days=DEFAULT["past_days"] if experiment.past_labels else 0,
+        form=experiment.form, stride=stride, antecedent_days=DEFAULT["antecedent_days"] if experiment.antecedent_labels else 0,
     )  # fmt: skip
 
 
-def step_of(lesson: Lesson, data: PatchDataset) -> Callable[[], None]:
+def step_of(lesson: SoilMoistureModule, data: PatchDataset) -> Callable[[], None]:
     """Forward and backward of one batch."""
     items = next(iter(DataLoader(data, batch_size=TRAIN.batch_size)))
 
@@ -102,7 +104,7 @@ def step_of(lesson: Lesson, data: PatchDataset) -> Callable[[], None]:
 
 
 def waiting_share(
-    lesson: Lesson, data: dict[str, PatchDataset], epochs: int, scratch: Path
+    lesson: SoilMoistureModule, data: dict[str, PatchDataset], epochs: int, scratch: Path
 ) -> float:
     """Share of the batches' time that is spent waiting for data [1], by Lightning's profiler."""
     profiler = SimpleProfiler(scratch, "profile")

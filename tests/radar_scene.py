@@ -91,6 +91,7 @@ class Site:
     cfg: Config
     stack: xr.Dataset
     extra: dict[str, Path] = field(default_factory=dict)
+    has_weather: bool = True
 
     def arguments(self, *names: str) -> dict[str, Any]:
         """Arguments that steps share: files by name, and settings."""
@@ -101,7 +102,9 @@ class Site:
             "weather": "weather.zarr",
             "references": "references.zarr",
         }
-        files = {name: self.folder / paths[name] for name in names}
+        files: dict[str, Path | None] = {name: self.folder / paths[name] for name in names}
+        if "weather" in files and not self.has_weather:
+            files["weather"] = None
         return files | {
             "ndvi": self.extra.get("ndvi"), "landcover": self.extra.get("landcover"), "signal": moisture.signal,
             "vegetation": moisture.vegetation, "compute": moisture.compute, "classes": self.cfg.sources.landcover, "threads": 2,

@@ -226,7 +226,12 @@ def test_map_days_are_the_listed_and_the_last(load) -> None:
 
 
 def test_an_experiment_set_to_null_is_off(load) -> None:
-    two_day = {"architecture": "convlstm", "form": "aggregate", "days": 2, "past_labels": False}
+    two_day = {
+        "architecture": "convlstm",
+        "form": "aggregate",
+        "days": 2,
+        "antecedent_labels": False,
+    }
     cfg = load(
         learning={"experiments": {"sequence": None, "two_day": two_day}},
         products={"maps": {"experiment": "two_day"}},
@@ -406,7 +411,7 @@ def test_a_value_out_of_bounds_is_named_in_one_line(
 
 def test_several_faults_are_one_line(load) -> None:
     with pytest.raises(LoamError) as caught:
-        load(learning={"members": 0, "past_days": 0}, learnin={}, grid={"aoi": 5})
+        load(learning={"members": 0, "antecedent_days": 0}, learnin={}, grid={"aoi": 5})
     assert str(caught.value).endswith("; and 2 faults more")
     assert "grid.aoi = 5: input should be a valid string" in str(caught.value)
 

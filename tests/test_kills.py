@@ -13,8 +13,8 @@ import zarr
 from helpers import REPOSITORY
 from small_scene import House
 
-from loam.core import atomic_write
-from loam.core.raster import open_dataset, whole
+from loam.core import atomic_write as replacing
+from loam.core.raster import atomic_write, open_dataset
 
 SNAKEFILE = f"""
 import sys
@@ -177,12 +177,12 @@ def test_a_folder_is_there_at_every_moment(
 ) -> None:
     """Stopped at each call that changes names: the older or the newer folder is there, at once or when writing starts again."""
     if not exchange:
-        monkeypatch.setattr(atomic_write, "_exchange", lambda *_: False)
+        monkeypatch.setattr(replacing, "_exchange", lambda *_: False)
     path = tmp_path / "a.zarr"
     for stop_after in range(4):
         for text, limit in (("old", 99), ("new", stop_after)):
             _write(path, text, limit)
-        atomic_write.recover(path)
+        replacing.recover(path)
         assert [each.name for each in path.iterdir()] in (["old"], ["new"])
         assert not (tmp_path / "a.zarr.earlier").exists()
 
@@ -190,7 +190,7 @@ def test_a_folder_is_there_at_every_moment(
 def _write(path: Path, text: str, limit: int) -> None:
     """Write a folder, and die at the call after `limit` ones that change names."""
     calls = 0
-    rename, real = Path.rename, atomic_write.remove
+    rename, real = Path.rename, replacing.remove
 
     def counted(function):
         def call(*arguments):
@@ -204,9 +204,9 @@ def _write(path: Path, text: str, limit: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "rename", counted(rename))
-        patch.setattr(atomic_write, "remove", counted(real))
+        patch.setattr(replacing, "remove", counted(real))
         try:
-            with whole(path) as partial:
+            with atomic_write(path) as partial:
                 partial.mkdir()
                 (partial / text).touch()
         except KeyboardInterrupt:

@@ -107,6 +107,37 @@ def test_a_bad_file_of_settings_stops_a_dry_run_with_one_line(fresh: House, tmp_
     assert "Traceback" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize(
+    ("target", "missing", "makes", "leaves"),
+    [
+        ("gamma0", ("weather", "ndvi", "landcover", "soil"), "stack_scenes", "import_weather"),
+        ("moisture", ("soil",), "detect_change", "prepare_static"),
+        ("maps", (), "write_maps", "collect_samples"),
+        ("report", (), "draw_scores", "soil_water_index"),
+    ],
+)
+def test_a_target_asks_for_its_own_jobs_and_sources(
+    fresh: House, target: str, missing: tuple[str, ...], makes: str, leaves: str
+) -> None:
+    gone = {name: {"path": f"nowhere/{name}.tif"} for name in missing}
+    done = fresh.small("-n", target, sources=gone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout, re.M))
+    assert {makes, target} <= planned and leaves not in planned
+    if missing:
+        assert last_line(fresh.small("-n", sources=gone)).startswith("missing input: nowhere/")
+
+
+def test_labels_need_no_weather_and_say_so(fresh: House) -> None:
+    done = fresh.small("-n", "moisture", sources={"weather": {"path": None}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "prepare_weather" not in done.stdout
+    assert done.stderr.count("no label is flagged as frozen") == 1
+    assert "sources.weather.path: not set" in last_line(
+        fresh.small("-n", sources={"weather": {"path": None}})
+    )
+
+
 def test_it_works_from_another_folder(fresh: House, tmp_path: Path) -> None:
     done = fresh.run("--configfile", "config/demo.yaml", "-n", "--directory", str(tmp_path))
     assert done.returncode == 0, done.stderr

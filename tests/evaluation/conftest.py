@@ -64,7 +64,7 @@ class Run:
             "boosting": BOOSTING,
             "classes": CLASSES,
             "days": DAYS,
-            "past_days": 60,
+            "antecedent_days": 60,
         }
 
 

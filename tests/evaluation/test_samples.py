@@ -18,7 +18,7 @@ from loam.evaluation.history import past_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_frames, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
-from loam.learning.past import summarise
+from loam.learning.antecedent_labels import summarise
 
 COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth"]
 COLUMNS += ["land_cover", "slope", "season", "decile", "wet_threshold", *BASELINES, *PROBES]
@@ -288,7 +288,7 @@ def test_without_land_cover_the_class_is_unknown(run: Any) -> None:
 
 
 def test_past_labels_give_boosting_a_second_column_only_when_asked(run: Any) -> None:
-    assert "boosting_past" not in collected(run, past_days=0)
+    assert "boosting_past" not in collected(run, antecedent_days=0)
 
 
 def test_boosting_sees_no_longer_window_than_the_experiments() -> None:

@@ -24,7 +24,7 @@ TRAIN = Train(
 )  # fmt: skip
 CONVLSTM = {"architecture": "convlstm", "hidden_channels": [8], "kernel_size": 3, "stride": 4}
 MODEL = Network(architecture="convlstm", arguments=CONVLSTM)
-EXPERIMENT = Experiment(architecture="convlstm", form="sequence", days=3, past_labels=False)
+EXPERIMENT = Experiment(architecture="convlstm", form="sequence", days=3, antecedent_labels=False)
 
 
 def make_site(folder: Path) -> Path:

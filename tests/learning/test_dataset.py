@@ -88,7 +88,9 @@ def index_of(split: str, site: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def dataset(site: Path, folder: Path, split: str = "train", past_days: int = 40) -> PatchDataset:
+def dataset(
+    site: Path, folder: Path, split: str = "train", antecedent_days: int = 40
+) -> PatchDataset:
     labels = open_labels(
         site / "ssm.zarr",
         Splits.read(site / "splits.json"),
@@ -104,7 +106,7 @@ def dataset(site: Path, folder: Path, split: str = "train", past_days: int = 40)
         days=4,
         form="sequence",
         stride=4,
-        past_days=past_days,
+        antecedent_days=antecedent_days,
     )
 
 

@@ -72,13 +72,13 @@ def asked(model: torch.nn.Module | None = None) -> pd.DataFrame:
 def test_only_what_the_model_reads_matters() -> None:
     error = asked().groupby("case")["squared_error"].sum()
     assert error["unchanged"] == pytest.approx(0, abs=1e-6)
-    for unread in ("air", "evapotranspiration", "soil", "vegetation", "past_labels"):
+    for unread in ("air", "evapotranspiration", "soil", "vegetation", "antecedent_labels"):
         assert error[unread] == pytest.approx(0, abs=1e-6)
     for read in ("precipitation", "weather", "terrain", "static"):
         assert error[read] > 1
     assert error["weather"] == pytest.approx(error["precipitation"])  # the same dates are exchanged
     assert set(error.index) == {
-        "unchanged", "precipitation", "air", "evapotranspiration", "weather", "terrain", "soil", "vegetation", "past_labels", "static",
+        "unchanged", "precipitation", "air", "evapotranspiration", "weather", "terrain", "soil", "vegetation", "antecedent_labels", "static",
         "more_rain",
     }  # fmt: skip
 
@@ -152,7 +152,7 @@ def test_exchanges_keep_what_is_there_and_leave_the_other_channels() -> None:
             "terrain": {"elevation", "slope"},
             "soil": {"sand"},
             "vegetation": {"ndvi", "ndvi_age"},
-            "past_labels": {"last_ssm"},
+            "antecedent_labels": {"last_ssm"},
         }
         assert moved == (set(CHANNELS) if case == "static" else expected.get(case, set()))
     assert torch.equal(

@@ -42,14 +42,14 @@ def killed_at_the_folder(path: Path, *more, **named) -> None:
 
 def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop in the middle of an epoch's training steps."""
-    whole = training.Lesson.training_step
+    whole = training.SoilMoistureModule.training_step
 
     def step(self, batch, number):
         if self.current_epoch == epoch and number == 1:
             raise Killed
         return whole(self, batch, number)
 
-    monkeypatch.setattr(training.Lesson, "training_step", step)
+    monkeypatch.setattr(training.SoilMoistureModule, "training_step", step)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -150,7 +150,7 @@ def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:
     sections = {"cfg": cfg, "model": MODEL, "experiment": EXPERIMENT}
     params = {name: section.model_dump(mode="json") for name, section in sections.items()} | {
         "size_px": SIZE,
-        "past_days": 30,
+        "antecedent_days": 30,
     }
     files = {
         "ssm": "ssm.zarr",

@@ -45,8 +45,8 @@ def test_the_checkpoint_holds_plain_values_and_only_the_best_is_kept(trained) ->
         "form": "sequence",
         "channels": ["slope", "flat"],
     } | {
-        "past_labels": False,
-        "past_days": 0,
+        "antecedent_labels": False,
+        "antecedent_days": 0,
     }
     assert sorted(path.name for path in out.iterdir()) == ["0.ckpt", "0.csv"]
 
@@ -148,10 +148,10 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
         site,
         tmp_path,
         TRAIN.model_copy(update={"epochs": 1}),
-        experiment=EXPERIMENT.model_copy(update={"past_labels": True}),
+        experiment=EXPERIMENT.model_copy(update={"antecedent_labels": True}),
     )
     model, window = load_checkpoint(tmp_path / "0.ckpt")
-    assert window["past_labels"] and window["channels"] == ["slope", "flat"]
+    assert window["antecedent_labels"] and window["channels"] == ["slope", "flat"]
     assert model.static_mean.numel() == 6
     assert torch.isfinite(model.static_mean).all()
     few = open_dataset(site / "ssm.zarr").isel(time=slice(60, 64)).load()

@@ -71,7 +71,7 @@ def test_the_callers_rule_runs_after_the_maps(house: House, tmp_path: Path) -> N
     ran = jobs(done)
     assert ran["wettest_day"] == 1
     assert ran["loam_write_maps"] == len(list((tmp_path / "results/small/maps").glob("*.tif")))
-    assert ran.keys() <= {"loam_write_maps", "loam_maps", "wettest_day"}
+    assert ran.keys() <= {"loam_write_maps", "loam_draw_maps", "loam_maps", "wettest_day"}
     assert (tmp_path / (tmp_path / "wettest_day.txt").read_text()).is_file()
     assert "the caller starts" in done.stdout
     assert not list((tmp_path / ".snakemake/loam").glob("*"))

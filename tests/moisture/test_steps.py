@@ -153,6 +153,17 @@ def test_no_test_date_reaches_a_reference(here: Site) -> None:
     same(before, after, tuple(map(str, before.data_vars)))
 
 
+def test_without_weather_labels_are_those_of_a_mild_climate(here: Site) -> None:
+    """The site never freezes: a step that knows no weather gives the same values, and flags nothing as frozen."""
+    mild = here.fit(), here.detect()
+    here.has_weather = False
+    unknown = here.fit("references.zarr"), here.detect()
+    for one, other in zip(mild, unknown, strict=True):
+        for name in one.data_vars:
+            np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=name)
+    assert not (unknown[1]["flags"].values & int(Flag.FROZEN)).any()
+
+
 def test_a_new_acquisition_needs_no_old_one(here: Site) -> None:
     """With the chunks of all earlier dates removed the new one comes out the same."""
     here.fit()

@@ -104,19 +104,19 @@ def test_a_step_names_its_broken_input(tmp_path: Path, capfd: pytest.CaptureFixt
 def test_what_fails_leaves_the_earlier_file_and_nothing_beside_it(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     target.write_text("earlier")
-    with pytest.raises(ValueError, match="half-way"), raster.whole(target) as partial:
+    with pytest.raises(ValueError, match="half-way"), raster.atomic_write(target) as partial:
         partial.write_text("half")
         raise ValueError("half-way")
     assert target.read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-    with raster.whole(target) as partial:
+    with raster.atomic_write(target) as partial:
         partial.write_text("new")
     assert target.read_text() == "new"
 
 
 def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     for text in ("old", "new"):
-        with raster.whole(tmp_path / "a.zarr") as partial:
+        with raster.atomic_write(tmp_path / "a.zarr") as partial:
             partial.mkdir()
             (partial / text).touch()
     assert [path.name for path in (tmp_path / "a.zarr").iterdir()] == ["new"]
@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
         pytest.raises(
             LoamError, match=r"a\.json: cannot be written, the disk is full; free some space"
         ),
-        raster.whole(tmp_path / "a.json"),
+        raster.atomic_write(tmp_path / "a.json"),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
@@ -144,8 +144,8 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_no_file_under_the_target_name(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from loam.core.raster import whole\n"
-        "with whole(Path('a.json')) as partial: partial.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from pathlib import Path; from loam.core.raster import atomic_write\n"
+        "with atomic_write(Path('a.json')) as partial: partial.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

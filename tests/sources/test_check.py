@@ -8,8 +8,13 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 from helpers import days, merged
 
+from loam.config import Config
 from loam.core.errors import LoamError
 from loam.sources.check import check_inputs
+
+
+def check_all(cfg: Config) -> None:
+    check_inputs(cfg, list(type(cfg.sources).model_fields))
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def site(tmp_path, box, layer, load):
 
 
 def test_a_good_site_passes(site) -> None:
-    check_inputs(site())
+    check_all(site())
 
 
 @pytest.mark.parametrize(
@@ -99,14 +104,14 @@ def test_a_good_site_passes(site) -> None:
 )
 def test_what_does_not_fit_is_named(site, overrides: dict, said: str) -> None:
     with pytest.raises(LoamError, match=said):
-        check_inputs(site(**overrides))
+        check_all(site(**overrides))
 
 
 def test_a_dem_that_is_too_small_is_named_with_its_share(site, tmp_path) -> None:
     with pytest.raises(
         LoamError, match=r"small.tif: covers 50% of the area of interest \(sources.dem\)"
     ):
-        check_inputs(site(sources={"dem": {"path": str(tmp_path / "small.tif")}}))
+        check_all(site(sources={"dem": {"path": str(tmp_path / "small.tif")}}))
 
 
 def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, layer) -> None:
@@ -114,10 +119,10 @@ def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, laye
     grid = {"aoi": list(box.boundingbox), "crs": "EPSG:32618"}
     scenes = {"backscatter": {"kind": "scenes", "path": str(tmp_path)}}
     with pytest.raises(LoamError, match=r"covers .*with a margin of sar.heights.margin_m"):
-        check_inputs(site(sources=scenes, grid=grid))
+        check_all(site(sources=scenes, grid=grid))
     around = box.pad(60)
     layer(np.zeros(around.shape, np.float32), on=around).rio.to_raster(tmp_path / "large.tif")
-    check_inputs(
+    check_all(
         site(
             sources=scenes | {"dem": {"path": str(tmp_path / "large.tif"), "geoid": "ellipsoid"}},
             grid=grid,
@@ -126,20 +131,20 @@ def test_a_dem_under_scenes_must_reach_beyond_the_area(site, tmp_path, box, laye
 
 
 def test_what_is_yet_to_be_made_is_not_looked_at(site) -> None:
-    check_inputs(site(sources={"dem": {"path": "resources/here/twin/dem.tif"}}))
+    check_all(site(sources={"dem": {"path": "resources/here/twin/dem.tif"}}))
 
 
 def test_tiles_of_a_dem_serve_together(site, tmp_path, box, layer) -> None:
     layer(np.zeros((box.shape[0], 8), np.float32), on=box[:, 8:]).rio.to_raster(
         tmp_path / "rest.tif"
     )
-    check_inputs(
+    check_all(
         site(sources={"dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "rest.tif")]}})
     )
     with pytest.raises(
         LoamError, match=r"no height on .*% of the area of interest \(sources.dem\)"
     ):
-        check_inputs(
+        check_all(
             site(
                 sources={
                     "dem": {"path": [str(tmp_path / "small.tif"), str(tmp_path / "small.tif")]}
@@ -153,13 +158,13 @@ def test_soil_that_leaves_part_uncovered_is_told_and_none_at_all_refused(
 ) -> None:
     codes = np.full((box.shape[0], 8), 7, np.uint8)
     layer(codes, on=box[:, :8]).rio.to_raster(tmp_path / "texture.tif")
-    check_inputs(
+    check_all(
         site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}})
     )
     assert "sand is missing on 50.0 % of the area of interest" in caplog.text
     layer(np.zeros(box.shape, np.uint8)).rio.to_raster(tmp_path / "texture.tif")
     with pytest.raises(LoamError, match="no value is a texture class"):
-        check_inputs(
+        check_all(
             site(sources={"soil": {"kind": "texture_class", "path": str(tmp_path / "texture.tif")}})
         )
 
@@ -172,7 +177,7 @@ def test_looks_that_leave_part_uncovered_are_named(site, tmp_path, box, layer) -
     with pytest.raises(
         LoamError, match=r"NDVI.tif: covers [0-9]+% of the area of interest \(sources.ndvi\)"
     ):
-        check_inputs(
+        check_all(
             site(
                 sources={
                     "ndvi": {
@@ -189,8 +194,8 @@ def test_weather_without_wind_says_what_to_set(site, tmp_path) -> None:
     weather.drop_vars("wind").to_netcdf(tmp_path / "calm.nc")
     calm = {"weather": {"path": str(tmp_path / "calm.nc")}}
     with pytest.raises(LoamError, match=r"no wind_speed; .* covariates.weather.missing_wind_m_s"):
-        check_inputs(site(sources=calm))
-    check_inputs(site(sources=calm, covariates={"weather": {"missing_wind_m_s": 2}}))
+        check_all(site(sources=calm))
+    check_all(site(sources=calm, covariates={"weather": {"missing_wind_m_s": 2}}))
 
 
 def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(
@@ -210,12 +215,12 @@ def test_soil_of_other_axes_is_named_and_what_serves_nothing_told(
 
     flat = layer(np.full(box.shape, 40.0), units="%")
     deep = flat.expand_dims(depth=[5, 15])
-    check_inputs(soil("two.nc", sand=flat, clay=deep))
+    check_all(soil("two.nc", sand=flat, clay=deep))
     assert "clay have other axes than y and x, and are not used" in caplog.text
     with pytest.raises(LoamError, match=r"clay has an axis depth of 2 values \(5, 15\)"):
-        check_inputs(soil("named.nc", ("clay",), sand=flat, clay=deep))
+        check_all(soil("named.nc", ("clay",), sand=flat, clay=deep))
     with pytest.raises(LoamError, match="clay has an axis depth of 2 values"):
-        check_inputs(soil("deep.nc", clay=deep))
+        check_all(soil("deep.nc", clay=deep))
 
 
 def test_weather_that_cannot_be_true_is_named_before_the_first_job(site, tmp_path) -> None:
@@ -226,7 +231,7 @@ def test_weather_that_cannot_be_true_is_named_before_the_first_job(site, tmp_pat
     )
     weather.to_netcdf(tmp_path / "metres.nc")
     with pytest.raises(LoamError, match=r"precipitation is .* mm a year.*; check its units"):
-        check_inputs(site(sources={"weather": {"path": str(tmp_path / "metres.nc")}}))
+        check_all(site(sources={"weather": {"path": str(tmp_path / "metres.nc")}}))
 
 
 def test_folders_with_loops_and_pipes_are_searched(site, tmp_path) -> None:
@@ -236,6 +241,6 @@ def test_folders_with_loops_and_pipes_are_searched(site, tmp_path) -> None:
     (folder / "gone.nc").symlink_to(tmp_path / "nowhere.nc")
     os.mkfifo(folder / "pipe.nc")
     (tmp_path / "weather.nc").rename(folder / "weather.nc")
-    check_inputs(site(sources={"weather": {"path": str(folder)}}))
+    check_all(site(sources={"weather": {"path": str(folder)}}))
     with pytest.raises(LoamError, match=r"pipe.nc: is a pipe or device"):
-        check_inputs(site(sources={"weather": {"path": str(folder / "pipe.nc")}}))
+        check_all(site(sources={"weather": {"path": str(folder / "pipe.nc")}}))

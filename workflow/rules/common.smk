@@ -5,6 +5,8 @@ import shlex
 import subprocess
 from functools import cache
 
+from snakemake.cli import get_argument_parser
+
 
 wildcard_constraints:
     experiment="[a-z0-9][a-z0-9_]*",
@@ -29,8 +31,12 @@ def given():
     return [path for path in found if not path.startswith(cfg.made_by_the_twin)]
 
 
+# What the command line asks for: the check of inputs looks at what that reads, and at no more.
+# Snakemake tells a workflow of it only when the files are read, too late for one line on what is missing.
+TARGETS = () if IS_MODULE else get_argument_parser().parse_known_args(sys.argv[1:])[0].targets or ()
+
 if workflow.is_main_process:
-    if fault := inputs.missing_inputs(cfg):
+    if fault := inputs.missing_inputs(cfg, TARGETS):
         stop(fault)
     if early := contents.dated_in_the_future(given()):
         sys.stderr.write(f"loam: {early}\n")
@@ -136,7 +142,7 @@ def used(name, path):
 
 def check_inputs():
     """Before the first job starts, open every source and look for the GPU that is asked for; stop with one line if one cannot serve."""
-    check("check-inputs", cfg=cfg)
+    check("check-inputs", cfg=cfg, sources=inputs.sources_of(TARGETS, cfg))
     on_gpu = cfg.learning.train.accelerator == "gpu" and workflow.local_exec  # a login node needs none
     if on_gpu and any(
         job.rule.name in {"train", "predict", "predict_date", "probe_model"} for job in workflow.dag.needrun_jobs()

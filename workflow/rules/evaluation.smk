@@ -35,7 +35,7 @@ rule collect_samples:
             boosting="evaluation.boosting",
             classes="sources.landcover",
             days="learning.longest_window",
-            past_days="learning.past_days_shown",
+            antecedent_days="learning.antecedent_days_shown",
         ),
     shell:
         "python -m loam collect-samples --predictions {input.predictions:q} --ssm {input.ssm:q}"

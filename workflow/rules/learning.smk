@@ -26,7 +26,7 @@ rule train:
             model="learning.networks.{experiment}",
             experiment="learning.experiments.{experiment}",
             size_px="samples.patches.size_px",
-            past_days="learning.past_days",
+            antecedent_days="learning.antecedent_days",
         ),
     shell:
         # Under Slurm a task for every process that trains; elsewhere Lightning starts them.

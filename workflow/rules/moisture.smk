@@ -10,6 +10,13 @@ MOISTURE_NDVI = (
     else []
 )
 
+# Weather tells when the ground is frozen. Labels can be made without it.
+MOISTURE_WEATHER = used("weather", "<results>/covariates/weather.zarr")
+if not MOISTURE_WEATHER and workflow.is_main_process and not IS_MODULE:
+    sys.stderr.write(
+        "loam: sources.weather.path is not set: no label is flagged as frozen, and none is corrected for rain\n"
+    )
+
 # Where and in how much memory: changes no value, so it travels as a resource; one of the params would make a step run again.
 COMPUTE = settings.as_json({"compute": cfg.moisture.compute})
 
@@ -18,7 +25,7 @@ rule fit_references:
     input:
         stack=BACKSCATTER,
         splits="<results>/samples/splits.json",
-        weather="<results>/covariates/weather.zarr",
+        weather=MOISTURE_WEATHER,
         ndvi=MOISTURE_NDVI,
         landcover=source("landcover") if cfg.moisture.references.beta_fallback == "landcover" else [],
     output:
@@ -51,7 +58,7 @@ rule detect_change:
     input:
         stack=BACKSCATTER,
         references="<results>/moisture/references.zarr",
-        weather="<results>/covariates/weather.zarr",
+        weather=MOISTURE_WEATHER,
         ndvi=MOISTURE_NDVI,
         landcover=source("landcover"),
     output:
@@ -87,7 +94,7 @@ rule detect_acquisition:
     input:
         stack=BACKSCATTER,
         references=ancient("<results>/moisture/references.zarr"),
-        weather="<results>/covariates/weather.zarr",
+        weather=MOISTURE_WEATHER,
         ndvi=MOISTURE_NDVI,
         landcover=source("landcover"),
     output:
@@ -121,6 +128,21 @@ rule derived:
     input:
         ["<results>/moisture/volumetric.zarr"] if cfg.moisture.derived.volumetric else [],
         ["<results>/moisture/soil_water_index.zarr"] if cfg.moisture.derived.soil_water_index_days else [],
+
+
+# Backscatter alone.
+rule gamma0:
+    input:
+        BACKSCATTER,
+
+
+# Labels of soil moisture, and what follows from them, without a model.
+rule moisture:
+    input:
+        "<results>/moisture/references.zarr",
+        "<results>/moisture/ssm.zarr",
+        "<results>/figures/moisture.png",
+        rules.derived.input,
 
 
 rule volumetric_moisture:

@@ -24,6 +24,14 @@ rule figures:
         "<results>/figures/covariates.png",
 
 
+# Figures and scores, for `snakemake --report`.
+rule report:
+    input:
+        rules.maps.input,
+        rules.figures.input,
+        "<results>/evaluation/scores.parquet",
+
+
 rule write_maps:
     input:
         predictions=expand(

@@ -122,7 +122,7 @@ class Experiment(Section):
     days: int = Field(
         ge=1, le=120, description="length of the weather window, the day itself included [day]"
     )
-    past_labels: bool = Field(
+    antecedent_labels: bool = Field(
         description="show the model what labels before the day said of the pixel, as persistence uses them"
     )
 
@@ -152,10 +152,10 @@ class Learning(Section):
     model: Models
     train: Train
     members: int = Field(ge=1, le=32, description="seeds trained per experiment")
-    past_days: int = Field(
+    antecedent_days: int = Field(
         ge=1,
         le=366,
-        description="how far back labels are shown where an experiment has past_labels [day]",
+        description="how far back labels are shown where an experiment has antecedent_labels [day]",
     )
     experiments: dict[Name, Experiment | None] = Field(
         description="name: settings; null switches one off"
@@ -204,10 +204,10 @@ class Learning(Section):
         return max(experiment.days for experiment in self.active.values())
 
     @property
-    def past_days_shown(self) -> int:
+    def antecedent_days_shown(self) -> int:
         """How far back any experiment is shown labels [day]; 0 where none is."""
         return (
-            self.past_days
-            if any(experiment.past_labels for experiment in self.active.values())
+            self.antecedent_days
+            if any(experiment.antecedent_labels for experiment in self.active.values())
             else 0
         )

@@ -123,7 +123,7 @@ def require(data: xr.Dataset, names: Iterable[str], path: Path) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file or folder whole or not at all: what is written to the name this yields gets its own when all is well.
 
     Args:
@@ -156,7 +156,7 @@ def write_zarr(data: xr.Dataset, path: Path, chunks: Mapping[str, int] | None = 
         path: folder to write; an older one is replaced.
         chunks: chunk length by dimension; whole dimensions where not named.
     """
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         _lay_out(data, partial, chunks or {}, compute=True)
         seal(partial)
 
@@ -173,7 +173,7 @@ def zarr_in_blocks(template: xr.Dataset, path: Path, chunks: Mapping[str, int]) 
     Yields:
         The folder to fill.
     """
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         _lay_out(template, partial, chunks, compute=False)
         yield partial
         seal(partial)
@@ -246,7 +246,7 @@ def written_by_gdal(path: Path) -> Iterator[str]:
 
     with MemoryFile() as memory:
         yield memory.name
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_bytes(memory.getbuffer())
 
 

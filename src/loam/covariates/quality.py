@@ -9,7 +9,7 @@ import xarray as xr
 
 from loam.core.elevation import PLAUSIBLE_HEIGHTS_M
 from loam.core.errors import LoamError
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
 BOUNDS = {
@@ -38,7 +38,7 @@ def report_covariates(static: Path, weather: Path, ndvi: Path | None, out: Path)
     )
     if ndvi is not None:
         found |= series_entries(open_dataset(ndvi), ndvi, {})
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 

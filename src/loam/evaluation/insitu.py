@@ -14,7 +14,7 @@ from pyproj import Transformer
 from loam.config.evaluation import InSitu
 from loam.core.ensemble import by_experiment
 from loam.core.flags import usable_labels
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 from loam.core.splits import Splits
 from loam.evaluation.metrics import anomalies
 from loam.evaluation.stations import Sensor, read_stations
@@ -58,14 +58,14 @@ def validate_stations(
         if matched
         else pd.DataFrame(columns=[*SERIES, "period"])
     )
-    with whole(series) as partial:
+    with atomic_write(series) as partial:
         table[list(SERIES)].to_parquet(partial, index=False)
     rows = [
         row
         for _, part in table.groupby([*PLACE, "model"], sort=False)
         for row in _rows(part, cfg.min_matches)
     ]
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         pd.DataFrame(rows, columns=list(SCORES)).astype({"value": float, "count": int}).to_parquet(
             partial, index=False
         )

@@ -14,7 +14,7 @@ from loam.core.ensemble import by_experiment, ensemble
 from loam.core.errors import LoamError
 from loam.core.features import open_covariates
 from loam.core.grid import require_same_grid
-from loam.core.raster import open_dataset, require, whole
+from loam.core.raster import atomic_write, open_dataset, require
 from loam.core.splits import SPLITS, TESTS, Splits
 from loam.evaluation.baselines import climatology, covered, usable_windows
 from loam.evaluation.history import History, with_history
@@ -28,14 +28,16 @@ COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertaint
 
 def collect_samples(
     predictions: list[Path], ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, landcover: Path | None,
-    truth: Path | None, out: Path, cfg: Samples, boosting: Boosting, classes: LandCover | None, days: int, past_days: int,
+    truth: Path | None, out: Path, cfg: Samples, boosting: Boosting, classes: LandCover | None, days: int, antecedent_days: int,
 ) -> None:  # fmt: skip
     """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
     labels = open_frames(open_dataset(ssm), Splits.read(splits))
     covariates = open_covariates(static, weather, ndvi)
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
     most = dict.fromkeys(TESTS, cfg.per_split) | {"train": boosting.samples}
-    table = draw_samples(labels, covered(covariates, labels.times, days), most, cfg.seed, past_days)
+    table = draw_samples(
+        labels, covered(covariates, labels.times, days), most, cfg.seed, antecedent_days
+    )
     train, tests = (
         part.reset_index(drop=True)
         for part in (table[table["split"] == "train"], table[table["split"] != "train"])
@@ -52,12 +54,16 @@ def collect_samples(
     windows = usable_windows(boosting.windows_days, days)
     columns = rivals(covariates, train, tests, boosting, windows, cfg.seed)
     said = [predicted(name, paths, tests) for name, paths in by_experiment(predictions).items()]
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         pd.concat([table, columns, *said], axis=1).to_parquet(partial, index=False)
 
 
 def draw_samples(
-    labels: LabelFrames, allowed: np.ndarray, most: dict[str, int], seed: int, past_days: int = 0
+    labels: LabelFrames,
+    allowed: np.ndarray,
+    most: dict[str, int],
+    seed: int,
+    antecedent_days: int = 0,
 ) -> pd.DataFrame:
     """Draw usable pixel-dates of the wanted parts, with climatology, persistence and what was seen before.
 
@@ -66,7 +72,7 @@ def draw_samples(
         allowed: acquisitions that may be drawn from, bool `(time)`.
         most: largest number of pixel-dates by part; every one has the same chance.
         seed: of the draws; each part has its own stream, so that the draws of one do not depend on another.
-        past_days: look back so far for `PAST`; 0: not at all [day].
+        antecedent_days: look back so far for `PAST`; 0: not at all [day].
 
     Returns:
         `COLUMNS`, climatology, persistence, and `PAST` where asked for; in order of time.
@@ -82,7 +88,7 @@ def draw_samples(
     }
     drawn = [
         pick(frame, part, ordinals[part][index], mean, history)
-        for index, (frame, history) in enumerate(with_history(labels, past_days))
+        for index, (frame, history) in enumerate(with_history(labels, antecedent_days))
         for part in most
         if ordinals[part][index].size
     ]

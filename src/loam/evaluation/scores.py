@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from loam.core.ensemble import read_factors
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.core.splits import TESTS
 from loam.evaluation import metrics
 from loam.evaluation.asked import checks, probe_scores
@@ -53,7 +53,7 @@ def score(samples: Path, probes: list[Path], calibrations: list[Path], out: Path
     asked = {(path.parent.name, path.stem): pd.read_parquet(path) for path in probes}
     table = score_table(pd.read_parquet(samples), factors)
     table = as_table([*table.itertuples(index=False), *probe_scores(asked)])
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         as_table([*table.itertuples(index=False), *checks(table)]).to_parquet(partial, index=False)
 
 

@@ -12,7 +12,7 @@ from loam.config.learning import Calibration
 from loam.core.ensemble import LEVELS, ensemble_on, open_members
 from loam.core.errors import LoamError
 from loam.core.flags import usable_labels
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 from loam.core.splits import SPLITS, Splits
 
 # Enough pixels of a date for its own quantiles; more of one date add little, since they err together.
@@ -41,7 +41,7 @@ def calibrate(
     if len(errors) < FEW_DATES:
         text = "calibration on %d dates: for 90 %% intervals only %.0f %% coverage is sure; give learning.calibration.parts more dates"
         logging.getLogger(__name__).warning(text, len(errors), 100 * result["guaranteed_90"])
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         partial.write_text(json.dumps(result, indent=1))
 
 

@@ -12,8 +12,8 @@ from loam.learning.network import Network
 WINDOW = {
     "days",
     "form",
-    "past_labels",
-    "past_days",
+    "antecedent_labels",
+    "antecedent_days",
     "channels",
 }  # what a model was shown while it was trained, and must be shown again
 

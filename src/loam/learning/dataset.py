@@ -9,7 +9,7 @@ from loam.core.antecedent_labels import PAST
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates
 from loam.core.labels import Labels
-from loam.learning.past import past_labels
+from loam.learning.antecedent_labels import antecedent_labels
 
 STATISTICS_PATCHES = 512
 # Labels that a sample of each part may be shown: its own part's, and what trained. Never one that tests.
@@ -24,12 +24,12 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`, `weight ()`.
 
     The weight is that of the patch in the index: 1 on the average of the training part. With past labels, `static` ends
-    in the channels of `loam.learning.past`.
+    in the channels of `loam.learning.antecedent_labels`.
     """
 
     def __init__(
         self, index: pd.DataFrame, labels: Labels, covariates: Covariates, *, size: int, days: int, form: str, stride: int,
-        past_days: int = 0,
+        antecedent_days: int = 0,
     ) -> None:  # fmt: skip
         """Remember where the patches are.
 
@@ -41,7 +41,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
             days: length of the weather window [day].
             form: 'aggregate' or 'sequence'.
             stride: edge of the cells that the weather is given on [pixel].
-            past_days: show labels of so many days before; 0: none [day].
+            antecedent_days: show labels of so many days before; 0: none [day].
 
         Raises:
             LoamError: the rows are of several splits, or of one that tests.
@@ -61,12 +61,12 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         )
         self.weight = torch.from_numpy(index["weight"].to_numpy(dtype=np.float32, copy=True))
         self.split, self.labels, self.covariates = splits[0], labels, covariates
-        self.size, self.days, self.form, self.stride, self.past_days = (
+        self.size, self.days, self.form, self.stride, self.antecedent_days = (
             size,
             days,
             form,
             stride,
-            past_days,
+            antecedent_days,
         )
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     @property
     def static_names(self) -> tuple[str, ...]:
         """Channels of `static`."""
-        return self.covariates.static_names + (PAST if self.past_days else ())
+        return self.covariates.static_names + (PAST if self.antecedent_days else ())
 
     def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """One patch."""
@@ -84,8 +84,10 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         window = (slice(row, row + self.size), slice(column, column + self.size))
         day = self.labels.times[time]
         static = self.covariates.stationary(day, window)
-        if self.past_days:
-            past = past_labels(self.labels, day, window, self.past_days, SHOWN[self.split])
+        if self.antecedent_days:
+            past = antecedent_labels(
+                self.labels, day, window, self.antecedent_days, SHOWN[self.split]
+            )
             static = np.concatenate([static, past])
         ssm, uncertainty = np.array(self.labels.values[(time, slice(None), *window)])
         arrays = {

@@ -18,10 +18,10 @@ from loam.core.grid import empty_like_grid, require_same_grid
 from loam.core.labels import Labels, Window, open_labels, scratch_folder
 from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.core.splits import Splits
+from loam.learning.antecedent_labels import antecedent_labels
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.network import Network
-from loam.learning.past import past_labels
 
 CHUNK_PX = 1024
 
@@ -34,7 +34,7 @@ class Inputs:
     days: int  # length of the weather window
     form: str  # 'aggregate' or 'sequence'
     labels: Labels | None  # past labels, where the model was trained with them
-    past_days: int
+    antecedent_days: int
 
     @property
     def steps(self) -> int:
@@ -46,7 +46,7 @@ class Inputs:
         static = self.covariates.stationary(day, window)
         if self.labels is not None:
             static = np.concatenate(
-                [static, past_labels(self.labels, day, window, self.past_days, ())]
+                [static, antecedent_labels(self.labels, day, window, self.antecedent_days, ())]
             )
         return self.covariates.dynamic(day, self.days, self.form, window, stride), static
 
@@ -99,7 +99,7 @@ def _predict_days(
     models = [load_checkpoint(path) for path in checkpoints]
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
     with scratch_folder(out[0]) as scratch:
-        back = max(window["past_days"] for _, window in models)
+        back = max(window["antecedent_days"] for _, window in models)
         since = days.min() - np.timedelta64(back, "D")
         labels = open_labels(ssm, Splits.read(splits), scratch, since=since) if back else None
         for path, (model, window), target in zip(checkpoints, models, out, strict=True):
@@ -116,8 +116,8 @@ def inputs_of(covariates: Covariates, window: dict[str, Any], labels: Labels | N
         covariates,
         window["days"],
         window["form"],
-        labels if window["past_labels"] else None,
-        window["past_days"],
+        labels if window["antecedent_labels"] else None,
+        window["antecedent_days"],
     )
 
 

@@ -14,7 +14,7 @@ from loam.core.antecedent_labels import PAST
 from loam.core.features import WEATHER, open_covariates
 from loam.core.grid import require_same_grid
 from loam.core.labels import Labels, open_labels, scratch_folder
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.core.splits import TESTS, Splits
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
@@ -58,7 +58,7 @@ def probe_model(
         answers = list(
             _answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg)
         )
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         pd.concat(answers, ignore_index=True).to_parquet(partial, index=False)
 
 
@@ -133,7 +133,7 @@ def questions(
 
 def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
     """Places of the channels by group; what is neither terrain, vegetation nor a past label comes from the soil map."""
-    named = {"terrain": TERRAIN, "vegetation": VEGETATION, "past_labels": PAST}
+    named = {"terrain": TERRAIN, "vegetation": VEGETATION, "antecedent_labels": PAST}
     group = {member: name for name, members in named.items() for member in members}
     out: dict[str, list[int]] = {}
     for place, channel in enumerate(channels):

@@ -22,12 +22,12 @@ from loam.core.errors import LoamError
 from loam.core.features import open_covariates
 from loam.core.grid import require_same_grid
 from loam.core.labels import open_labels, scratch_folder
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.core.splits import Splits
 from loam.learning.checkpoint import not_finite
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
-from loam.learning.lesson import Lesson
+from loam.learning.soil_moisture_module import SoilMoistureModule
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 def train(
     ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, history: Path,
-    cfg: Train, model: Network, experiment: Experiment, size_px: float, past_days: int, member: int, threads: int,
+    cfg: Train, model: Network, experiment: Experiment, size_px: float, antecedent_days: int, member: int, threads: int,
 ) -> None:  # fmt: skip
     """Train one network with early stopping; write its best checkpoint and its history.
 
@@ -53,7 +53,7 @@ def train(
     lightning.seed_everything(cfg.seed + member, verbose=False)
     keep = out.with_suffix(".resume")
     with scratch_folder(out) as scratch:
-        past = past_days if experiment.past_labels else 0
+        past = antecedent_days if experiment.antecedent_labels else 0
         data = _datasets(
             ssm,
             patches,
@@ -72,7 +72,7 @@ def train(
         )
         trainer, rows = fit(lesson, data, cfg, keep)
     if trainer.is_global_zero:
-        with whole(history) as partial:
+        with atomic_write(history) as partial:
             pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
         if name := not_finite(
             torch.load(keep / BEST, map_location="cpu", weights_only=True)["state_dict"]
@@ -95,7 +95,7 @@ def digest(path: Path) -> str:
 
 def _datasets(
     ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, scratch: Path, size: int,
-    experiment: Experiment, stride: int, past_days: int,
+    experiment: Experiment, stride: int, antecedent_days: int,
 ) -> dict[str, PatchDataset]:  # fmt: skip
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
@@ -116,7 +116,7 @@ def _datasets(
             days=experiment.days,
             form=experiment.form,
             stride=stride,
-            past_days=past_days,
+            antecedent_days=antecedent_days,
         )
         for name, part in parts.items()
     }
@@ -124,16 +124,16 @@ def _datasets(
 
 def make_lesson(
     data: PatchDataset, cfg: Train, model: Network, experiment: Experiment, seed: int, patches: str
-) -> Lesson:
+) -> SoilMoistureModule:
     """A fresh network with what it must know of the training patches."""
     first = data[0]
     steps, channels = first["dynamic"].shape[:2]
     shape: dict[str, Any] = {"dynamic_channels": channels, "static_channels": len(first["static"])}
     shape |= {"steps": steps} if model.architecture == "unet" else {}
-    return Lesson(
+    return SoilMoistureModule(
         model=model.arguments | shape | {"statistics": channel_statistics(data, cfg.seed)},
         window={
-            "days": experiment.days, "form": experiment.form, "past_labels": experiment.past_labels, "past_days": data.past_days,
+            "days": experiment.days, "form": experiment.form, "antecedent_labels": experiment.antecedent_labels, "antecedent_days": data.antecedent_days,
             "channels": list(data.covariates.static_names),
         },
         loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,
@@ -146,7 +146,7 @@ def make_lesson(
 
 
 def fit(
-    lesson: Lesson, data: dict[str, PatchDataset], cfg: Train, scratch: Path
+    lesson: SoilMoistureModule, data: dict[str, PatchDataset], cfg: Train, scratch: Path
 ) -> tuple[lightning.Trainer, list[dict[str, float]]]:
     """Train on as many processes as the settings say, from the last checkpoint of the same run if there is one.
 
@@ -202,7 +202,7 @@ def _precision(cfg: Train) -> Any:
     )
 
 
-def resumable(lesson: Lesson, scratch: Path) -> Path | None:
+def resumable(lesson: SoilMoistureModule, scratch: Path) -> Path | None:
     """The last checkpoint of the same run; one of another run is removed.
 
     Args:
@@ -338,5 +338,5 @@ class Whole(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
         """Write beside, then rename."""
-        with whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             super().save_checkpoint(checkpoint, partial, storage_options)

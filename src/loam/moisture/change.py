@@ -67,7 +67,7 @@ class Plan:
 
 
 def detect_change(
-    stack: Path, references: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
+    stack: Path, references: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
     vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
 ) -> None:  # fmt: skip
     """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
@@ -79,7 +79,7 @@ def detect_change(
 
 
 def detect_acquisition(
-    stack: Path, references: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
+    stack: Path, references: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
     vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
 ) -> None:  # fmt: skip
     """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""

@@ -78,6 +78,20 @@ def frost_of(
     return Frost(mean, lowest, below_degc, crs, temperature["y"].values, temperature["x"].values)
 
 
+def never_frozen(box: GeoBox, dates: int, below_degc: float) -> Frost:
+    """Frost of an area without weather: temperatures are NaN, which counts as not frozen.
+
+    Args:
+        box: grid of the area.
+        dates: number of acquisitions.
+        below_degc: what would count as frozen [degC].
+    """
+    corners = box.extent.boundingbox
+    y, x = np.array([corners.top, corners.bottom]), np.array([corners.left, corners.right])
+    unknown = np.full((dates, 2, 2), np.nan, dtype=np.float32)
+    return Frost(unknown, unknown, below_degc, str(box.crs), y, x)
+
+
 def below(fields: np.ndarray, limit: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Whether interpolated fields lie below a limit.
 

@@ -17,7 +17,7 @@ from loam.core.integrity import require_chunks
 from loam.core.raster import open_dataset, require
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
-from loam.moisture.frost import Frost, frost_of
+from loam.moisture.frost import Frost, frost_of, never_frozen
 from loam.moisture.vegetation import soil_backscatter
 
 DAY = np.timedelta64(1, "D")
@@ -103,7 +103,7 @@ class Observed:
 
 def open_source(
     stack: Path,
-    weather: Path,
+    weather: Path | None,
     ndvi: Path | None,
     signal: Signal,
     vegetation: Vegetation,
@@ -113,7 +113,7 @@ def open_source(
 
     Args:
         stack: backscatter.
-        weather: daily.
+        weather: daily; None: nothing counts as frozen.
         ndvi: None where it is not used.
         signal: section of the configuration.
         vegetation: section of the configuration.
@@ -122,24 +122,21 @@ def open_source(
     Raises:
         LoamError: a variable is missing.
     """
-    data, daily = open_dataset(stack, check=check), open_dataset(weather)
+    data = open_dataset(stack, check=check)
     require(data, (signal.polarisation, "track"), stack)
     if vegetation.mode == "cross_ratio":
         require(data, ("vv", "vh"), stack)
     if signal.normalisation == "beta" and "incidence" not in data:
         msg = f"{stack}: no incidence angle, which moisture.signal.normalisation = 'beta' needs; set it to 'track'"
         raise LoamError(msg)
-    if "soil_temperature" not in daily:
-        require(daily, ("temperature",), weather)
     times = data["time"].values
     platforms = (
         data["platform"].values.astype(str)
         if "platform" in data.coords
         else np.full(len(times), "unknown")
     )
-    limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
-    frost = frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
     box = data.odc.geobox
+    frost = _frost(weather, box, times, signal)
     if ndvi is not None:
         require_chunks(ndvi)
     plants = ndvi if vegetation.mode in {"flag", "ndvi", "water_cloud"} else None
@@ -157,6 +154,17 @@ def open_source(
         frost,
         paths[1],
     )
+
+
+def _frost(weather: Path | None, box: GeoBox, times: np.ndarray, signal: Signal) -> Frost:
+    """Temperatures at the acquisitions; unknown ones, which count as not frozen, where there is no weather."""
+    if weather is None:
+        return never_frozen(box, len(times), signal.frozen_below_degc)
+    daily = open_dataset(weather)
+    if "soil_temperature" not in daily:
+        require(daily, ("temperature",), weather)
+    limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
+    return frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
 
 
 def ndvi_field(path: Path, box: GeoBox) -> Field:

@@ -71,7 +71,7 @@ class Plan:
 
 
 def fit_references(
-    stack: Path, splits: Path, weather: Path, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: References,
+    stack: Path, splits: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: References,
     vegetation: Vegetation, compute: Compute, threads: int,
 ) -> None:  # fmt: skip
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
@@ -140,14 +140,17 @@ def given_slopes(codes: np.ndarray, cfg: References) -> np.ndarray:
 
 
 def fitted_offsets(
-    sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path, cfg: References
+    sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path | None, cfg: References
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
     """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0."""
     platforms = source.platforms[dates]
     if len(np.unique(platforms)) < 2:
         return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
     series = stable_series(sample, source.tracks[dates])
-    rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
+    if weather is None:  # nothing is known of the rain that explains differences: none is assumed
+        rain = np.zeros(len(dates))
+    else:
+        rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
     found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
     return significant(found, cfg.platform_sigmas)
 

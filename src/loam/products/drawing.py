@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 
 DPI = 120
 STYLE: dict[Any, Any] = {
@@ -54,7 +54,7 @@ def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG and forget it."""
     from matplotlib import pyplot as plt
 
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=DPI, facecolor="white", format="png")
     plt.close(figure)
 

@@ -15,7 +15,7 @@ from loam.core.features import bilinear
 from loam.core.flags import Flag, flag_attributes, frames
 from loam.core.frost import frost_temperature, ground_temperature
 from loam.core.grid import pixel_positions
-from loam.core.raster import open_dataset, require, whole, write_cog
+from loam.core.raster import atomic_write, open_dataset, require, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
 LASTING = (
@@ -59,7 +59,7 @@ def write_maps(
             labels.odc.crs
         )
         write_cog(data, path, tags_of(day, len(members), signal.label_support_m, factor))
-        with whole(path.with_suffix(".qml")) as partial:
+        with atomic_write(path.with_suffix(".qml")) as partial:
             shutil.copyfile(style, partial)
 
 

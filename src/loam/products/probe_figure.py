@@ -17,14 +17,14 @@ GROUPS = (
     "terrain",
     "soil",
     "vegetation",
-    "past_labels",
+    "antecedent_labels",
     "static",
 )
 GROUP_NAMES = {
     "air": "temperature, humidity, wind",
     "weather": "all weather",
     "static": "all maps",
-    "past_labels": "past labels",
+    "antecedent_labels": "past labels",
 }
 HEADLINE = "both"
 WORST_R2 = -1.0

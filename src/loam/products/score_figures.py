@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.core.splits import TESTS
 from loam.products.drawing import COLOURS, SPLIT_TITLES, new_figure, save
 from loam.products.interval_figure import interval_figure
@@ -34,7 +34,7 @@ def draw_scores(
         curve_figure({f"{path.parent.name}/{path.stem}": pd.read_csv(path) for path in histories}),
         curves,
     )
-    with whole(table) as partial:
+    with atomic_write(table) as partial:
         partial.write_text(as_html(scored), encoding="utf-8")
 
 

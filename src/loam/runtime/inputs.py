@@ -1,6 +1,7 @@
 """Local inputs that a configuration names: which files they are, and what is missing."""
 
 import glob
+from collections.abc import Collection
 
 from loam.config import Config
 from loam.core.errors import LoamError
@@ -24,24 +25,55 @@ def aoi_files(cfg: Config) -> list[str]:
     return beside or [str(path)]
 
 
-def missing_inputs(cfg: Config) -> str | None:
-    """One line that names every local input that is not there and where it belongs, or a folder of Loam's that cannot be written."""
+# What the workflow can make alone, and the sources that it reads for that.
+TARGETS = {
+    "gamma0": frozenset({"backscatter", "dem"}),
+    "moisture": frozenset({"backscatter", "dem", "weather", "ndvi", "landcover", "soil"}),
+}
+INDISPENSABLE = ("backscatter", "weather", "dem")
+
+
+def sources_of(targets: Collection[str], cfg: Config) -> list[str]:
+    """Names of the sources that some targets of the workflow read; all of them for any other target.
+
+    Args:
+        targets: as named on the command line; none stands for everything.
+        cfg: the configuration.
+    """
+    known = list(type(cfg.sources).model_fields)
+    if not targets or not set(targets) <= TARGETS.keys():
+        return known
+    needed = frozenset().union(*(TARGETS[target] for target in targets))
+    if cfg.sources.backscatter.kind == "cube" and set(targets) == {"gamma0"}:
+        needed -= {"dem"}
+    if not cfg.moisture.derived.volumetric:
+        needed -= {"soil"}
+    return [name for name in known if name in needed]
+
+
+def missing_inputs(cfg: Config, targets: Collection[str] = ()) -> str | None:
+    """One line that names every local input that is not there and where it belongs, or a folder of Loam's that cannot be written.
+
+    Args:
+        cfg: the configuration.
+        targets: what is asked for, as for `sources_of`: inputs that it does not read need not be there.
+    """
+    needed = sources_of(targets, cfg)
     try:
-        wanted = {
-            f"sources.{name}.path": cfg.sources.files(name)
-            for name in type(cfg.sources).model_fields
-        }
+        wanted = {f"sources.{name}.path": cfg.sources.files(name) for name in needed}
     except LoamError as error:
         return str(error)
-    for name in ("backscatter", "weather", "dem"):
-        if not wanted[f"sources.{name}.path"]:
+    for name in INDISPENSABLE:
+        optional = name == "weather" and len(needed) < len(type(cfg.sources).model_fields)
+        if name in needed and not optional and not wanted[f"sources.{name}.path"]:
             return f"sources.{name}.path: not set; Loam cannot run without it"
     wanted["grid.aoi"] = [str(cfg.grid.aoi_path)] if cfg.grid.aoi_path else []
-    wanted["evaluation.truth"] = [cfg.evaluation.truth or ""]
-    wanted |= {
-        f"evaluation.stations.sources.{place}.path": [each.path]
-        for place, each in enumerate(cfg.evaluation.stations.sources)
-    }
+    if len(needed) == len(type(cfg.sources).model_fields):
+        wanted["evaluation.truth"] = [cfg.evaluation.truth or ""]
+        wanted |= {
+            f"evaluation.stations.sources.{place}.path": [each.path]
+            for place, each in enumerate(cfg.evaluation.stations.sources)
+        }
     if cfg.sources.backscatter.kind == "scenes":
         wanted["sources.backscatter.orbits"] = [cfg.sources.backscatter.orbits or ""]
         wanted["sources.dem.geoid"] = [cfg.sources.dem.geoid_path or ""]

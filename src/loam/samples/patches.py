@@ -10,7 +10,7 @@ import xarray as xr
 from loam.config.samples import Patches
 from loam.core.errors import LoamError
 from loam.core.flags import UNUSABLE, Flag, frames, usable_labels
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 from loam.core.splits import SPLITS, Splits, splits_of_pixels
 
 NEEDED = ("train", "validate")
@@ -24,7 +24,7 @@ def sample_patches(ssm: Path, splits: Path, out: Path, cfg: Patches) -> None:
     content = Splits.read(splits)
     index = build_index(labels, content, cfg)
     check_disjoint(index, content, cfg.size_px, (labels.sizes["y"], labels.sizes["x"]))
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         index.to_parquet(partial, index=False)
 
 

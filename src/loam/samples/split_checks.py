@@ -12,7 +12,7 @@ from loam.config.moisture import Signal
 from loam.config.samples import Patches, SplitSettings
 from loam.config.sar import Speckle
 from loam.core.errors import LoamError
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 from loam.core.splits import Splits
 from loam.samples.patches import check_disjoint
 from loam.samples.splits import reach_of_labels
@@ -46,7 +46,7 @@ def check_splits(
         "buffer_px": content.buffer_px,
         "speckle_filter": shared,
     }
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         partial.write_text(json.dumps(report, indent=1))
 
 

@@ -11,7 +11,7 @@ from loam.config.samples import SplitSettings
 from loam.config.sar import Speckle
 from loam.core.errors import LoamError
 from loam.core.grid import support_pixels
-from loam.core.raster import open_dataset, whole
+from loam.core.raster import atomic_write, open_dataset
 from loam.core.splits import SPLITS, TESTS, Splits, speckle_reach_px
 
 SCHEMES = {
@@ -29,7 +29,7 @@ def make_splits(
     data = open_dataset(stack)
     reach = reach_of_labels(abs(data.odc.geobox.resolution.x), signal, speckle)
     splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg, reach)
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         partial.write_text(
             splits.as_json(schemes=SCHEMES, units=count_units(splits, data["time"].values))
         )

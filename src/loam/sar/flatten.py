@@ -23,7 +23,7 @@ from loam.config.sar import Flatten, Snap
 from loam.core.errors import LoamError
 from loam.core.flags import Mask, layer_attributes
 from loam.core.grid import empty_like_grid, target_grid
-from loam.core.raster import whole, write_cog
+from loam.core.raster import atomic_write, write_cog
 from loam.sar.geometry import View, look_at
 from loam.sar.heights import Terrain, read_terrain
 from loam.sar.image import Image
@@ -63,7 +63,7 @@ def flatten_scenes(
     terrain = read_terrain(heights, target_grid(grid, None))
     _warn_of_short_margin(terrain)
     groups = passes([read_product(path) for path in products])
-    with whole(out) as folder:
+    with atomic_write(out) as folder:
         folder.mkdir()
         rejected = []
         for slices in tqdm(groups, "scenes", unit="scene", disable=None):

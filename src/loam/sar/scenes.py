@@ -20,7 +20,7 @@ from loam.config.sources import Backscatter
 from loam.core.errors import LoamError, brief
 from loam.core.folders import regular_files
 from loam.core.grid import target_grid
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.sar.orbit import find_orbit_file, is_orbit_file
 from loam.sar.product import Product, read_product, require_whole
 from loam.sar.safe import MANIFEST, Safe
@@ -309,7 +309,7 @@ def _row(slices: Sequence[Product], orbits: Sequence[Path]) -> tuple[str, ...]:
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV table, whole or not at all."""
-    with whole(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
         table.writerows(rows)

@@ -25,7 +25,7 @@ from loam.core.errors import LoamError
 from loam.core.flags import layer_attributes
 from loam.core.grid import empty_like_grid, target_grid
 from loam.core.integrity import seal
-from loam.core.raster import open_dataset, whole, write_zarr
+from loam.core.raster import atomic_write, open_dataset, write_zarr
 
 # A new scene rewrites at most this many dates; a series of three years is read from a dozen chunks.
 CHUNKS = {"time": 32, "y": 128, "x": 128}
@@ -63,7 +63,7 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, code: str, threads:
     content = sha256("".join(scene.digest for scene in scenes).encode()).hexdigest()[:16]
     if kept == len(scenes) and zarr.open_group(out, mode="r").attrs.get("content") == content:
         return
-    with dask.config.set(scheduler="threads", num_workers=threads), whole(out) as partial:
+    with dask.config.set(scheduler="threads", num_workers=threads), atomic_write(out) as partial:
         if kept == 0:
             write_zarr(as_stack(scenes, box, code), partial, CHUNKS)
         else:

@@ -24,8 +24,12 @@ from loam.sources.soil import read_soil, soil_cover
 from loam.sources.weather import read_weather
 
 
-def check_inputs(cfg: Config) -> None:
+def check_inputs(cfg: Config, sources: list[str]) -> None:
     """Check every source that is already there against the grid and the period; write nothing.
+
+    Args:
+        cfg: the configuration.
+        sources: names of those that the run reads.
 
     Raises:
         LoamError: the first source that cannot serve.
@@ -50,7 +54,7 @@ def check_inputs(cfg: Config) -> None:
         "weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi, "landcover": _check_landcover, "soil": _check_soil,
     }  # fmt: skip
     for name, check in checks.items():
-        if paths := _present_files(cfg, name):
+        if name in sources and (paths := _present_files(cfg, name)):
             check(paths, cfg, box)
 
 

@@ -11,7 +11,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from loam.core.grid import empty_like_grid
-from loam.core.raster import whole, write_geotiff
+from loam.core.raster import atomic_write, write_geotiff
 from loam.twin.landscape import Soil
 
 DAYS = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32"}
@@ -90,7 +90,7 @@ def write_netcdf(
     if time_encoding:
         data["time"].encoding.update(time_encoding)
     with (
-        whole(path) as partial,
+        atomic_write(path) as partial,
         dask.config.set(scheduler="synchronous"),
     ):  # one image in memory at a time
         data.to_netcdf(partial)

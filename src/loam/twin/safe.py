@@ -12,7 +12,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
 from loam.core.errors import LoamError
-from loam.core.raster import whole
+from loam.core.raster import atomic_write
 from loam.twin import annotation
 from loam.twin.echo import Target, bright_points, clutter, coverage, speckle
 from loam.twin.facets import Facets, make_facets
@@ -224,7 +224,7 @@ def _write(folder: Path, product: Product, files: list[File]) -> Path:
     """Write all files of a product: it is there whole or not at all."""
     listing = manifest(product, files)
     path = folder / product.folder(f"{binascii.crc_hqx(listing, 0xFFFF):04X}")
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         for name, content in [
             ("manifest.safe", listing),
             *((file.path, file.content) for file in files),

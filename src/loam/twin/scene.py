@@ -22,7 +22,7 @@ from loam.config.base import Grid, Period
 from loam.config.twin import Twin
 from loam.core.errors import LoamError
 from loam.core.grid import target_grid
-from loam.core.raster import whole, write_zarr
+from loam.core.raster import atomic_write, write_zarr
 from loam.twin import files, radar, vegetation
 from loam.twin.catchment import (
     NDVI_LEAD_DAYS,
@@ -131,7 +131,7 @@ def write_scenes(catchment: Catchment, moisture: np.ndarray, folder: Path, threa
     """
     passes = radar.acquisitions(catchment.period, catchment.twin)
     bar = tqdm(total=len(passes), desc="scenes", unit="scene", disable=None)
-    with whole(folder) as unfinished, bar, ThreadPoolExecutor(threads) as pool:
+    with atomic_write(folder) as unfinished, bar, ThreadPoolExecutor(threads) as pool:
         unfinished.mkdir()
         for track in radar.TRACKS:
             write = partial(_write_scene, catchment, catchment.view_of(track), moisture, unfinished)

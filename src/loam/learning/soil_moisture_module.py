@@ -14,7 +14,7 @@ RAINED_ON = 4  # every so-manieth sample of a batch is also seen with more rain:
 Batch = dict[str, torch.Tensor]
 
 
-class Lesson(lightning.LightningModule):
+class SoilMoistureModule(lightning.LightningModule):
     """A network with its losses and optimiser."""
 
     def __init__(
@@ -25,7 +25,7 @@ class Lesson(lightning.LightningModule):
 
         Args:
             model: arguments of `loam.learning.architectures.build`.
-            window: `days`, `form`, `past_labels` and `past_days` of what the model is shown, `channels` of the static maps.
+            window: `days`, `form`, `antecedent_labels` and `antecedent_days` of what the model is shown, `channels` of the static maps.
             loss: 'nll', 'mse' or 'huber'.
             typical_variance: as in `label_weight`.
             static_noise: standard deviation of what is added to the normalised static maps of each patch while training.

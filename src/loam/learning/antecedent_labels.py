@@ -7,7 +7,7 @@ from loam.core.labels import Labels, Window
 from loam.core.splits import SPLITS
 
 
-def past_labels(
+def antecedent_labels(
     labels: Labels, day: np.datetime64, window: Window, days: int, parts: tuple[str, ...]
 ) -> np.ndarray:
     """Channels `PAST` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
