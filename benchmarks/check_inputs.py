@@ -22,7 +22,8 @@ from loam.core.grid import empty_like_grid
 from loam.runtime import plan
 
 BOX = GeoBox.from_bbox((321_000, 178_000, 323_000, 180_000), "EPSG:32632", resolution=20)
-PEAK = "import resource, sys; from loam.runtime.command_line import main; code = main(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+PEAK = "import resource, sys; "
+PEAK += "from loam.runtime.command_line import main; code = main(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 
 def main(edge: int = 36_000) -> None:

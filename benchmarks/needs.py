@@ -1,4 +1,6 @@
-"""Compare what src/loam/runtime/resources.py expects with what a finished run has used: `python benchmarks/needs.py results/demo config/demo.yaml`.
+"""Compare the resources that Loam asks for with what a finished run has used.
+
+    python benchmarks/needs.py results/demo config/demo.yaml
 
 One line a rule: the largest job's memory and processor time, and how many times as much was expected and is asked for.
 """

@@ -78,7 +78,9 @@ def test_heavy_libraries_stay_in_their_room(path: Path) -> None:
 def test_the_snakefile_imports_little() -> None:
     """Configuration and provenance parse in a blink: no array library comes with them."""
     heavy = "[m for m in ('numpy', 'xarray', 'torch', 'pandas') if m in sys.modules]"
-    code = f"import sys; import loam.config, loam.runtime.resources, loam.runtime.run_registry, loam.runtime.fingerprint, loam.config.yaml_file; print({heavy})"
+    ours = "loam.config, loam.config.yaml_file, loam.runtime.inputs, loam.runtime.resources"
+    ours += ", loam.runtime.run_registry, loam.runtime.fingerprint"
+    code = f"import sys; import {ours}; print({heavy})"
     import subprocess
     import sys
 

@@ -182,7 +182,8 @@ def test_snakemakes_command_line_is_looked_at_first(tmp_path: Path) -> None:
     check_command_line(["--configfile"])  # Snakemake says that a file is missing
 
 
-PIECES = "a¦b: ¦c: ¦- ¦\n¦  ¦\t¦{¦}¦[¦]¦,¦&x ¦*x¦<<: ¦? ¦!!int ¦!!float¦!x ¦|\n¦>¦'¦\"¦#¦---\n¦%¦@¦2021-02-30¦0000-00-00¦1e999¦.nan¦0o9¦1:60¦~"
+PIECES = "a¦b: ¦c: ¦- ¦\n¦  ¦\t¦{¦}¦[¦]¦,¦&x ¦*x¦<<: ¦? ¦!!int ¦!!float¦!x ¦|"
+PIECES += "\n¦>¦'¦\"¦#¦---\n¦%¦@¦2021-02-30¦0000-00-00¦1e999¦.nan¦0o9¦1:60¦~"
 PIECES += "¦\0¦\u2028¦é¦=¦yes"
 
 

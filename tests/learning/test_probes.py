@@ -78,7 +78,8 @@ def test_only_what_the_model_reads_matters() -> None:
         assert error[read] > 1
     assert error["weather"] == pytest.approx(error["precipitation"])  # the same dates are exchanged
     assert set(error.index) == {
-        "unchanged", "precipitation", "air", "evapotranspiration", "weather", "terrain", "soil", "vegetation", "antecedent_labels", "static",
+        "unchanged", "precipitation", "air", "evapotranspiration", "weather",
+        "terrain", "soil", "vegetation", "antecedent_labels", "static",
         "more_rain",
     }  # fmt: skip
 

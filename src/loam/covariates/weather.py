@@ -225,7 +225,8 @@ def reference_et(
         if "evapotranspiration" in raw
         else ""
     )
-    msg = f"{path}: no solar_radiation, and not both temperature_min and temperature_max; name one of them in sources.weather.variables{own}"
+    msg = f"{path}: no solar_radiation, and not both temperature_min and temperature_max; "
+    msg += f"name one of them in sources.weather.variables{own}"
     raise LoamError(msg)
 
 

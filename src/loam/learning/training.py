@@ -133,7 +133,8 @@ def make_lesson(
     return SoilMoistureModule(
         model=model.arguments | shape | {"statistics": channel_statistics(data, cfg.seed)},
         window={
-            "days": experiment.days, "form": experiment.form, "antecedent_labels": experiment.antecedent_labels, "antecedent_days": data.antecedent_days,
+            "days": experiment.days, "form": experiment.form,
+            "antecedent_labels": experiment.antecedent_labels, "antecedent_days": data.antecedent_days,
             "channels": list(data.covariates.static_names),
         },
         loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,

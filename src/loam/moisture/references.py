@@ -147,9 +147,8 @@ def fitted_offsets(
     if len(np.unique(platforms)) < 2:
         return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
     series = stable_series(sample, source.tracks[dates])
-    if weather is None:  # nothing is known of the rain that explains differences: none is assumed
-        rain = np.zeros(len(dates))
-    else:
+    rain = np.zeros(len(dates))  # without weather, rain explains no difference
+    if weather is not None:
         rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
     found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
     return significant(found, cfg.platform_sigmas)

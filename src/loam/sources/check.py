@@ -153,7 +153,8 @@ def _check_soil(paths: list[Path], cfg: Config, box: GeoBox) -> None:
         plain(data[name], paths[0], ("y", "x"))
     if not source.variables and len(flat) < len(data.data_vars):
         idle = ", ".join(str(name) for name in data.data_vars if name not in flat)
-        text = "%s: %s have other axes than y and x, and are not used; choose a layer of them, or name those to use in sources.soil.variables"
+        text = "%s: %s have other axes than y and x, and are not used; "
+        text += "choose a layer of them, or name those to use in sources.soil.variables"
         logging.getLogger(__name__).warning(text, paths[0], idle)
     require_cover(data, box, paths[0], "sources.soil")
 

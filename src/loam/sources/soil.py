@@ -180,7 +180,8 @@ def ssurgo(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.DataArr
     )
     properties = map_unit_properties(tables, source.depth_cm)
     if properties.empty and len(tables["chorizon"]):
-        msg = f"{paths[0]}: no horizon of the area's map units lies within the upper {source.depth_cm:g} cm; check hzdept_r and hzdepb_r [cm]"
+        msg = f"{paths[0]}: no horizon of the area's map units lies within the upper {source.depth_cm:g} cm; "
+        msg += "check hzdept_r and hzdepb_r [cm]"
         raise LoamError(msg)
     index = properties.index.to_numpy(dtype=float)
     rows = np.searchsorted(index, keys.values).clip(0, max(len(index) - 1, 0))
