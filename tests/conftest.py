@@ -25,6 +25,27 @@ settings.register_profile("loam", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loam"))
 
 
+# What a machine of CI may lack. Any other skip there hides a test that nobody runs: see `fail_unexpected_skips`.
+EXPECTED_SKIPS = ("make test-slurm", "no conda", "no GPU", "no SNAP")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
+    """With LOAM_STRICT_SKIPS=1, as CI sets it, a skip for a reason that is not expected is a failure."""
+    report = yield
+    return fail_unexpected_skips(report) if os.environ.get("LOAM_STRICT_SKIPS") else report
+
+
+def fail_unexpected_skips(report: Any) -> Any:
+    """Turn a report of a skip into one of a failure, unless its reason is on the list."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(expected in reason for expected in EXPECTED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"skipped where nothing may be missing: {reason}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def default_raw() -> dict[str, Any]:
     """The default configuration, with the two names that have no default."""
