@@ -20,7 +20,7 @@ from helpers import REPOSITORY
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 BINDINGS = "python3-gdal"  # Debian's package
-LIMIT_S = 170  # for all of it; on two cores it takes 40, and 15 more with Debian's packages
+LIMIT_S = 300  # for all of it; on two cores it takes 40 with Debian's packages
 # pyroSAR without its requirements, of which psycopg2 must be compiled and is for a database that Loam has not.
 PYROSAR = ["pyroSAR==0.39.1"]
 NEEDED_BY_PYROSAR = [
