@@ -20,7 +20,9 @@ def test_no_gpu(): pytest.skip("there is no GPU here")
 """
 
 
-@pytest.mark.parametrize(("strict", "counts"), [("", "3 skipped"), ("1", "1 failed, 1 skipped, 1 error")])
+@pytest.mark.parametrize(
+    ("strict", "counts"), [("", "3 skipped"), ("1", "1 failed, 1 skipped, 1 error")]
+)
 def test_a_skip_that_is_not_expected_fails_in_ci(tmp_path: Path, strict: str, counts: str) -> None:
     (tmp_path / "test_cases.py").write_text(CASES)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", str(tmp_path)]
