@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/networks.py [--threads 2] [--repeats 9]
 
-The reference is the common form of the cell (as in ndrplz/ConvLSTM_pytorch, same maths, written anew): on every step all
+The reference is the common form of the cell (as in ndrplz/ConvLSTM_pytorch, same maths, written again here): on every step all
 input channels and the hidden state are joined and convolved at once, static maps too. Ours is measured on the same data
 with the same weights, and its gradients are compared. Prints milliseconds a step (forward and backward, median), how many
 times the reference's samples per second, and the largest relative difference of a gradient.
