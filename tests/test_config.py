@@ -552,3 +552,16 @@ def test_files_of_the_area_are_all_that_its_content_depends_on(load, tmp_path: P
         f"{tmp_path}/a.gpkg"
     ]
     assert inputs.aoi_files(load(grid={"aoi": [0, 0, 1000, 1000], "crs": "EPSG:32618"})) == []
+
+
+def test_labels_with_every_source_are_still_no_whole_run(load, tmp_path: Path) -> None:
+    """Volumetric labels read all sources, and yet need neither weather nor the truth that scores are taken against."""
+    given = with_files(load, tmp_path, soil={"path": f"{tmp_path}/there"}).model_dump(mode="json")
+    given["sources"]["weather"]["path"] = None
+    given["moisture"]["derived"]["volumetric"] = True
+    given["evaluation"]["truth"] = "nowhere.zarr"
+    cfg = config.load(given)
+    assert len(inputs.sources_of(["moisture"], cfg)) == len(type(cfg.sources).model_fields)
+    assert "sources.weather.path: not set" in (inputs.missing_inputs(cfg) or "")
+    assert not (inputs.missing_inputs(cfg, ["moisture"]) or "").startswith("sources.weather")
+    assert "nowhere.zarr" not in (inputs.missing_inputs(cfg, ["moisture"]) or "")

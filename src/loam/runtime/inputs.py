@@ -33,6 +33,11 @@ TARGETS = {
 INDISPENSABLE = ("backscatter", "weather", "dem")
 
 
+def _is_a_part(targets: Collection[str]) -> bool:
+    """Whether all that is asked for can be made without a model, and without what only that reads."""
+    return bool(targets) and set(targets) <= TARGETS.keys()
+
+
 def sources_of(targets: Collection[str], cfg: Config) -> list[str]:
     """Names of the sources that some targets of the workflow read; all of them for any other target.
 
@@ -41,7 +46,7 @@ def sources_of(targets: Collection[str], cfg: Config) -> list[str]:
         cfg: the configuration.
     """
     known = list(type(cfg.sources).model_fields)
-    if not targets or not set(targets) <= TARGETS.keys():
+    if not _is_a_part(targets):
         return known
     needed = frozenset().union(*(TARGETS[target] for target in targets))
     if cfg.sources.backscatter.kind == "cube" and set(targets) == {"gamma0"}:
@@ -64,11 +69,11 @@ def missing_inputs(cfg: Config, targets: Collection[str] = ()) -> str | None:
     except LoamError as error:
         return str(error)
     for name in INDISPENSABLE:
-        optional = name == "weather" and len(needed) < len(type(cfg.sources).model_fields)
+        optional = name == "weather" and _is_a_part(targets)
         if name in needed and not optional and not wanted[f"sources.{name}.path"]:
             return f"sources.{name}.path: not set; Loam cannot run without it"
     wanted["grid.aoi"] = [str(cfg.grid.aoi_path)] if cfg.grid.aoi_path else []
-    if len(needed) == len(type(cfg.sources).model_fields):
+    if not _is_a_part(targets):
         wanted["evaluation.truth"] = [cfg.evaluation.truth or ""]
         wanted |= {
             f"evaluation.stations.sources.{place}.path": [each.path]
