@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from loam.core.flags import usable_labels
-from loam.core.splits import Splits, splits_of_pixels
+from loam.core.splits import Splits
 
 # Values read at once: 128 MB of float32, whatever the length of the file's chunks.
 BLOCK_VALUES = 32_000_000
@@ -36,9 +36,7 @@ class LabelFrames:
     """All labels of a run; each walk over them reads the file once more, in order of time."""
 
     data: xr.Dataset  # ssm, ssm_uncertainty, flags (time, y, x), sorted by time
-    units: np.ndarray  # (time, block_row, block_column) int8, index into SPLITS
-    block_px: int
-    buffer_px: int
+    splits: Splits
 
     @property
     def times(self) -> np.ndarray:
@@ -47,13 +45,12 @@ class LabelFrames:
 
     def __iter__(self) -> Iterator[Frame]:
         """Walk over the acquisitions, a few in memory at a time."""
+        units = self.splits.of_units(self.times)
         for block in blocks(self.data["ssm"]):
             values = self.data.isel(time=block).load()
             label = usable_labels(values["ssm"].values, values["flags"].values)
             for index, now in enumerate(range(block.start, block.stop)):
-                part = splits_of_pixels(
-                    self.units[now], self.block_px, label.shape[1:], self.buffer_px
-                )
+                part = self.splits.of_pixels(units[now], label.shape[1:])
                 uncertainty = values["ssm_uncertainty"].values[index]
                 yield Frame(
                     self.times[now], values["track"].values[index], label[index], uncertainty, part
@@ -70,12 +67,7 @@ def open_frames(data: xr.Dataset, splits: Splits) -> LabelFrames:
     data = data[["ssm", "ssm_uncertainty", "flags"]]
     if not data.indexes["time"].is_monotonic_increasing:
         data = data.sortby("time")
-    return LabelFrames(
-        data,
-        splits.of_units(data["time"].values),
-        splits.block_px,
-        splits.buffer_px,
-    )
+    return LabelFrames(data, splits)
 
 
 def blocks(data: xr.DataArray) -> Iterator[slice]:

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -64,14 +63,9 @@ def build_splits(
         dates={split: tuple(texts) for split, texts in dates.items()},
         block_px=cfg.block_px,
         block_shape=block_shape,
-        test_blocks=tuple((row, column) for row, column in test_blocks),
+        test_blocks=test_blocks,
         buffer_px=reach_px if cfg.buffer_px is None else cfg.buffer_px,
-        random_units=tuple(
-            (date, row, column)
-            for date, row, column in _draw_units(
-                dates["train"], test_blocks, block_shape, cfg.random_share, rng
-            )
-        ),
+        random_units=_draw_units(dates["train"], test_blocks, block_shape, cfg.random_share, rng),
     )
 
 
@@ -127,28 +121,29 @@ def split_dates(times: np.ndarray, cfg: SplitSettings) -> dict[str, list[str]]:
 
 def _draw_blocks(
     shape: tuple[int, int], cfg: SplitSettings, rng: np.random.Generator
-) -> tuple[list[list[int]], tuple[int, int]]:
+) -> tuple[tuple[tuple[int, int], ...], tuple[int, int]]:
     """Blocks that only test; at least one block trains."""
     rows, columns = (-(-size // cfg.block_px) for size in shape)
     count = min(max(1, round(cfg.test_block_share * rows * columns)), rows * columns - 1)
     chosen = np.sort(rng.permutation(rows * columns)[:count])
-    return [[int(index // columns), int(index % columns)] for index in chosen], (rows, columns)
+    blocks = tuple((int(index // columns), int(index % columns)) for index in chosen)
+    return blocks, (rows, columns)
 
 
 def _draw_units(
     dates: list[str],
-    test_blocks: list[list[int]],
+    test_blocks: tuple[tuple[int, int], ...],
     block_shape: tuple[int, int],
     share: float,
     rng: np.random.Generator,
-) -> list[list[Any]]:
+) -> tuple[tuple[str, int, int], ...]:
     """Pairs of a training date and a training block that only test."""
-    tests = {tuple(block) for block in test_blocks}
+    tests = set(test_blocks)
     units = [
-        [date, row, column]
+        (date, row, column)
         for date in dates
         for row, column in np.ndindex(block_shape)
         if (row, column) not in tests
     ]
     chosen = np.sort(rng.permutation(len(units))[: round(share * len(units))])
-    return [units[index] for index in chosen]
+    return tuple(units[index] for index in chosen)
