@@ -1,5 +1,10 @@
 """How arrays are read and written: units, CRS, nodata, flags."""
 
+import errno
+import threading
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,7 +14,14 @@ from odc.geo.geobox import GeoBox
 
 from loam.core.errors import LoamError
 from loam.core.flags import Flag, flag_attributes, frames
-from loam.core.raster import open_dataset, open_raster, require, write_cog, write_zarr
+from loam.core.raster import (
+    atomic_write,
+    open_dataset,
+    open_raster,
+    require,
+    write_cog,
+    write_zarr,
+)
 
 
 def test_zarr_comes_back_as_it_was(tmp_path, box: GeoBox, layer) -> None:
@@ -136,3 +148,26 @@ def test_a_file_that_is_no_cube_says_why(tmp_path, content: bytes, said: str) ->
     (tmp_path / "a.nc").write_bytes(content)
     with pytest.raises(LoamError, match=rf"a.nc: cannot be read as NetCDF or Zarr \({said}"):
         open_dataset(tmp_path / "a.nc")
+
+
+def test_a_failed_write_leaves_nothing_though_other_threads_write_on(tmp_path: Path) -> None:
+    out = tmp_path / "ssm.zarr"
+
+    def write_on(partial: Path) -> None:
+        for part in range(8):
+            time.sleep(0.05)
+            (partial / f"c{part}").mkdir(parents=True, exist_ok=True)
+            (partial / f"c{part}" / "0").write_bytes(b"0")
+
+    def fail() -> None:
+        with atomic_write(out) as partial:
+            straggler = threading.Thread(target=write_on, args=(partial,))
+            threads.append(straggler)
+            straggler.start()
+            raise OSError(errno.ENOSPC, "No space left on device", "c0")
+
+    threads: list[threading.Thread] = []
+    with pytest.raises(LoamError, match="the disk is full"):
+        fail()
+    threads[0].join()
+    assert not list(tmp_path.iterdir())

@@ -4,7 +4,14 @@ import ctypes
 import errno
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
+
+QUIET_S, LATEST_S = (
+    0.3,
+    30.0,
+)  # a failed write's other threads: gone when nothing has come for so long; waited for at most
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 
@@ -42,6 +49,21 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_for_good(path: Path) -> None:
+    """Remove what a failed write has left, until nothing comes again.
+
+    zarr and dask report the first failure while their other threads still write, and those make the folder again.
+    """
+    deadline, quiet = time.monotonic() + LATEST_S, time.monotonic() + QUIET_S
+    while time.monotonic() < min(quiet, deadline):
+        if path.exists():
+            quiet = time.monotonic() + QUIET_S
+            with suppress(OSError):  # a file came while its folder was being removed
+                remove(path)
+        time.sleep(0.02)
+    remove(path)
 
 
 def clone(folder: Path, to: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.core.atomic_write import disk_is_full, recover, remove, take_place
+from loam.core.atomic_write import disk_is_full, recover, remove, remove_for_good, take_place
 from loam.core.axes import even_axes
 from loam.core.axis_names import named_axes
 from loam.core.crs import with_crs
@@ -141,7 +141,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         take_place(partial, path)
     except BaseException as error:
         full = disk_is_full(error, path.parent)
-        remove(partial)
+        remove_for_good(partial)
         if full:
             msg = f"{path}: cannot be written, the disk is full; free some space and run the same command again (loam plan says how much)"
             raise LoamError(msg) from error
