@@ -154,7 +154,7 @@ def test_results_are_all_there(house: House) -> None:
     scores = pd.read_parquet(results / "evaluation/scores.parquet")
     place = ["experiment", "member", "model", "split", "target", "stratum_kind", "stratum"]
     assert list(scores.columns) == [*place, "metric", "value", "count"]
-    assert set(scores["split"]) == {"random", "time", "space", "both"}
+    assert set(scores["split"]) == {"random", "temporal", "spatial", "spatiotemporal"}
     baselines, probes = (
         {"climatology", "persistence", "antecedent", "boosting"},
         {"date_only", "pixel_season", "shuffled_weather", "shuffled_space"},
@@ -200,7 +200,7 @@ def test_predictions_know_days_they_have_not_seen(house: House) -> None:
     whole = scores[
         (scores["target"] == "truth")
         & (scores["stratum_kind"] == "all")
-        & (scores["split"] == "both")
+        & (scores["split"] == "spatiotemporal")
     ]
     truth = whole.set_index(["model", "metric"])["value"]
     assert truth["sequence", "r"] > 0.4

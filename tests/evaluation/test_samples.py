@@ -207,7 +207,9 @@ def test_climatology_is_the_mean_of_the_training_labels(
     mean[known] = np.nanmean(label[:, known], axis=0)
     mean[~known] = mean[known].mean()
     np.testing.assert_allclose(table["climatology"], mean[table["row"], table["column"]], rtol=1e-5)
-    assert (~known[table["row"], table["column"]])[table["split"].isin(["space", "both"])].all()
+    assert (~known[table["row"], table["column"]])[
+        table["split"].isin(["spatial", "spatiotemporal"])
+    ].all()
 
 
 def test_climatology_without_any_training_label_is_nan() -> None:
@@ -227,8 +229,8 @@ def test_draws_are_fair_and_repeatable() -> None:
 def test_dates_without_weather_are_not_drawn(run: Any) -> None:
     labels = open_frames(open_dataset(run.path("ssm.zarr")), Splits.read(run.path("splits.json")))
     allowed = run.times > np.datetime64("2022-10-15")
-    table = draw_samples(labels, allowed, {"time": 50, "random": 50}, 0)
-    assert set(table["split"]) == {"time"}
+    table = draw_samples(labels, allowed, {"temporal": 50, "random": 50}, 0)
+    assert set(table["split"]) == {"temporal"}
     assert (table["time"] > np.datetime64("2022-10-15")).all()
 
 
@@ -239,7 +241,7 @@ def test_an_empty_split_is_no_fault_but_no_sample_at_all_is(run: Any) -> None:
             np.where(run.times[:, None, None] > run.times[30], 1, 0)
         ),
     )
-    assert set(collected(run)["split"]) == {"random", "space"}
+    assert set(collected(run)["split"]) == {"random", "spatial"}
     rewrite(run.path("ssm.zarr"), lambda data: data["flags"].values.__ior__(int(Flag.FROZEN)))
     with pytest.raises(LoamError, match=r"ssm\.zarr: no test part .* usable label"):
         collected(run)

@@ -66,7 +66,9 @@ def test_every_model_split_target_and_stratum_has_its_rows() -> None:
     assert list(table.columns) == list(COLUMNS)
     assert not table.duplicated(list(COLUMNS[:8])).any()
     whole = table[
-        (table["split"] == "both") & (table["target"] == "truth") & (table["stratum"] == "all")
+        (table["split"] == "spatiotemporal")
+        & (table["target"] == "truth")
+        & (table["stratum"] == "all")
     ]
     calibrated = [
         f"{name}{level}_calibrated" for level in (68, 90, 95) for name in ("coverage", "width")
@@ -89,20 +91,20 @@ def test_every_model_split_target_and_stratum_has_its_rows() -> None:
 
 def test_values_are_those_of_the_samples() -> None:
     drawn = samples()
-    table, part = score_table(drawn, CALIBRATION), drawn[drawn["split"] == "time"]
-    got = value(table, model="sequence", split="time", metric="r2")
+    table, part = score_table(drawn, CALIBRATION), drawn[drawn["split"] == "temporal"]
+    got = value(table, model="sequence", split="temporal", metric="r2")
     assert got == pytest.approx(r2_score(part["label"], part["sequence/0"]), rel=1e-6)
-    against_truth = value(table, model="sequence", split="time", target="truth", metric="r2")
+    against_truth = value(table, model="sequence", split="temporal", target="truth", metric="r2")
     assert against_truth == pytest.approx(r2_score(part["truth"], part["sequence/0"]), rel=1e-6)
-    ceiling = value(table, model="ceiling", split="time", metric="r2")
+    ceiling = value(table, model="ceiling", split="temporal", metric="r2")
     assert ceiling == pytest.approx(1 - 0.01 / part["label"].to_numpy(float).var(), rel=1e-4)
-    assert value(table, model="climatology", split="time", metric="skill") == 0
+    assert value(table, model="climatology", split="temporal", metric="skill") == 0
     forest = part[part["land_cover"] == "forest 10"]
-    in_forest = value(table, model="boosting", split="time", metric="mae", stratum="forest 10")
+    in_forest = value(table, model="boosting", split="temporal", metric="mae", stratum="forest 10")
     assert in_forest == pytest.approx((forest["boosting"] - forest["label"]).abs().mean(), rel=1e-5)
     inside = np.abs(part["label"] - part["sequence/0"]) <= 3 * 0.11
     assert value(
-        table, model="sequence", split="time", metric="coverage90_calibrated"
+        table, model="sequence", split="temporal", metric="coverage90_calibrated"
     ) == pytest.approx(inside.mean())
 
 
@@ -113,10 +115,13 @@ def test_a_perfect_model_has_perfect_scores() -> None:
     ones = ("r2", "r", "skill", "pod", "csi", "temporal_r", "anomaly_r", "spatial_r", "coverage68")
     for metric in ones:
         assert value(
-            table, model="sequence", split="both", target="truth", metric=metric
+            table, model="sequence", split="spatiotemporal", target="truth", metric=metric
         ) == pytest.approx(1)
     for metric in ("rmse", "mae", "bias", "ubrmse", "far"):
-        assert value(table, model="sequence", split="both", target="truth", metric=metric) == 0
+        assert (
+            value(table, model="sequence", split="spatiotemporal", target="truth", metric=metric)
+            == 0
+        )
 
 
 def test_all_models_are_scored_on_the_same_samples() -> None:
@@ -136,18 +141,22 @@ def test_all_models_are_scored_on_the_same_samples() -> None:
 
 
 def test_an_empty_split_scores_nan_with_count_zero() -> None:
-    table = score_table(samples(splits=("random", "space", "both")), CALIBRATION)
-    empty = table[table["split"] == "time"]
+    table = score_table(samples(splits=("random", "spatial", "spatiotemporal")), CALIBRATION)
+    empty = table[table["split"] == "temporal"]
     assert empty["value"].isna().all() and (empty["count"] == 0).all() and len(empty)
-    assert table[(table["split"] == "both") & (table["metric"] == "rmse")]["value"].notna().all()
+    assert (
+        table[(table["split"] == "spatiotemporal") & (table["metric"] == "rmse")]["value"]
+        .notna()
+        .all()
+    )
 
 
 def test_a_model_that_says_nothing_takes_no_samples_from_the_others() -> None:
     drawn = samples()
     drawn["boosting"] = np.nan
     table = score_table(drawn, CALIBRATION)
-    assert np.isnan(value(table, model="boosting", split="both", metric="r2"))
-    assert value(table, model="sequence", split="both", metric="r2") > 0.5
+    assert np.isnan(value(table, model="boosting", split="spatiotemporal", metric="r2"))
+    assert value(table, model="sequence", split="spatiotemporal", metric="r2") > 0.5
 
 
 def test_unknown_truth_scores_nan() -> None:
@@ -213,18 +222,22 @@ def answers(weather_r2: float = -0.2, not_drier: int = 398) -> pd.DataFrame:
 
 def test_importance_is_what_the_exchange_costs() -> None:
     table = pd.DataFrame(probe_scores({("sequence", "0"): answers()}), columns=list(COLUMNS))
-    rain = {"stratum_kind": "permuted", "stratum": "precipitation", "split": "both"}
+    rain = {"stratum_kind": "permuted", "stratum": "precipitation", "split": "spatiotemporal"}
     assert value(table, **rain, metric="r2") == pytest.approx(0.3)
     assert value(table, **rain, metric="r2_fall") == pytest.approx(0.3)
     assert value(table, **rain, metric="mse_rise") == pytest.approx(0.04 * 0.3)
     on_date = {
         "stratum_kind": "permuted_on_date",
         "stratum": "precipitation 2022-03-07",
-        "split": "both",
+        "split": "spatiotemporal",
     }
     assert value(table, **on_date, metric="mse_rise") == pytest.approx(0.04 * 0.3)
     assert value(
-        table, stratum_kind="sanity", stratum="more_rain", split="both", metric="not_drier"
+        table,
+        stratum_kind="sanity",
+        stratum="more_rain",
+        split="spatiotemporal",
+        metric="not_drier",
     ) == pytest.approx(398 / 400)
 
 
@@ -285,15 +298,20 @@ def test_the_step_writes_the_table_and_ranks_the_better_model_first(
         scores,
         experiment="sequence",
         member="ensemble",
-        split="time",
+        split="temporal",
         target="truth",
         metric="rmse",
     )
     worse = value(
-        scores, experiment="two_day", member="ensemble", split="time", target="truth", metric="rmse"
+        scores,
+        experiment="two_day",
+        member="ensemble",
+        split="temporal",
+        target="truth",
+        metric="rmse",
     )
     assert better < 0.05 < worse
-    one = {"experiment": "sequence", "member": "0", "split": "time", "target": "truth"}
+    one = {"experiment": "sequence", "member": "0", "split": "temporal", "target": "truth"}
     assert value(scores, **one, metric="coverage90") == pytest.approx(0.9, abs=0.06)
     calibrated = scores[scores["metric"] == "coverage90_calibrated"]
     assert set(zip(calibrated["experiment"], calibrated["member"], strict=True)) == {

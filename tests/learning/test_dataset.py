@@ -273,7 +273,7 @@ def test_no_label_of_the_day_or_after_is_an_input(site: Path, tmp_path: Path) ->
         assert [sample[name] for sample in before] == [sample[name] for sample in after]
 
 
-@pytest.mark.parametrize("split", ["random", "time", "space", "both"])
+@pytest.mark.parametrize("split", ["random", "temporal", "spatial", "spatiotemporal"])
 def test_a_dataset_of_a_test_is_refused(site: Path, tmp_path: Path, split: str) -> None:
     with pytest.raises(LoamError, match=rf"not of \['{split}'\]"):
         dataset(site, tmp_path, split)

@@ -186,7 +186,7 @@ def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(
 ) -> None:
     learn(site, tmp_path, TRAIN.model_copy(update={"epochs": 1}))
     index = pd.read_parquet(site / "patches.parquet")
-    index["split"] = np.where(index["split"] == "validate", "both", index["split"])
+    index["split"] = np.where(index["split"] == "validate", "spatiotemporal", index["split"])
     index.loc[index.index[-1], "pass"] = 2
     index.to_parquet(tmp_path / "patches.parquet")
     cfg = Probes(patches_per_split=12, rain_factor=1.5, rain_mm=5, tolerance=1e-3, seed=1)
@@ -200,7 +200,7 @@ def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(
     )
     probe_model(*files, None, tmp_path / "asked.parquet", cfg, 16, "cpu", 1)
     table = pd.read_parquet(tmp_path / "asked.parquet")
-    assert set(table["split"]) == {"both"}
+    assert set(table["split"]) == {"spatiotemporal"}
     assert table[table["case"] == "unchanged"]["pixels"].sum() == 12 * 16 * 16
     assert {"precipitation", "weather", "static", "more_rain"} <= set(table["case"])
     rain = table[table["case"] == "more_rain"]

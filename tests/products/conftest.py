@@ -114,7 +114,7 @@ def style() -> Path:
 @pytest.fixture(scope="session")
 def samples() -> pd.DataFrame:
     rng = np.random.default_rng(1)
-    parts = np.repeat(["random", "time", "both"], 150)  # space is empty
+    parts = np.repeat(["random", "temporal", "spatiotemporal"], 150)  # spatial is empty
     truth = rng.uniform(size=parts.size)
     noisy = {
         name: (truth + rng.normal(0, 0.1, parts.size)).astype(np.float32)
@@ -125,7 +125,7 @@ def samples() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def scores() -> pd.DataFrame:
-    """Scores of one experiment of two members, all baselines and probes, two strata; nothing in the split `space`."""
+    """Scores of one experiment of two members, all baselines and probes, two strata; nothing in the split `spatial`."""
     rows: list[tuple] = []
     models = [("a", "0", "a"), ("a", "1", "a"), ("a", "ensemble", "a")]
     models += [
@@ -151,18 +151,18 @@ def scores() -> pd.DataFrame:
         for suffix in ("", "_calibrated")
     ]
     for place, model in enumerate(models):
-        for split in ("random", "time", "space", "both"):
+        for split in ("random", "temporal", "spatial", "spatiotemporal"):
             for target in ("label", "truth"):
                 for stratum in strata:
                     for metric in ("r2", "r", "rmse", "mae", "bias", *intervals):
                         value, count = (
                             (np.nan, 0)
-                            if split == "space"
-                            else (place / 10 - (1.7 if split == "both" else 0), 150)
+                            if split == "spatial"
+                            else (place / 10 - (1.7 if split == "spatiotemporal" else 0), 150)
                         )
                         rows.append((*model, split, target, *stratum, metric, value, count))
     for member in ("0", "1"):
-        one = ("a", member, "a", "both", "label")
+        one = ("a", member, "a", "spatiotemporal", "label")
         rows += [
             (*one, "permuted", group, "r2_fall", 0.3 + 0.1 * int(member), 150)
             for group in ("precipitation", "soil")

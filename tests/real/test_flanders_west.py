@@ -125,7 +125,7 @@ def test_scores_are_complete_and_honest(site: Path) -> None:
         & (scores["stratum_kind"] == "all")
         & (scores["target"] == "label")
     ]
-    assert set(r2["split"]) == {"random", "time", "space", "both"}
+    assert set(r2["split"]) == {"random", "temporal", "spatial", "spatiotemporal"}
     assert {"sequence", "two_day", "baseline", "probe"} == set(r2["experiment"])
     assert {"0", "1", "ensemble"} <= set(r2["member"])
     assert np.isfinite(r2.loc[r2["model"].isin(["sequence", "two_day"]), "value"]).all()

@@ -62,7 +62,14 @@ def index(labels: xr.Dataset, splits: Splits) -> pd.DataFrame:
 def test_the_index_has_its_columns_and_no_patch_twice(index: pd.DataFrame) -> None:
     assert list(index.columns) == COLUMNS
     assert not index.duplicated(["date", "row", "column"]).any()
-    assert set(index["split"]) >= {"train", "validate", "random", "time", "space", "both"}
+    assert set(index["split"]) >= {
+        "train",
+        "validate",
+        "random",
+        "temporal",
+        "spatial",
+        "spatiotemporal",
+    }
 
 
 def test_patches_have_enough_labels(index: pd.DataFrame, labels: xr.Dataset) -> None:
@@ -93,7 +100,7 @@ def test_pass_two_is_wet_and_only_trains(index: pd.DataFrame, labels: xr.Dataset
 
 def test_pass_one_sees_the_natural_distribution(index: pd.DataFrame) -> None:
     """Every place of the walk that has labels and lies in one part, on every date of the part."""
-    train = index[(index["pass"] == 1) & (index["split"] == "time")]
+    train = index[(index["pass"] == 1) & (index["split"] == "temporal")]
     per_date = train.groupby("date").size()
     assert per_date.nunique() == 1
 
@@ -192,7 +199,7 @@ def test_each_pass_has_its_own_cap_and_tests_stay_whole(
     for most, table in thin.items():
         counts = table.groupby(["split", "pass"]).size()
         assert (counts[("train", 1)], counts[("train", 2)]) == (30, most)
-        assert counts[("both", 1)] == len(index[index["split"] == "both"])
+        assert counts[("spatiotemporal", 1)] == len(index[index["split"] == "spatiotemporal"])
     firsts = [
         table[(table["split"] == "train") & (table["pass"] == 1)][["date", "row", "column"]]
         for table in thin.values()
@@ -232,11 +239,11 @@ def test_no_patch_covers_another_part(index: pd.DataFrame, splits: Splits) -> No
 
 def test_a_planted_leak_is_found_and_named(index: pd.DataFrame, splits: Splits) -> None:
     leaked = index.copy()
-    where = leaked.index[leaked["split"] == "both"][0]
+    where = leaked.index[leaked["split"] == "spatiotemporal"][0]
     leaked.loc[where, "split"] = "train"
     with pytest.raises(
         LoamError,
-        match=rf"patch of {leaked.loc[where, 'date']} .* is of split 'train' and covers pixels of \['both'\]",
+        match=rf"patch of {leaked.loc[where, 'date']} .* is of split 'train' and covers pixels of \['spatiotemporal'\]",
     ):
         check_disjoint(leaked, splits, 8, SHAPE)
 
@@ -260,7 +267,7 @@ def test_an_empty_test_is_a_warning(
     )
     with caplog.at_level(logging.WARNING):
         build_index(labels.assign(flags=flags), splits, PATCHES)
-    assert "no patch of split 'time'" in caplog.text
+    assert "no patch of split 'temporal'" in caplog.text
 
 
 def test_window_shares_are_means() -> None:

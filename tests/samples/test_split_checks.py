@@ -152,7 +152,7 @@ def test_a_patch_of_a_test_date_that_trains_is_named(
     build: Path, sections: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:
     index = pd.read_parquet(build / "patches.parquet")
-    where = index.index[index["split"] == "time"][7]
+    where = index.index[index["split"] == "temporal"][7]
     index.loc[where, "split"] = "train"
     index.to_parquet(build / "patches.parquet", index=False)
     assert f"the patch of {index.loc[where, 'date']} at row" in (
@@ -165,10 +165,10 @@ def test_a_patch_that_covers_a_held_out_block_is_named(
     build: Path, sections: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:
     index = pd.read_parquet(build / "patches.parquet")
-    where = index.index[index["split"] == "space"][0]
+    where = index.index[index["split"] == "spatial"][0]
     index.loc[where, "split"] = "train"
     index.to_parquet(build / "patches.parquet", index=False)
-    assert "is of split 'train' and covers pixels of ['space']" in fails(build, sections, capsys)
+    assert "is of split 'train' and covers pixels of ['spatial']" in fails(build, sections, capsys)
 
 
 def test_references_that_saw_a_test_date_are_named(
@@ -249,7 +249,7 @@ def test_labels_farther_apart_than_the_reach_share_no_pixel() -> None:
 
 def test_no_scored_pixel_is_within_the_rim_of_a_training_pixel(made: Path) -> None:
     splits = Splits.read(made / "splits.json")
-    held = [SPLITS.index("random"), SPLITS.index("space")]
+    held = [SPLITS.index("random"), SPLITS.index("spatial")]
     for units in splits.of_units(TIMES)[:20]:
         parts, whole = (splits_of_pixels(units, 16, SHAPE, rim) for rim in (5, 0))
         trains = np.argwhere(parts == SPLITS.index("train"))

@@ -59,9 +59,13 @@ def test_every_unit_is_in_one_part_and_the_four_tests_are_what_they_say(
         text = str(times[index].astype("datetime64[s]"))
         in_test_block, date = (row, column) in tests, date_part[text]
         expected = {
-            ("train", False): "random" if (text, row, column) in held else "train", ("train", True): "space",
-            ("test", False): "time", ("test", True): "both", ("validate", False): "validate", ("calibrate", False): "calibrate",
-        }.get((date, in_test_block), "unused")  # fmt: skip
+            ("train", False): "random" if (text, row, column) in held else "train",
+            ("train", True): "spatial",
+            ("test", False): "temporal",
+            ("test", True): "spatiotemporal",
+            ("validate", False): "validate",
+            ("calibrate", False): "calibrate",
+        }.get((date, in_test_block), "unused")
         assert name_of[int(code)] == expected
 
 
@@ -74,7 +78,7 @@ def test_a_site_of_one_block_still_trains() -> None:
     splits, times = split(shape=(16, 16))
     units = splits.of_units(times)
     assert (units == SPLITS.index("train")).any()
-    assert not np.isin(units, [SPLITS.index("space"), SPLITS.index("both")]).any()
+    assert not np.isin(units, [SPLITS.index("spatial"), SPLITS.index("spatiotemporal")]).any()
 
 
 def test_no_date_left_for_a_part_is_named_with_the_remedy() -> None:

@@ -14,8 +14,17 @@ from loam.core.errors import LoamError
 
 # One training part serves four tests, from lenient to honest: units drawn at random from the dates and blocks that
 # train, other dates, other blocks, and both at once.
-SPLITS = ("unused", "train", "validate", "calibrate", "random", "time", "space", "both")
-TESTS = ("random", "time", "space", "both")
+SPLITS = (
+    "unused",
+    "train",
+    "validate",
+    "calibrate",
+    "random",
+    "temporal",
+    "spatial",
+    "spatiotemporal",
+)
+TESTS = ("random", "temporal", "spatial", "spatiotemporal")
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,9 @@ def _of_date(part: str, is_test_block: np.ndarray) -> np.ndarray:
         "train": "train",
         "validate": "validate",
         "calibrate": "calibrate",
-        "test": "time",
+        "test": "temporal",
     }.get(part, "unused")
-    outside = {"train": "space", "test": "both"}.get(part, "unused")
+    outside = {"train": "spatial", "test": "spatiotemporal"}.get(part, "unused")
     return np.where(is_test_block, SPLITS.index(outside), SPLITS.index(inside)).astype(np.int8)
 
 

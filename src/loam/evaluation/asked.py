@@ -8,7 +8,7 @@ import pandas as pd
 from loam.core.splits import TESTS
 
 UNCHANGED, ALL_WEATHER, MORE_RAIN = "unchanged", "weather", "more_rain"
-HEADLINE = "both"
+HEADLINE = "spatiotemporal"
 # A model of dates alone that comes nearer than this to one that sees the weather: the dates leak [R²].
 CLEARLY = 0.1
 # R² that a model may keep when its weather is that of other dates: what place and season tell.

@@ -31,9 +31,9 @@ LABEL_COLOUR, TRUTH_COLOUR, RAIN_COLOUR = "#6B6B6B", "#000000", "#56B4E9"
 SSM_STOPS = ("#8C510A", "#D8B365", "#F5EBC8", "#8CC5E3", "#2C7FB8", "#08306B")
 SPLIT_TITLES = {
     "random": "random (lenient)",
-    "time": "other dates",
-    "space": "other places",
-    "both": "other dates and places (headline)",
+    "temporal": "other dates",
+    "spatial": "other places",
+    "spatiotemporal": "other dates and places (headline)",
 }
 
 

@@ -26,7 +26,7 @@ GROUP_NAMES = {
     "static": "all maps",
     "antecedent_labels": "past labels",
 }
-HEADLINE = "both"
+HEADLINE = "spatiotemporal"
 WORST_R2 = -1.0
 
 

@@ -22,7 +22,7 @@ CHECKS = {
     "shuffled_weather": "R² left with the weather of other dates",
     "more_rain": "pixels that more rain does not make drier",
 }
-HEADLINE = "both"
+HEADLINE = "spatiotemporal"
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; color: #222; margin: 1.5em; }
 table { border-collapse: collapse; margin: 0 0 1.6em; font-variant-numeric: tabular-nums; }

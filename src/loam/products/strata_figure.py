@@ -13,7 +13,7 @@ KINDS = {
     "season": "season",
     "decile": "wetness of the label, tenths of the training labels",
 }
-HEADLINE = "both"
+HEADLINE = "spatiotemporal"
 SEASON_ORDER = ("December to February", "March to May", "June to August", "September to November")
 SHORT = dict(zip(SEASON_ORDER, ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov"), strict=True))  # noqa: RUF001
 COMPARED = ("climatology", "boosting", "boosting_past")

@@ -151,7 +151,7 @@ def check_dates(index: pd.DataFrame, splits: Splits) -> None:
     Raises:
         LoamError: with the first such patch.
     """
-    expected = {"random": "train", "space": "train", "time": "test", "both": "test"}
+    expected = {"random": "train", "spatial": "train", "temporal": "test", "spatiotemporal": "test"}
     found = splits.of_dates(index["date"].to_numpy())
     wanted = index["split"].map(lambda split: expected.get(split, split)).to_numpy()
     wrong = np.flatnonzero(found != wanted)

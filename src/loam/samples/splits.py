@@ -15,9 +15,9 @@ from loam.core.splits import SPLITS, TESTS, Splits, speckle_reach_px
 
 SCHEMES = {
     "random": "training dates and blocks, units drawn at random: the lenient test that is usual",
-    "time": "later dates, blocks that trained",
-    "space": "dates that trained, other blocks",
-    "both": "later dates and other blocks: the honest headline",
+    "temporal": "later dates, blocks that trained",
+    "spatial": "dates that trained, other blocks",
+    "spatiotemporal": "later dates and other blocks: the honest headline",
 }
 
 
