@@ -28,7 +28,7 @@ from loam.core.splits import Splits
 from loam.learning.dataset import PatchDataset
 from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.soil_moisture_module import SoilMoistureModule
-from loam.learning.training import Parts, make_lesson
+from loam.learning.training import PatchDataModule, make_lesson
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())[
     "learning"
@@ -112,7 +112,7 @@ def waiting_share(
         max_epochs=epochs, profiler=profiler, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
         enable_model_summary=False, use_distributed_sampler=False, num_sanity_val_steps=0,
     )  # fmt: skip
-    trainer.fit(lesson, datamodule=Parts(data, TRAIN, 0))
+    trainer.fit(lesson, datamodule=PatchDataModule(data, TRAIN, 0))
     spent = {name: sum(values) for name, values in profiler.recorded_durations.items()}
     waiting = sum(value for name, value in spent.items() if "train_dataloader_next" in name)
     training = spent["run_training_batch"]

@@ -20,7 +20,7 @@ from loam.learning.training import train
 COUNT, SIZE = 200, 16
 TRAIN = Train(
     epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True, static_noise=0.1,
-    drier_in_rain=1.0, accelerator="cpu", precision="auto", devices=1, nodes=1, strategy="auto", workers=0, seed=1,
+    monotonicity_penalty=1.0, accelerator="cpu", precision="auto", devices=1, nodes=1, strategy="auto", workers=0, seed=1,
 )  # fmt: skip
 CONVLSTM = {"architecture": "convlstm", "hidden_channels": [8], "kernel_size": 3, "stride": 4}
 MODEL = Network(architecture="convlstm", arguments=CONVLSTM)

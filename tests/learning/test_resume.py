@@ -135,7 +135,7 @@ def test_several_processes_take_as_many_steps_as_one(count: int) -> None:
     cfg = TRAIN.model_copy(update={"batch_size": 32})
     steps = []
     for world in (1, 2, 4, 8):
-        parts = training.Parts({"train": list(range(count))}, cfg, 0)
+        parts = training.PatchDataModule({"train": list(range(count))}, cfg, 0)
         first = SimpleNamespace(
             epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0))
         )

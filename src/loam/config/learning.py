@@ -79,7 +79,7 @@ class Train(Section):
         le=100,
         description="standard deviation of what is added to each normalised static channel of a patch [1]",
     )
-    drier_in_rain: float = Field(
+    monotonicity_penalty: float = Field(
         ge=0,
         le=1e6,
         description="weight of the penalty for moisture that falls when more rain falls [1]",

@@ -11,7 +11,7 @@ BETA_NLL = 0.5
 # From this error on, Huber's loss grows linearly [1]: about the error of a label.
 HUBER_DELTA = 0.15
 RAIN = WEATHER.index("precipitation")
-# More rain, as it is drawn for `drier_in_rain`: on all days times up to 1.5 and up to 5 mm more, or up to 20 mm on one
+# More rain, as it is drawn for `monotonicity_penalty`: on all days times up to 1.5 and up to 5 mm more, or up to 20 mm on one
 # of the last days, since what fell long before has drained.
 MORE_TIMES, MORE_MM, ONE_DAY_MM, LAST_DAYS = 0.5, 5.0, 20.0, 15
 

@@ -19,7 +19,7 @@ class SoilMoistureModule(lightning.LightningModule):
 
     def __init__(
         self, model: dict[str, Any], window: dict[str, Any], loss: str, typical_variance: float | None, static_noise: float,
-        drier_in_rain: float, learning_rate: float, weight_decay: float, seed: int, run: dict[str, Any],
+        monotonicity_penalty: float, learning_rate: float, weight_decay: float, seed: int, run: dict[str, Any],
     ) -> None:  # fmt: skip
         """Build the model; every argument is plain, so that a checkpoint loads with `weights_only=True`.
 
@@ -29,7 +29,7 @@ class SoilMoistureModule(lightning.LightningModule):
             loss: 'nll', 'mse' or 'huber'.
             typical_variance: as in `label_weight`.
             static_noise: standard deviation of what is added to the normalised static maps of each patch while training.
-            drier_in_rain: weight of the penalty for drying when it rains more.
+            monotonicity_penalty: weight of the penalty for drying when it rains more.
             learning_rate: of AdamW, at its peak.
             weight_decay: of AdamW.
             seed: of the noise.
@@ -68,7 +68,7 @@ class SoilMoistureModule(lightning.LightningModule):
         self, batch: Batch, mean: torch.Tensor, noise: torch.Tensor | None, draws: torch.Generator
     ) -> torch.Tensor | float:
         """Penalty on moisture that falls when more rain falls, all else equal, on every so-manieth sample."""
-        if not self.hparams["drier_in_rain"]:
+        if not self.hparams["monotonicity_penalty"]:
             return 0.0
         count = len(mean) * self.trainer.world_size
         chosen = torch.nonzero(self._own(torch.arange(count)) % RAINED_ON == 0)[:, 0]
@@ -83,7 +83,9 @@ class SoilMoistureModule(lightning.LightningModule):
         # Gradients are averaged over processes, which hold unequal numbers of the chosen.
         share = -(-count // RAINED_ON) / self.trainer.world_size * mean[0].numel()
         return (
-            self.hparams["drier_in_rain"] * torch.relu(mean[chosen] - after).float().sum() / share
+            self.hparams["monotonicity_penalty"]
+            * torch.relu(mean[chosen] - after).float().sum()
+            / share
         )
 
     def _own(self, everyone: torch.Tensor) -> torch.Tensor:

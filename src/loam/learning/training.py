@@ -133,17 +133,28 @@ def make_lesson(
     return SoilMoistureModule(
         model=model.arguments | shape | {"statistics": channel_statistics(data, cfg.seed)},
         window={
-            "days": experiment.days, "form": experiment.form,
-            "antecedent_labels": experiment.antecedent_labels, "antecedent_days": data.antecedent_days,
+            "days": experiment.days,
+            "form": experiment.form,
+            "antecedent_labels": experiment.antecedent_labels,
+            "antecedent_days": data.antecedent_days,
             "channels": list(data.covariates.static_names),
         },
-        loss=cfg.loss, typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,
-        static_noise=cfg.static_noise, drier_in_rain=cfg.drier_in_rain, learning_rate=cfg.learning_rate, weight_decay=cfg.weight_decay,
-        seed=seed, run={
-            "epochs": cfg.epochs, "batch_size": cfg.batch_size, "patience": cfg.patience, "patches": patches, "precision": _precision(cfg),
+        loss=cfg.loss,
+        typical_variance=typical_variance(data, cfg.seed) if cfg.weight_by_uncertainty else None,
+        static_noise=cfg.static_noise,
+        monotonicity_penalty=cfg.monotonicity_penalty,
+        learning_rate=cfg.learning_rate,
+        weight_decay=cfg.weight_decay,
+        seed=seed,
+        run={
+            "epochs": cfg.epochs,
+            "batch_size": cfg.batch_size,
+            "patience": cfg.patience,
+            "patches": patches,
+            "precision": _precision(cfg),
             "labels": digest(data.labels.file),
         },
-    )  # fmt: skip
+    )
 
 
 def fit(
@@ -185,7 +196,7 @@ def fit(
         lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
     trainer.fit(
         lesson,
-        datamodule=Parts(data, cfg, lesson.hparams["seed"]),
+        datamodule=PatchDataModule(data, cfg, lesson.hparams["seed"]),
         ckpt_path=resumable(lesson, scratch),
         weights_only=True,
     )
@@ -232,8 +243,8 @@ def _plain(values: Any) -> str:
     return json.dumps(dict(values), sort_keys=True, default=list)
 
 
-class Parts(lightning.LightningDataModule):
-    """Batches of both parts; each process gets its own samples of the same batch."""
+class PatchDataModule(lightning.LightningDataModule):
+    """Batches that train and batches that validate; each process gets its own samples of the same batch."""
 
     def __init__(self, data: dict[str, PatchDataset], cfg: Train, seed: int) -> None:
         """Remember the datasets."""
