@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test test-slow test-slurm check install-profile figures lock clean
+.PHONY: help setup demo test test-slow test-slurm check install-profile figures reference lock clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
 	@# Of a finished run: before, what follows find_scenes is not known.
 	$(DEMO) --dag | dot -Tsvg > docs/dag.svg
 	$(DEMO) --rulegraph | dot -Tsvg > docs/rulegraph.svg
+
+reference: $(READY) ## write config/schema.json and docs/settings.md, after a change in config/default.yaml or in the settings' types
+	$(VENV)/bin/python -m loam.config.reference
 
 lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'

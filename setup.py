@@ -1,4 +1,4 @@
-"""Puts the default settings, the styles and tables of `resources/` into the wheel; all else stands in pyproject.toml."""
+"""Puts the default settings and their schema, the styles and tables of `resources/` into the wheel; all else stands in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,12 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-SHIPPED = ("config/default.yaml", "resources/soil_texture.csv", "resources/styles/ssm.qml")
+SHIPPED = (
+    "config/default.yaml",
+    "config/schema.json",
+    "resources/soil_texture.csv",
+    "resources/styles/ssm.qml",
+)
 
 
 class BuildWithData(build_py):

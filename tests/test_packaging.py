@@ -148,3 +148,4 @@ def test_a_wheel_brings_defaults_styles_and_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("demo: ")
     assert (tmp_path / "site/loam/shipped/resources/styles/ssm.qml").is_file()
+    assert (tmp_path / "site/loam/shipped/config/schema.json").is_file()
