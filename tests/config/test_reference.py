@@ -10,6 +10,7 @@ import yaml
 from helpers import REPOSITORY
 
 from loam.config import reference
+from loam.config.root import Config
 
 DEFAULT = REPOSITORY / "config/default.yaml"
 
@@ -85,6 +86,13 @@ def test_every_setting_says_what_it_means_and_its_default(schema: dict[str, Any]
             value = value[name]
         assert shape["description"], key
         assert json.dumps(shape["default"]) == json.dumps(value, default=str), key
+
+
+def test_a_setting_of_default_yaml_is_documented_there_alone() -> None:
+    """A second text beside the type would come to say something else."""
+    bare = Config.model_json_schema()
+    shape = reference.resolved(bare, bare["$defs"])
+    assert [key for key, inner in settings(shape) if "description" in inner] == []
 
 
 def test_comments_belong_to_their_own_key() -> None:

@@ -74,7 +74,7 @@ def test_the_configurations_text_does_not_count(package) -> None:
     """What a step reads of the configuration reaches it as parameters, which Snakemake watches by itself."""
     folder, fingerprint = package
     before = fingerprint("detect_change")
-    edit(folder / "config/samples.py", "edge of a spatial block [pixel]", "edge of a block [pixel]")
+    edit(folder / "config/samples.py", "Two-pass patch sampling.", "Patches, in two passes.")
     assert fingerprint("detect_change") == before
 
 

@@ -77,8 +77,8 @@ Day = Annotated[
 class Period(Section):
     """The days that are mapped and learnt from, both ends included."""
 
-    start: Day = Field(description="first day [UTC date]")
-    end: Day = Field(description="last day [UTC date]")
+    start: Day
+    end: Day
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -91,15 +91,9 @@ class Period(Section):
 class Grid(Section):
     """The target grid, on which everything meets."""
 
-    aoi: str | tuple[Coordinate, Coordinate, Coordinate, Coordinate] = Field(
-        description="a polygon file (file|layername=name where it has several layers), [west, south, east, north] [m, in crs], "
-        "or 'source' (the extent of a backscatter cube)"
-    )
-    crs: str = Field(
-        pattern=r"^(source|utm|EPSG:\d+)$",
-        description="'utm' (the AOI's zone), EPSG:code, or 'source' (as a backscatter cube)",
-    )
-    resolution_m: float = Field(ge=1, le=1000, description="pixel size [m]")
+    aoi: str | tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+    crs: str = Field(pattern=r"^(source|utm|EPSG:\d+)$")
+    resolution_m: float = Field(ge=1, le=1000)
 
     @property
     def aoi_path(self) -> Path | None:

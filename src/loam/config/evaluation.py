@@ -10,14 +10,10 @@ from loam.config.base import Count, Many, Section, Seed
 class Samples(Section):
     """Which pixel-dates are scored, and how they are grouped."""
 
-    per_split: Many = Field(description="most pixel-dates scored per split, drawn at random")
-    wet_quantile: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="quantile of the training labels above which it is wet [1]"
-    )
-    slope_classes_deg: tuple[Annotated[float, Field(gt=0, lt=90)], ...] = Field(
-        min_length=1, description="limits between classes of slope, rising [degree]"
-    )
-    seed: Seed = Field(description="seed of the draws, of boosting and of the shuffles")
+    per_split: Many
+    wet_quantile: Annotated[float, Field(gt=0, lt=1)]
+    slope_classes_deg: tuple[Annotated[float, Field(gt=0, lt=90)], ...] = Field(min_length=1)
+    seed: Seed
 
     @model_validator(mode="after")
     def _slopes_rise(self) -> Self:
@@ -30,29 +26,21 @@ class Samples(Section):
 class Boosting(Section):
     """The gradient-boosting baseline."""
 
-    samples: Many = Field(description="most training pixel-dates")
-    iterations: Count = Field(description="trees")
-    learning_rate: float = Field(gt=0, le=1, description="weight of each tree [1]")
-    min_leaf: Count = Field(description="fewest pixel-dates in a leaf")
-    windows_days: tuple[Count, ...] = Field(
-        description="windows that weather is summed over [day]; longer than any experiment's: not used"
-    )
+    samples: Many
+    iterations: Count
+    learning_rate: float = Field(gt=0, le=1)
+    min_leaf: Count
+    windows_days: tuple[Count, ...]
 
 
 class Probes(Section):
     """What is asked of a trained model besides its scores."""
 
-    patches_per_split: Count = Field(description="most test patches per split, drawn at random")
-    rain_factor: float = Field(
-        ge=1,
-        le=100,
-        description="more rain: precipitation of every day of the window times this [1] ...",
-    )
-    rain_mm: float = Field(ge=0, le=2000, description="... plus this [mm/day]")
-    tolerance: float = Field(
-        ge=0, lt=0.1, description="a prediction that falls by less counts as not fallen [1]"
-    )
-    seed: Seed = Field(description="seed of draws and shuffles")
+    patches_per_split: Count
+    rain_factor: float = Field(ge=1, le=100)
+    rain_mm: float = Field(ge=0, le=2000)
+    tolerance: float = Field(ge=0, lt=0.1)
+    seed: Seed
 
 
 class StationSource(Section):
@@ -67,27 +55,17 @@ class StationSource(Section):
 class InSitu(Section):
     """Validation against stations."""
 
-    sources: tuple[StationSource, ...] = Field(
-        description="where the measurements are; empty: no validation"
-    )
-    max_depth_m: float = Field(
-        gt=0, le=1, description="lower end of the deepest sensor that counts as surface [m]"
-    )
-    good_flags: tuple[str, ...] = Field(min_length=1, description="flags of the ISMN that are kept")
-    scaling: Literal["mean_std", "cdf"] = Field(
-        description="how SSM is brought to the station's units, on training dates"
-    )
-    min_matches: int = Field(
-        ge=3, le=10**5, description="fewest common days, of training and of scoring"
-    )
+    sources: tuple[StationSource, ...]
+    max_depth_m: float = Field(gt=0, le=1)
+    good_flags: tuple[str, ...] = Field(min_length=1)
+    scaling: Literal["mean_std", "cdf"]
+    min_matches: int = Field(ge=3, le=10**5)
 
 
 class Evaluation(Section):
     """Room `evaluation`."""
 
-    truth: str | None = Field(
-        description="Zarr with the true `ssm` (time, y, x), daily; null where nobody knows it"
-    )
+    truth: str | None
     samples: Samples
     boosting: Boosting
     probes: Probes

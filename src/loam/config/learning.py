@@ -10,32 +10,24 @@ from loam.config.base import Architecture, Count, Name, Section, Seed, Stride
 class ConvLSTMModel(Section):
     """The source paper's architecture."""
 
-    hidden_channels: tuple[Count, ...] = Field(
-        min_length=1, description="channels of each recurrent layer"
-    )
-    kernel_size: Literal[1, 3, 5, 7] = Field(description="edge of the convolutions [pixel]")
-    stride: Stride = Field(
-        description="pixels per step of the recurrence's grid; 1 is the plain ConvLSTM [pixel]"
-    )
+    hidden_channels: tuple[Count, ...] = Field(min_length=1)
+    kernel_size: Literal[1, 3, 5, 7]
+    stride: Stride
 
 
 class ReservoirsModel(Section):
     """A recurrence with the form of a water balance."""
 
-    stores: Count = Field(description="reservoirs per pixel of the recurrence's grid")
-    kernel_size: Literal[1, 3, 5, 7] = Field(
-        description="edge of the convolution over the landscape [pixel of that grid]"
-    )
-    stride: Stride = Field(description="pixels per step of the recurrence's grid [pixel]")
+    stores: Count
+    kernel_size: Literal[1, 3, 5, 7]
+    stride: Stride
 
 
 class UNetModel(Section):
     """A network without recurrence."""
 
-    channels: Count = Field(
-        description="channels of the finest level; each coarser one has twice as many"
-    )
-    levels: int = Field(ge=1, le=5, description="how often the picture is halved")
+    channels: Count
+    levels: int = Field(ge=1, le=5)
 
 
 class Models(Section):
@@ -61,46 +53,22 @@ class Network(Section):
 class Train(Section):
     """Training of one member."""
 
-    epochs: Count = Field(description="most passes over the training patches")
-    batch_size: Count = Field(description="patches per step, over all processes")
-    learning_rate: float = Field(gt=0, lt=1, description="of AdamW, at its peak")
-    weight_decay: float = Field(ge=0, le=100, description="of AdamW")
-    patience: Count | None = Field(
-        description="epochs without a better validation loss before training stops; null: never"
-    )
-    loss: Literal["nll", "mse", "huber"] = Field(
-        description="'nll': Gaussian with predicted variance; 'mse'; 'huber'"
-    )
-    weight_by_uncertainty: bool = Field(
-        description="count labels less, the more uncertain they are"
-    )
-    static_noise: float = Field(
-        ge=0,
-        le=100,
-        description="standard deviation of what is added to each normalised static channel of a patch [1]",
-    )
-    monotonicity_penalty: float = Field(
-        ge=0,
-        le=1e6,
-        description="weight of the penalty for moisture that falls when more rain falls [1]",
-    )
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
-        description="'auto': bf16-mixed on a GPU, else 32-true"
-    )
-    workers: int = Field(
-        ge=0, le=1000, description="processes that put patches together beside the one that trains"
-    )
-    seed: Seed = Field(description="seed of member 0; member n adds n")
-    accelerator: Literal["auto", "cpu", "gpu"] = Field(
-        description="'auto': a GPU where the job has one; 'cpu': none is asked for; 'gpu': stop without one"
-    )
-    devices: Count = Field(description="GPUs, or processes on CPUs, of each node")
-    nodes: Count = Field(
-        description="nodes that train one member together; above 1 only under Slurm"
-    )
-    strategy: Literal["auto", "ddp"] = Field(
-        description="'auto': DDP where there are several devices; 'ddp': always"
-    )
+    epochs: Count
+    batch_size: Count
+    learning_rate: float = Field(gt=0, lt=1)
+    weight_decay: float = Field(ge=0, le=100)
+    patience: Count | None
+    loss: Literal["nll", "mse", "huber"]
+    weight_by_uncertainty: bool
+    static_noise: float = Field(ge=0, le=100)
+    monotonicity_penalty: float = Field(ge=0, le=1e6)
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    workers: int = Field(ge=0, le=1000)
+    seed: Seed
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Count
+    nodes: Count
+    strategy: Literal["auto", "ddp"]
 
     @model_validator(mode="after")
     def _processes_share_a_batch(self) -> Self:
@@ -130,20 +98,13 @@ class Experiment(Section):
 class Predict(Section):
     """Wall-to-wall prediction."""
 
-    tile_px: int = Field(
-        ge=8,
-        le=65536,
-        multiple_of=8,
-        description="edge of a tile, without its halo [pixel]; sets the memory",
-    )
+    tile_px: int = Field(ge=8, le=65536, multiple_of=8)
 
 
 class Calibration(Section):
     """Conformal calibration of the ensemble's uncertainty by blocks of dates."""
 
-    parts: tuple[Literal["calibrate", "validate"], ...] = Field(
-        min_length=1, description="parts of the splits whose dates calibrate"
-    )
+    parts: tuple[Literal["calibrate", "validate"], ...] = Field(min_length=1)
 
 
 class Learning(Section):
@@ -151,15 +112,9 @@ class Learning(Section):
 
     model: Models
     train: Train
-    members: int = Field(ge=1, le=32, description="seeds trained per experiment")
-    antecedent_days: int = Field(
-        ge=1,
-        le=366,
-        description="how far back labels are shown where an experiment has antecedent_labels [day]",
-    )
-    experiments: dict[Name, Experiment | None] = Field(
-        description="name: settings; null switches one off"
-    )
+    members: int = Field(ge=1, le=32)
+    antecedent_days: int = Field(ge=1, le=366)
+    experiments: dict[Name, Experiment | None]
     predict: Predict
     calibration: Calibration
 

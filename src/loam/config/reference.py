@@ -33,7 +33,8 @@ def comments(text: str) -> dict[str, str]:
     Args:
         text: block style, a key per line, as in `config/default.yaml`.
     """
-    found, path = {}, []
+    found: dict[str, str] = {}
+    path: list[str] = []
     for line in text.splitlines():
         if key := re.match(r"( *)([\w-]+):(.*)", line):
             depth = len(key[1]) // 2
@@ -51,7 +52,7 @@ def schema(default: Path) -> dict[str, Any]:
     """
     text = default.read_text(encoding="utf-8")
     raw = Config.model_json_schema()
-    shape = _resolved(raw, raw.get("$defs", {}))
+    shape = resolved(raw, raw.get("$defs", {}))
     _annotate(shape, yaml.safe_load(text), comments(text), "")
     return {"$schema": URL, **shape, "title": "Settings of Loam"}
 
@@ -78,20 +79,20 @@ def _as_text(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def _resolved(value: Any, definitions: Mapping[str, Any]) -> Any:
+def resolved(value: Any, definitions: Mapping[str, Any]) -> Any:
     """A schema with each reference replaced by what it refers to: a description belongs to a place, not to a type.
 
     Nothing is required: what a user leaves out comes from `config/default.yaml`.
     """
     if isinstance(value, list):
-        return [_resolved(each, definitions) for each in value]
+        return [resolved(each, definitions) for each in value]
     if not isinstance(value, dict):
         return value
     if "$ref" in value:
         named = definitions[value["$ref"].rsplit("/", 1)[1]]
         value = named | {key: each for key, each in value.items() if key != "$ref"}
     return {
-        key: _resolved(each, definitions)
+        key: resolved(each, definitions)
         for key, each in value.items()
         if key not in {"$defs", "required"} and not (key == "title" and isinstance(each, str))
     }

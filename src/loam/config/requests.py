@@ -8,7 +8,5 @@ from loam.config.base import Section
 class Requests(Section):
     """What the size of jobs follows from, before anything is known of the data."""
 
-    extent_km2: float = Field(
-        gt=0, le=1e7, description="of the grid, where grid.aoi is no list of bounds [km²]"
-    )
-    passes_per_year: float = Field(gt=0, le=1e4, description="acquisitions of the area a year")
+    extent_km2: float = Field(gt=0, le=1e7)
+    passes_per_year: float = Field(gt=0, le=1e4)

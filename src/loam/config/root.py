@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from loam.config.base import Grid, Name, Period, Section
 from loam.config.covariates import Covariates
@@ -21,8 +21,8 @@ from loam.config.twin import Twin
 class Config(Section):
     """A whole configuration."""
 
-    area: Name = Field(description="name of the area; runs of one area share <resources>")
-    run: Name = Field(description="name of the run; its results are in results/<run>")
+    area: Name
+    run: Name
     period: Period
     grid: Grid
     twin: Twin

@@ -10,30 +10,22 @@ from loam.config.base import Count, Section, Share
 class Scenes(Section):
     """Which scenes are worth processing."""
 
-    min_cover: Share = Field(description="smallest share of the area that a pass must see [1]")
+    min_cover: Share
 
 
 class Heights(Section):
     """Terrain as flattening needs it."""
 
-    facet_m: float = Field(
-        ge=1, le=10, description="largest edge of a facet of terrain; the image's pixel is 10 m [m]"
-    )
-    margin_m: float = Field(
-        ge=100, le=20000, description="terrain beyond the area that can lay over or shade it [m]"
-    )
+    facet_m: float = Field(ge=1, le=10)
+    margin_m: float = Field(ge=100, le=20000)
 
 
 class Flatten(Section):
     """From digital numbers to gamma nought on the grid."""
 
-    thermal_noise: bool = Field(description="take thermal noise away")
-    border_noise: bool = Field(description="leave out image borders without signal")
-    block_px: int = Field(
-        ge=64,
-        le=8192,
-        description="edge of the blocks worked on at once; memory grows with its square [pixel]",
-    )
+    thermal_noise: bool
+    border_noise: bool
+    block_px: int = Field(ge=64, le=8192)
 
 
 Resampling = Literal[
@@ -45,16 +37,12 @@ Resampling = Literal[
 class Snap(Section):
     """SNAP's graph processing tool, for backend snap."""
 
-    gpt: str | None = Field(description="SNAP's program gpt; null: found on PATH")
-    memory_mb: int = Field(ge=2048, le=10**7, description="Java heap of gpt [MB]")
-    cache_mb: int = Field(ge=256, le=10**7, description="tile cache of gpt, part of the heap [MB]")
-    operators_per_call: Count = Field(
-        description="operators that one call of gpt runs; between calls the image goes to disk, within one it stays in memory"
-    )
-    dem_resampling: Resampling = Field(description="interpolation in the DEM, by SNAP's name")
-    image_resampling: Resampling = Field(
-        description="interpolation in the radar image, by SNAP's name"
-    )
+    gpt: str | None
+    memory_mb: int = Field(ge=2048, le=10**7)
+    cache_mb: int = Field(ge=256, le=10**7)
+    operators_per_call: Count
+    dem_resampling: Resampling
+    image_resampling: Resampling
 
     @model_validator(mode="after")
     def _cache_fits_the_heap(self) -> Self:
@@ -67,10 +55,8 @@ class Snap(Section):
 class Speckle(Section):
     """Multitemporal speckle filter (Quegan & Yu 2001), per track."""
 
-    images: Literal["none", "causal", "split"] = Field(
-        description="'none': no filter; 'causal': each date with those before it; 'split': with the dates of its own part of the splits"
-    )
-    window_px: int = Field(ge=3, le=31, description="edge of the spatial mean, odd [pixel]")
+    images: Literal["none", "causal", "split"]
+    window_px: int = Field(ge=3, le=31)
 
     @field_validator("window_px")
     @classmethod
@@ -84,9 +70,7 @@ class Speckle(Section):
 class Sar(Section):
     """Room `sar`."""
 
-    backend: Literal["loam", "snap"] = Field(
-        description="'loam': needs nothing else; 'snap': ESA's SNAP through pyroSAR"
-    )
+    backend: Literal["loam", "snap"]
     scenes: Scenes
     heights: Heights
     flatten: Flatten

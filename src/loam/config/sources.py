@@ -12,24 +12,12 @@ from loam.core.paths import matching
 class Backscatter(Section):
     """Analysis-ready Sentinel-1 backscatter."""
 
-    kind: Literal["scenes", "cube"] = Field(
-        description="'scenes': Sentinel-1 IW GRD products; 'cube': one CF NetCDF or Zarr with vv, vh (time, y, x)"
-    )
-    path: str | None = Field(
-        description="folder with SAFE folders or zips, at any depth; or the cube, a file or Zarr folder"
-    )
-    polarisations: tuple[Literal["vv", "vh"], ...] = Field(
-        min_length=1, description="that every scene must have"
-    )
-    orbits: str | None = Field(
-        description="folder with precise or restituted orbit files (.EOF, zipped or not); null: the annotations' orbits"
-    )
-    coefficient: Literal["gamma0", "sigma0"] = Field(
-        description="which backscatter coefficient a cube holds"
-    )
-    units: Literal["dB", "power", "dn"] | None = Field(
-        description="of a cube's values: dB, power (linear), dn (digital numbers: dB = 20 log10(DN) - 83); null: as the file says"
-    )
+    kind: Literal["scenes", "cube"]
+    path: str | None
+    polarisations: tuple[Literal["vv", "vh"], ...] = Field(min_length=1)
+    orbits: str | None
+    coefficient: Literal["gamma0", "sigma0"]
+    units: Literal["dB", "power", "dn"] | None
 
     @property
     def cube(self) -> str | None:
@@ -40,19 +28,11 @@ class Backscatter(Section):
 class Stations(Section):
     """Weather stations, brought onto a coarse grid by inverse-distance weighting."""
 
-    power: float = Field(
-        gt=0, le=10, description="power of the distance that divides a station's weight [1]"
-    )
-    radius_km: float = Field(gt=0, le=20040, description="stations further away do not count [km]")
-    min_stations: Count = Field(description="fewest stations with a value on a day, for every cell")
-    cell_m: float = Field(
-        ge=1, le=1e6, description="cell of the grid that the stations are brought onto [m]"
-    )
-    lapse_k_per_km: float | None = Field(
-        ge=-10,
-        le=15,
-        description="fall of temperature with height, taken out before and put back after [K/km]; null: not corrected",
-    )
+    power: float = Field(gt=0, le=10)
+    radius_km: float = Field(gt=0, le=20040)
+    min_stations: Count
+    cell_m: float = Field(ge=1, le=1e6)
+    lapse_k_per_km: float | None = Field(ge=-10, le=15)
 
 
 class Weather(Section):
@@ -60,53 +40,29 @@ class Weather(Section):
 
     kind: Literal[
         "netcdf", "gridmet", "daymet", "prism", "era5_land", "agera5", "nws_qpe", "stations"
-    ] = Field(
-        description="'netcdf': CF variables, found by standard name or by the mapping; else whose conventions the files follow"
-    )
-    path: Paths = Field(description="file, folder, glob, or a list of files")
-    variables: dict[str, str] = Field(
-        description="Loam's name: the file's name, for variables that are not found by themselves"
-    )
-    stamp: Literal["start", "end", "own_day"] = Field(
-        description="whether a value's time is the start or the end of what it covers, for kinds netcdf and stations; 'own_day': daily "
-        "totals are those of their stamp's day, also of kind era5_land, which are otherwise those of the day before"
-    )
-    day_ends_utc_h: float = Field(
-        gt=0,
-        le=24,
-        description="hour at which a day's totals end, where the source is sub-daily [h, UTC]",
-    )
+    ]
+    path: Paths
+    variables: dict[str, str]
+    stamp: Literal["start", "end", "own_day"]
+    day_ends_utc_h: float = Field(gt=0, le=24)
     stations: Stations
 
 
 class Ndvi(Section):
     """Vegetation index composites or scenes."""
 
-    kind: Literal["netcdf", "mod13q1", "sentinel2"] = Field(
-        description="'netcdf': a cube, clouds NaN; 'mod13q1': MODIS composites; 'sentinel2': bands and scene classification of level 2A"
-    )
-    path: Paths = Field(
-        description="file, folder, glob, or a list of files; null when there is none"
-    )
-    variable: str = Field(description="name of the NDVI variable in a NetCDF file")
-    composite_days: int = Field(
-        ge=1, le=31, description="how long after its date a MODIS composite's looks may reach [day]"
-    )
-    resolution_m: float = Field(
-        ge=1, le=1e5, description="Sentinel-2 is averaged to pixels of this size [m]"
-    )
+    kind: Literal["netcdf", "mod13q1", "sentinel2"]
+    path: Paths
+    variable: str
+    composite_days: int = Field(ge=1, le=31)
+    resolution_m: float = Field(ge=1, le=1e5)
 
 
 class Dem(Section):
     """Digital elevation model."""
 
-    path: Paths = Field(
-        description="raster of heights [m]; or a glob or list of tiles, which are joined"
-    )
-    geoid: Annotated[float, Field(ge=-200, le=200)] | str | None = Field(
-        description="what its heights stand on: 'ellipsoid' (WGS 84), the geoid's height above it [m], or a raster of that; "
-        "null: not known, which only cubes can do without"
-    )
+    path: Paths
+    geoid: Annotated[float, Field(ge=-200, le=200)] | str | None
 
     @field_validator("geoid", mode="before")
     @classmethod
@@ -138,13 +94,9 @@ class Legend(Section):
 class LandCover(Section):
     """Land-cover classes, to flag what backscatter cannot see moisture in."""
 
-    path: Paths = Field(
-        description="raster of class codes, or a list of tiles, or a glob; null when there is none"
-    )
-    legend: Name = Field(description="which of the legends the codes follow")
-    legends: dict[Name, Legend] = Field(
-        description="name: codes; a map of one's own gets a legend of its own"
-    )
+    path: Paths
+    legend: Name
+    legends: dict[Name, Legend]
 
     @model_validator(mode="after")
     def _legend_is_known(self) -> Self:
@@ -172,21 +124,11 @@ class LandCover(Section):
 class Soil(Section):
     """Soil properties."""
 
-    kind: Literal["netcdf", "ssurgo", "polaris", "soilgrids", "texture_class"] = Field(
-        description="'netcdf': a variable per property; else whose files they are; 'texture_class': raster of USDA classes"
-    )
-    path: Paths = Field(
-        description="file, folder, glob, or a list of files; null when there is none"
-    )
-    variables: tuple[str, ...] = Field(
-        description="properties to use; empty: all two-dimensional ones"
-    )
-    depth_cm: float = Field(
-        gt=0, le=200, description="topsoil over which layers and horizons are averaged [cm]"
-    )
-    texture_codes: Name = Field(
-        description="whose codes a texture map has: a column code_… of resources/soil_texture.csv"
-    )
+    kind: Literal["netcdf", "ssurgo", "polaris", "soilgrids", "texture_class"]
+    path: Paths
+    variables: tuple[str, ...]
+    depth_cm: float = Field(gt=0, le=200)
+    texture_codes: Name
 
 
 class Sources(Section):
