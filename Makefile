@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test test-slow test-slurm check install-profile figures reference lock clean
+.PHONY: help setup demo test test-slow test-slurm check install-profile figures docs reference lock clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
 	@# Of a finished run: before, what follows find_scenes is not known.
 	$(DEMO) --dag | dot -Tsvg > docs/dag.svg
 	$(DEMO) --rulegraph | dot -Tsvg > docs/rulegraph.svg
+
+docs: $(READY)  ## build the documentation into site/, and fail on any warning
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
 
 reference: $(READY) ## write config/schema.json and docs/settings.md, after a change in config/default.yaml or in the settings' types
 	$(VENV)/bin/python -m loam.config.reference
