@@ -21,7 +21,8 @@ HEAD = """# Settings
 
 This page is generated from `config/default.yaml` and the types of the settings: run `make reference` after a change there.
 
-Your own file holds only what differs. Strings may use `${VARIABLE}` or `${VARIABLE:-default}` of the environment, `<resources>` for
+Your own file holds only what differs. The keys of a table lie below the section that its heading names: `start` is
+`period: {start: …}`. Strings may use `${VARIABLE}` or `${VARIABLE:-default}` of the environment, `<resources>` for
 `resources/<area>`, and `~/` for your home. Editors that know YAML schemas complete and check your file if its first line is
 `# yaml-language-server: $schema=<path of Loam>/config/schema.json`.
 """
@@ -61,10 +62,14 @@ def page(default: Path) -> str:
     """The settings as a page in Markdown: a table for every stage."""
     shape = schema(default)
     parts = [HEAD]
-    first = list(_rows(shape, ""))
+    first = [
+        row
+        for row in _rows(shape, "")
+        if "." not in row[0] and not fixed_keys(shape["properties"][row[0]])
+    ]
     parts.append(_table("The run", "", first))
     for name, section in shape["properties"].items():
-        if rows := list(_rows(section, name)) if fixed_keys(section) else []:
+        if rows := list(_rows(section, "")) if fixed_keys(section) else []:
             parts.append(_table(f"`{name}`", section.get("description", ""), rows))
     return "\n".join(parts)
 
@@ -125,9 +130,11 @@ def _rows(section: Mapping[str, Any], path: str) -> Iterator[tuple[str, str, str
     for name, inner in fixed_keys(section).items():
         key = f"{path}.{name}".lstrip(".")
         if fixed_keys(inner):
-            yield from _rows(inner, key) if path else ()
+            yield from _rows(inner, key)
             continue
-        default = json.dumps(inner.get("default"), ensure_ascii=False, default=str)
+        default = inner.get("default")
+        if not isinstance(default, str):
+            default = json.dumps(default, ensure_ascii=False, default=str)
         yield key, f"`{default}`", _allowed(inner), _plain(inner.get("description", ""))
 
 
