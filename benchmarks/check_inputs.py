@@ -46,9 +46,11 @@ def measured(folder: Path, landcover: Path | None) -> tuple[float, float]:
     """Largest memory [MB] and time [s] of one command."""
     period = {"start": "2020-03-01", "end": "2020-03-30"}
     sources = {
-        "backscatter": {"kind": "cube", "path": str(folder / "cube.nc")}, "weather": {"path": str(folder / "weather.nc")},
-        "dem": {"path": str(folder / "dem.tif")}, "landcover": {"path": landcover and str(landcover)},
-    }  # fmt: skip
+        "backscatter": {"kind": "cube", "path": str(folder / "cube.nc")},
+        "weather": {"path": str(folder / "weather.nc")},
+        "dem": {"path": str(folder / "dem.tif")},
+        "landcover": {"path": landcover and str(landcover)},
+    }
     grid = {"aoi": list(BOX.boundingbox), "crs": str(BOX.crs)}
     (folder / "config.json").write_text(
         json.dumps({"area": "a", "run": "b", "sources": sources, "grid": grid, "period": period})
@@ -57,8 +59,11 @@ def measured(folder: Path, landcover: Path | None) -> tuple[float, float]:
     params = json.dumps({"cfg": cfg.model_dump(mode="json")})
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, "check-inputs", "--params", params], check=True, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
+        [sys.executable, "-c", PEAK, "check-inputs", "--params", params],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     return int(done.stdout.split()[-1]) / 1024, time.perf_counter() - start
 
 

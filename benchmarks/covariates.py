@@ -134,10 +134,14 @@ def write_weather(folder: Path, rng: np.random.Generator) -> None:
     folder.mkdir()
     latitude, longitude = np.arange(41, 37, -1 / 24), np.arange(-79, -75, 1 / 24)
     known = {
-        "pr": ("precipitation_amount", "mm", 5), "tmmn": ("air_temperature", "K", 280), "tmmx": ("air_temperature", "K", 290),
-        "rmin": ("relative_humidity", "%", 40), "rmax": ("relative_humidity", "%", 90), "vs": ("wind_speed", "m/s", 3),
+        "pr": ("precipitation_amount", "mm", 5),
+        "tmmn": ("air_temperature", "K", 280),
+        "tmmx": ("air_temperature", "K", 290),
+        "rmin": ("relative_humidity", "%", 40),
+        "rmax": ("relative_humidity", "%", 90),
+        "vs": ("wind_speed", "m/s", 3),
         "srad": ("surface_downwelling_shortwave_flux_in_air", "W m-2", 180),
-    }  # fmt: skip
+    }
     for year in (YEARS[0] - 1, *YEARS):
         time_axis = pd.date_range(f"{year}-01-01", f"{year}-12-31")
         for stem, (name, units, mean) in known.items():
@@ -171,10 +175,18 @@ def write_soil(folder: Path, rng: np.random.Generator) -> None:
         folder / "component.csv", index=False
     )
     sand, clay = rng.uniform(10, 60, 3 * cokey.size), rng.uniform(5, 35, 3 * cokey.size)
-    pd.DataFrame({
-        "cokey": np.repeat(cokey, 3), "hzdept_r": np.tile([0, 15, 40], cokey.size), "hzdepb_r": np.tile([15, 40, 150], cokey.size),
-        "sandtotal_r": sand, "claytotal_r": clay, "om_r": 2.0, "ksat_r": rng.uniform(1, 30, sand.size), "dbthirdbar_r": 1.4,
-    }).to_csv(folder / "chorizon.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        {
+            "cokey": np.repeat(cokey, 3),
+            "hzdept_r": np.tile([0, 15, 40], cokey.size),
+            "hzdepb_r": np.tile([15, 40, 150], cokey.size),
+            "sandtotal_r": sand,
+            "claytotal_r": clay,
+            "om_r": 2.0,
+            "ksat_r": rng.uniform(1, 30, sand.size),
+            "dbthirdbar_r": 1.4,
+        }
+    ).to_csv(folder / "chorizon.csv", index=False)
     groups = pd.DataFrame(
         {"mukey": np.arange(120_000, 120_300), "hydgrpdcd": rng.choice(list("ABCD"), 300)}
     )

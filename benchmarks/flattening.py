@@ -122,13 +122,37 @@ def commands(
             [sys.executable, "-c", RESAMPLE, out, str(narrow), str(folder / f"{name}_grid.tif")]
         ]
     return {
-        "heights": [[*loam, "prepare-heights", "--dem", str(wide), "--geoid", "--out", heights, "--params", json.dumps(terrain)]],
+        "heights": [
+            [
+                *loam,
+                "prepare-heights",
+                "--dem",
+                str(wide),
+                "--geoid",
+                "--out",
+                heights,
+                "--params",
+                json.dumps(terrain),
+            ]
+        ],
         "Loam": [
-            [*loam, "flatten-scenes", "--products", str(product), "--heights", heights, "--out", str(folder / "out"),
-             "--threads", str(threads), "--params", json.dumps(settings)]
+            [
+                *loam,
+                "flatten-scenes",
+                "--products",
+                str(product),
+                "--heights",
+                heights,
+                "--out",
+                str(folder / "out"),
+                "--threads",
+                str(threads),
+                "--params",
+                json.dumps(settings),
+            ]
         ],
         "sarsen": theirs,
-    }  # fmt: skip
+    }
 
 
 def measure(steps: list[list[str]], folder: Path) -> tuple[float, float]:

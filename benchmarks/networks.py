@@ -62,9 +62,11 @@ def network(architecture: str, static: int, **more: object) -> nn.Module:
     """A network with a normalisation that changes nothing."""
     torch.manual_seed(0)
     plain = {
-        "dynamic_mean": [0.0] * DYNAMIC, "dynamic_deviation": [1.0] * DYNAMIC,
-        "static_mean": [0.0] * static, "static_deviation": [1.0] * static,
-    }  # fmt: skip
+        "dynamic_mean": [0.0] * DYNAMIC,
+        "dynamic_deviation": [1.0] * DYNAMIC,
+        "static_mean": [0.0] * static,
+        "static_deviation": [1.0] * static,
+    }
     return build(
         architecture, dynamic_channels=DYNAMIC, static_channels=static, statistics=plain, **more
     )

@@ -84,9 +84,15 @@ def dataset(
         ndvi if ndvi.exists() else None,
     )
     return PatchDataset(
-        index[index["split"] == part], labels, covariates, size=DEFAULT["patches"]["size_px"], days=experiment.days,
-        form=experiment.form, stride=stride, antecedent_days=DEFAULT["antecedent_days"] if experiment.antecedent_labels else 0,
-    )  # fmt: skip
+        index[index["split"] == part],
+        labels,
+        covariates,
+        size=DEFAULT["patches"]["size_px"],
+        days=experiment.days,
+        form=experiment.form,
+        stride=stride,
+        antecedent_days=DEFAULT["antecedent_days"] if experiment.antecedent_labels else 0,
+    )
 
 
 def step_of(lesson: SoilMoistureModule, data: PatchDataset) -> Callable[[], None]:
@@ -109,9 +115,16 @@ def waiting_share(
     """Share of the batches' time that is spent waiting for data [1], by Lightning's profiler."""
     profiler = SimpleProfiler(scratch, "profile")
     trainer = lightning.Trainer(
-        max_epochs=epochs, profiler=profiler, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
-        enable_model_summary=False, use_distributed_sampler=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+        max_epochs=epochs,
+        profiler=profiler,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        accelerator="cpu",
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
     trainer.fit(lesson, datamodule=PatchDataModule(data, TRAIN, 0))
     spent = {name: sum(values) for name, values in profiler.recorded_durations.items()}
     waiting = sum(value for name, value in spent.items() if "train_dataloader_next" in name)

@@ -76,8 +76,10 @@ class Seen:
             SIGNAL.calibration_error_db**2
         )
         daily = frost_temperature(
-            twin.weather["temperature"].values.mean(axis=(1, 2))[:, None] - KELVIN, SIGNAL.frozen_below_degc, SIGNAL.thaw_degree_days
-        )  # fmt: skip
+            twin.weather["temperature"].values.mean(axis=(1, 2))[:, None] - KELVIN,
+            SIGNAL.frozen_below_degc,
+            SIGNAL.thaw_degree_days,
+        )
         day = (
             self.times.astype("datetime64[D]")
             - twin.weather["time"].values[0].astype("datetime64[D]")

@@ -41,9 +41,14 @@ class Seen:
 
 
 def see(
-    moisture: np.ndarray, rng: np.random.Generator, looks: float = 100, calibration_db: float = 0.1, ndvi: np.ndarray | None = None,
-    angles_deg: tuple[float, float] = (33.0, 43.0), brightness_db: float = 0.0,
-) -> Seen:  # fmt: skip
+    moisture: np.ndarray,
+    rng: np.random.Generator,
+    looks: float = 100,
+    calibration_db: float = 0.1,
+    ndvi: np.ndarray | None = None,
+    angles_deg: tuple[float, float] = (33.0, 43.0),
+    brightness_db: float = 0.0,
+) -> Seen:
     """Look at a field of known moisture `(time, y, x)` in turns from two tracks, with the twin's own radar."""
     shape = moisture.shape[1:]
     tracks = np.array(TRACKS)[np.arange(len(moisture)) % 2]
@@ -106,9 +111,14 @@ class Site:
         if "weather" in files and not self.has_weather:
             files["weather"] = None
         return files | {
-            "ndvi": self.extra.get("ndvi"), "landcover": self.extra.get("landcover"), "signal": moisture.signal,
-            "vegetation": moisture.vegetation, "compute": moisture.compute, "classes": self.cfg.sources.landcover, "threads": 2,
-        }  # fmt: skip
+            "ndvi": self.extra.get("ndvi"),
+            "landcover": self.extra.get("landcover"),
+            "signal": moisture.signal,
+            "vegetation": moisture.vegetation,
+            "compute": moisture.compute,
+            "classes": self.cfg.sources.landcover,
+            "threads": 2,
+        }
 
     def fit(self, out: str = "references.zarr", compute: Compute | None = None) -> xr.Dataset:
         """Run `fit-references`."""
@@ -131,8 +141,10 @@ class Site:
 
         changed = {"compute": compute} if compute else {}
         getattr(change, step)(
-            out=self.folder / out, cfg=self.cfg.moisture.change, **self.arguments("stack", "references", "weather") | changed
-        )  # fmt: skip
+            out=self.folder / out,
+            cfg=self.cfg.moisture.change,
+            **self.arguments("stack", "references", "weather") | changed,
+        )
         return open_dataset(self.folder / out).load()
 
     def write(self, stack: xr.Dataset, chunk: int = 32) -> None:

@@ -382,24 +382,60 @@ def test_whatever_a_value_is_the_answer_is_a_plan_or_one_line(
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"grid": {"resolution_m": 1e-9}}, "grid.resolution_m = 1e-09: input should be greater than or equal to 1"),
-        ({"grid": {"aoi": [0, 0, 1e6, 1e6], "crs": "EPSG:32618"}}, "is 2.5e+09 pixels of resolution_m = 20, too large"),
-        ({"products": {"maps": {"last_days": 1_000_000}}}, "maps.last_days = 1000000: input should be less than or equal to 36525"),
-        ({"products": {"maps": {"last_days": 2000}}}, "products.maps.last_days = 2000: the period has 1095 days; give at most as many"),
-        ({"sources": {"dem": {"geoid": 1e6}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
-        ({"sources": {"dem": {"geoid": "1e6"}}}, "sources.dem.geoid = 1000000.0: input should be less than or equal to 200"),
-        ({"sources": {"dem": {"geoid": float("nan")}}}, "sources.dem.geoid = nan: input should be a finite number"),
-        ({"sources": {"dem": {"geoid": "-.inf"}}}, "sources.dem.geoid = -inf: input should be a finite number"),
-        ({"period": {"start": 20210101}}, "period.start: 20210101 is no day; write it as 2021-12-31"),
-        ({"period": {"start": date(1500, 1, 1)}}, "period.start = 1500-01-01: input should be greater than or equal to 1950-01-01"),
-        ({"learning": {"members": True}}, "learning: members = true: is yes or no, as YAML reads yes, no, on and off; give a value"),
+        (
+            {"grid": {"resolution_m": 1e-9}},
+            "grid.resolution_m = 1e-09: input should be greater than or equal to 1",
+        ),
+        (
+            {"grid": {"aoi": [0, 0, 1e6, 1e6], "crs": "EPSG:32618"}},
+            "is 2.5e+09 pixels of resolution_m = 20, too large",
+        ),
+        (
+            {"products": {"maps": {"last_days": 1_000_000}}},
+            "maps.last_days = 1000000: input should be less than or equal to 36525",
+        ),
+        (
+            {"products": {"maps": {"last_days": 2000}}},
+            "products.maps.last_days = 2000: the period has 1095 days; give at most as many",
+        ),
+        (
+            {"sources": {"dem": {"geoid": 1e6}}},
+            "sources.dem.geoid = 1000000.0: input should be less than or equal to 200",
+        ),
+        (
+            {"sources": {"dem": {"geoid": "1e6"}}},
+            "sources.dem.geoid = 1000000.0: input should be less than or equal to 200",
+        ),
+        (
+            {"sources": {"dem": {"geoid": float("nan")}}},
+            "sources.dem.geoid = nan: input should be a finite number",
+        ),
+        (
+            {"sources": {"dem": {"geoid": "-.inf"}}},
+            "sources.dem.geoid = -inf: input should be a finite number",
+        ),
+        (
+            {"period": {"start": 20210101}},
+            "period.start: 20210101 is no day; write it as 2021-12-31",
+        ),
+        (
+            {"period": {"start": date(1500, 1, 1)}},
+            "period.start = 1500-01-01: input should be greater than or equal to 1950-01-01",
+        ),
+        (
+            {"learning": {"members": True}},
+            "learning: members = true: is yes or no, as YAML reads yes, no, on and off; give a value",
+        ),
         ({"learning": {"experiments": {1: None}}}, "learning.experiments.1"),
         ({1: 2}, "1: unknown key; remove it"),
-        ({"sources": {"weather": {"path": "a\0b"}}}, r"sources.weather.path: holds a character without a sign (U+0000)"),
+        (
+            {"sources": {"weather": {"path": "a\0b"}}},
+            r"sources.weather.path: holds a character without a sign (U+0000)",
+        ),
         ({"a\nb": 1}, "a b: unknown key; remove it"),
         ({"area": "x" * 300}, "area = "),
     ],
-)  # fmt: skip
+)
 def test_a_value_out_of_bounds_is_named_in_one_line(
     overrides: dict, said: str, default_raw: dict
 ) -> None:

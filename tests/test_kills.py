@@ -130,9 +130,17 @@ def test_steps_that_die_leave_the_last_good_products_and_the_same_command_goes_o
     def run(rules: tuple[str, ...], how: str) -> subprocess.CompletedProcess[str]:
         named = " ".join(rules).replace("_", "-")
         return copied.run(
-            "--configfile", "config/demo.yaml", "small.yaml", "--keep-going", "--allowed-rules", *rules, "-R", *rules,
-            FAULT=how, FAULTY=named,
-        )  # fmt: skip
+            "--configfile",
+            "config/demo.yaml",
+            "small.yaml",
+            "--keep-going",
+            "--allowed-rules",
+            *rules,
+            "-R",
+            *rules,
+            FAULT=how,
+            FAULTY=named,
+        )
 
     for rule, how in itertools.product(FAULTY, ("kill", "exit")):
         done = run((rule,), how)

@@ -244,9 +244,18 @@ def test_references_know_no_test_date(house: House, tmp_path: Path) -> None:
     ]
     cfg = config.load(merged(merged(*raw), SMALL)).moisture
     fit_references(
-        tmp_path / "stack.zarr", results / "samples/splits.json", results / "covariates/weather.zarr", None, None,
-        tmp_path / "references.zarr", cfg.signal, cfg.references, cfg.vegetation, cfg.compute, 2,
-    )  # fmt: skip
+        tmp_path / "stack.zarr",
+        results / "samples/splits.json",
+        results / "covariates/weather.zarr",
+        None,
+        None,
+        tmp_path / "references.zarr",
+        cfg.signal,
+        cfg.references,
+        cfg.vegetation,
+        cfg.compute,
+        2,
+    )
     before, after = (
         open_dataset(path / "references.zarr").load() for path in (results / "moisture", tmp_path)
     )

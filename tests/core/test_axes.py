@@ -204,21 +204,48 @@ def replaced(data: xr.Dataset, axis: str, values, units: str = "") -> xr.Dataset
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (curved(), r"XLAT \('south_north', 'west_east'\) gives a latitude to every pixel, and there are no axes"),
-        (replaced(field(LAT, LON), "lat", 90 * np.sin(np.linspace(1, 0.2, 6))), "coordinate y is not evenly spaced"),
+        (
+            curved(),
+            r"XLAT \('south_north', 'west_east'\) gives a latitude to every pixel, and there are no axes",
+        ),
+        (
+            replaced(field(LAT, LON), "lat", 90 * np.sin(np.linspace(1, 0.2, 6))),
+            "coordinate y is not evenly spaced",
+        ),
         (replaced(field(LAT, LON), "lat", LAT[[0, 1, 2, 3, 4, 4]]), "more than once"),
-        (replaced(field(LAT, LON), "lon", np.where(np.arange(8) == 3, np.nan, LON)), "places without a number"),
+        (
+            replaced(field(LAT, LON), "lon", np.where(np.arange(8) == 3, np.nan, LON)),
+            "places without a number",
+        ),
         (field(LAT, 176 + np.arange(8.0)), "across the antimeridian"),
         (field(4290000 - 20.0 * np.arange(6), 330000 + 20.0 * np.arange(8)), "no degree"),
-        (field(LAT, LON, names=("y", "x"), mapping=UTM), "in 'degrees_north|in 'degrees_east', but the CRS is projected"),
-        (field(LAT, LON, ("m", "m"), ("y", "x"), {"crs_wkt": CRS(4326).to_wkt()}), "in 'm', but the CRS is in degrees"),
-        (field(LAT, LON, names=("y", "x"), mapping={"grid_mapping_name": "latitude_longitude"}).drop_vars(["y"]), "has no coordinates"),
         (
-            field(4290003 - 20.0 * np.arange(6), 330010 + 20.0 * np.arange(8), ("m", "m"), ("y", "x"), UTM, GeoTransform=TRANSFORM),
+            field(LAT, LON, names=("y", "x"), mapping=UTM),
+            "in 'degrees_north|in 'degrees_east', but the CRS is projected",
+        ),
+        (
+            field(LAT, LON, ("m", "m"), ("y", "x"), {"crs_wkt": CRS(4326).to_wkt()}),
+            "in 'm', but the CRS is in degrees",
+        ),
+        (
+            field(
+                LAT, LON, names=("y", "x"), mapping={"grid_mapping_name": "latitude_longitude"}
+            ).drop_vars(["y"]),
+            "has no coordinates",
+        ),
+        (
+            field(
+                4290003 - 20.0 * np.arange(6),
+                330010 + 20.0 * np.arange(8),
+                ("m", "m"),
+                ("y", "x"),
+                UTM,
+                GeoTransform=TRANSFORM,
+            ),
             "pixels from where the file's GeoTransform has it",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_placed_is_refused_with_the_reason(
     opened, data: xr.Dataset, reason: str
 ) -> None:
@@ -418,8 +445,9 @@ def test_a_raster_that_is_mirrored_or_on_longitudes_to_360_lies_where_it_lies(ra
 @given(
     affine=st.tuples(*[st.sampled_from([0.0, 1e-9, 1.0, 20.0, -20.0, 330000.0, 1e12])] * 6),
     crs=st.sampled_from(["EPSG:4326", "EPSG:32618"]),
-    kind=st.sampled_from(["uint8", "int16", "float32"]), scale=st.sampled_from([1.0, 0.1, -1.0]),
-)  # fmt: skip
+    kind=st.sampled_from(["uint8", "int16", "float32"]),
+    scale=st.sampled_from([1.0, 0.1, -1.0]),
+)
 def test_any_raster_is_read_or_refused_in_one_line(
     raster, affine: tuple, crs: str, kind: str, scale: float
 ) -> None:

@@ -93,10 +93,12 @@ def test_cog_has_bands_units_nodata_crs_and_overviews(tmp_path, box: GeoBox, lay
     ssm = np.random.default_rng(2).random(large.shape).astype(np.float32)
     ssm[:10] = np.nan
     flags = np.full(large.shape, int(Flag.WATER | Flag.CLIPPED_HIGH))
-    data = xr.Dataset({
-        "ssm": layer(ssm, on=large, units="1", long_name="moisture"),
-        "flags": layer(flags, on=large, **flag_attributes()),
-    })  # fmt: skip
+    data = xr.Dataset(
+        {
+            "ssm": layer(ssm, on=large, units="1", long_name="moisture"),
+            "flags": layer(flags, on=large, **flag_attributes()),
+        }
+    )
     write_cog(data.odc.assign_crs(box.crs), tmp_path / "a.tif", {"date": "2020-01-01"})
     with rasterio.open(tmp_path / "a.tif") as file:
         assert file.descriptions == ("ssm", "flags")

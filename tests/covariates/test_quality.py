@@ -22,17 +22,29 @@ def written(tmp_path, box, layer):
     def write(**weather):
         slope = np.full(box.shape, 12.0)
         slope[:3] = np.nan
-        layers = {"elevation": layer(np.linspace(10, 90, slope.size).reshape(box.shape), units="m", source="dem"),
-                  "slope": layer(slope, units="degree", source="dem")}  # fmt: skip
+        layers = {
+            "elevation": layer(
+                np.linspace(10, 90, slope.size).reshape(box.shape), units="m", source="dem"
+            ),
+            "slope": layer(slope, units="degree", source="dem"),
+        }
         filled = np.zeros(box.shape, bool)
         filled[:, 0] = True
         write_zarr(as_channels(layers, filled, box), tmp_path / "static.zarr")
         coarse = box.zoom_out(4)
         three = days("2020-01-01", 3)
-        data = xr.Dataset({
-            name: layer(np.full((3, *coarse.shape), weather.get(name, 5.0), np.float32), three, on=coarse, units=units, long_name=text)
-            for name, (units, text) in LONG_NAMES.items()
-        })  # fmt: skip
+        data = xr.Dataset(
+            {
+                name: layer(
+                    np.full((3, *coarse.shape), weather.get(name, 5.0), np.float32),
+                    three,
+                    on=coarse,
+                    units=units,
+                    long_name=text,
+                )
+                for name, (units, text) in LONG_NAMES.items()
+            }
+        )
         data["precipitation"].attrs |= {"leave_one_out_rmse": 1.5, "stations": 7}
         write_zarr(
             data.odc.assign_crs(box.crs).assign_attrs(source="stations", days="as they are"),

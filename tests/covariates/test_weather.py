@@ -92,9 +92,14 @@ def test_penman_monteith_is_faos_example_18(at, latitude) -> None:
     """Uccle, 6 July: 50°48'N, 100 m, Tmax 21.5, Tmin 12.3, RH 84 and 63 %, u2 2.078 m/s, Rs 22.07 MJ: ea 1.409 kPa, ET0 3.9 mm."""
     latitude(50.8)
     raw = at(
-        precipitation=0.0, temperature_min=12.3, temperature_max=21.5, relative_humidity_max=84.0, relative_humidity_min=63.0,
-        wind_speed=10 / 3.6, solar_radiation=22.07,
-    )  # fmt: skip
+        precipitation=0.0,
+        temperature_min=12.3,
+        temperature_max=21.5,
+        relative_humidity_max=84.0,
+        relative_humidity_min=63.0,
+        wind_speed=10 / 3.6,
+        solar_radiation=22.07,
+    )
     daily = derive_weather(raw, 100.0, CFG, "w.nc")
     assert float(vapour_pressure(raw, "w.nc").squeeze()) == pytest.approx(1.409, abs=0.002)
     assert float(daily["wind"].squeeze()) == pytest.approx(2.078, abs=0.001)
@@ -165,8 +170,12 @@ def test_the_sources_own_et_is_taken_on_request(at) -> None:
     daily = derive_weather(raw, 100.0, OWN, "w.nc")
     assert float(daily["evapotranspiration"].squeeze()) == pytest.approx(3.3)
     assert {name: values.attrs["units"] for name, values in daily.data_vars.items()} == {
-        "precipitation": "mm", "temperature": "degC", "humidity": "%", "wind": "m s-1", "evapotranspiration": "mm",
-    }  # fmt: skip
+        "precipitation": "mm",
+        "temperature": "degC",
+        "humidity": "%",
+        "wind": "m s-1",
+        "evapotranspiration": "mm",
+    }
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,9 @@ def settings(*sources: StationSource, **changes: Any) -> InSitu:
 def test_the_real_file_is_read_as_it_is() -> None:
     sensors = read_stations("uscrn", REAL, 0.1, ("G",))
     assert [(one.network, one.station, one.depth_m) for one in sensors] == [
-        ("USCRN", "KS_Manhattan_6_SSW", 0.05), ("USCRN", "KS_Manhattan_6_SSW", 0.1),
-    ]  # fmt: skip
+        ("USCRN", "KS_Manhattan_6_SSW", 0.05),
+        ("USCRN", "KS_Manhattan_6_SSW", 0.1),
+    ]
     shallow = sensors[0].moisture
     assert (sensors[0].latitude, sensors[0].longitude) == (39.1, -96.61)
     assert shallow["2014-09-11"] == 0.214 and shallow["2014-09-16"] == 0.145

@@ -19,9 +19,23 @@ from loam.learning.training import train
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(
-    epochs=8, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=8, loss="nll", weight_by_uncertainty=True, static_noise=0.1,
-    monotonicity_penalty=1.0, accelerator="cpu", precision="auto", devices=1, nodes=1, strategy="auto", workers=0, seed=1,
-)  # fmt: skip
+    epochs=8,
+    batch_size=16,
+    learning_rate=0.01,
+    weight_decay=0.0,
+    patience=8,
+    loss="nll",
+    weight_by_uncertainty=True,
+    static_noise=0.1,
+    monotonicity_penalty=1.0,
+    accelerator="cpu",
+    precision="auto",
+    devices=1,
+    nodes=1,
+    strategy="auto",
+    workers=0,
+    seed=1,
+)
 CONVLSTM = {"architecture": "convlstm", "hidden_channels": [8], "kernel_size": 3, "stride": 4}
 MODEL = Network(architecture="convlstm", arguments=CONVLSTM)
 EXPERIMENT = Experiment(architecture="convlstm", form="sequence", days=3, antecedent_labels=False)
@@ -57,10 +71,19 @@ def make_site(folder: Path) -> Path:
     ).rename(time="channel")
     write_zarr(static.odc.assign_crs(box.crs), folder / "static.zarr")
     patches = [
-        {"date": time, "row": row, "column": column, "pass": 1, "weight": 1.0, "split": "train" if day < 150 else "validate"}
-        for day, time in enumerate(times + np.timedelta64(22, "h")) if day >= 3
-        for row in (0, 16) for column in (0, 16)
-    ]  # fmt: skip
+        {
+            "date": time,
+            "row": row,
+            "column": column,
+            "pass": 1,
+            "weight": 1.0,
+            "split": "train" if day < 150 else "validate",
+        }
+        for day, time in enumerate(times + np.timedelta64(22, "h"))
+        if day >= 3
+        for row in (0, 16)
+        for column in (0, 16)
+    ]
     pd.DataFrame(patches).to_parquet(folder / "patches.parquet")
     texts = [str(time)[:19] for time in times + np.timedelta64(22, "h")]
     dates = {"train": texts[:150], "validate": texts[150:], "calibrate": [], "test": [], "gap": []}
@@ -97,7 +120,20 @@ def learn(
     experiment: Experiment = EXPERIMENT,
 ) -> pd.DataFrame:
     train(
-        folder / "ssm.zarr", folder / "patches.parquet", folder / "splits.json", folder / "static.zarr", folder / "weather.zarr", None,
-        out / f"{member}.ckpt", out / f"{member}.csv", cfg, model, experiment, SIZE, 30, member, 2,
-    )  # fmt: skip
+        folder / "ssm.zarr",
+        folder / "patches.parquet",
+        folder / "splits.json",
+        folder / "static.zarr",
+        folder / "weather.zarr",
+        None,
+        out / f"{member}.ckpt",
+        out / f"{member}.csv",
+        cfg,
+        model,
+        experiment,
+        SIZE,
+        30,
+        member,
+        2,
+    )
     return pd.read_csv(out / f"{member}.csv")

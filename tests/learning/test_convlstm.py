@@ -10,8 +10,11 @@ from loam.learning.dataset import compressed
 from loam.learning.prediction import tiles
 
 STATISTICS = {
-    "dynamic_mean": [0.1] * 5, "dynamic_deviation": [2.0] * 5, "static_mean": [1.0, 0.0, 0.0], "static_deviation": [1.0, 2.0, 3.0],
-}  # fmt: skip
+    "dynamic_mean": [0.1] * 5,
+    "dynamic_deviation": [2.0] * 5,
+    "static_mean": [1.0, 0.0, 0.0],
+    "static_deviation": [1.0, 2.0, 3.0],
+}
 
 
 @pytest.fixture(params=[False, True], ids=["joined", "hoisted"])

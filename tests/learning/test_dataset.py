@@ -82,9 +82,18 @@ def index_of(split: str, site: Path) -> pd.DataFrame:
     """Patches of a part, side by side, as the sampling would take them."""
     units = Splits.read(site / "splits.json").of_units(TIMES)
     rows = [
-        {"date": TIMES[t], "row": r * BLOCK + dr, "column": c * BLOCK + dc, "pass": 1, "weight": 1 + t / 10, "split": split}
-        for t, r, c in np.argwhere(units == SPLITS.index(split)) for dr in (0, 8) for dc in (0, 8)
-    ]  # fmt: skip
+        {
+            "date": TIMES[t],
+            "row": r * BLOCK + dr,
+            "column": c * BLOCK + dc,
+            "pass": 1,
+            "weight": 1 + t / 10,
+            "split": split,
+        }
+        for t, r, c in np.argwhere(units == SPLITS.index(split))
+        for dr in (0, 8)
+        for dc in (0, 8)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -158,8 +167,12 @@ def test_a_sample_has_its_labels_weight_and_names(site: Path, tmp_path: Path) ->
         patch["weight"]
     )
     assert {name: tuple(value.shape) for name, value in sample.items()} == {
-        "dynamic": (4, 5, 2, 2), "static": (7, 8, 8), "ssm": (8, 8), "uncertainty": (8, 8), "weight": (),
-    }  # fmt: skip
+        "dynamic": (4, 5, 2, 2),
+        "static": (7, 8, 8),
+        "ssm": (8, 8),
+        "uncertainty": (8, 8),
+        "weight": (),
+    }
     here = open_dataset(site / "ssm.zarr").sel(time=patch["date"]).load()
     window = (slice(patch["row"], patch["row"] + 8), slice(patch["column"], patch["column"] + 8))
     np.testing.assert_array_equal(

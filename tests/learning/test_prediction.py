@@ -26,9 +26,11 @@ DAY = np.datetime64("2022-02-15")
 def model_of(stride: int, static: int, layers: tuple[int, ...] = (6,), kernel: int = 3) -> ConvLSTM:
     torch.manual_seed(0)
     plain = {
-        "dynamic_mean": [0.0] * len(WEATHER), "dynamic_deviation": [1.0] * len(WEATHER),
-        "static_mean": [0.0] * static, "static_deviation": [1.0] * static,
-    }  # fmt: skip
+        "dynamic_mean": [0.0] * len(WEATHER),
+        "dynamic_deviation": [1.0] * len(WEATHER),
+        "static_mean": [0.0] * static,
+        "static_deviation": [1.0] * static,
+    }
     model = ConvLSTM(
         dynamic_channels=len(WEATHER),
         static_channels=static,

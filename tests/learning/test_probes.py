@@ -25,7 +25,7 @@ from loam.learning.probes import (
     probe_model,
     questions,
     static_groups,
-)  # fmt: skip
+)
 
 CHANNELS = ("elevation", "slope", "sand", "ndvi", "ndvi_age", "last_ssm")
 RAIN = (1.5, 5.0, 1e-3)
@@ -78,10 +78,18 @@ def test_only_what_the_model_reads_matters() -> None:
         assert error[read] > 1
     assert error["weather"] == pytest.approx(error["precipitation"])  # the same dates are exchanged
     assert set(error.index) == {
-        "unchanged", "precipitation", "air", "evapotranspiration", "weather",
-        "terrain", "soil", "vegetation", "antecedent_labels", "static",
+        "unchanged",
+        "precipitation",
+        "air",
+        "evapotranspiration",
+        "weather",
+        "terrain",
+        "soil",
+        "vegetation",
+        "antecedent_labels",
+        "static",
         "more_rain",
-    }  # fmt: skip
+    }
 
 
 def test_sums_are_those_of_the_labelled_pixels_of_each_date() -> None:

@@ -9,8 +9,11 @@ from loam.learning.reservoirs import RAIN_SCALE_MM, RESIDENCE_DAYS, Reservoirs
 from loam.learning.unet import UNet
 
 STATISTICS = {
-    "dynamic_mean": [0.1] * 5, "dynamic_deviation": [2.0] * 5, "static_mean": [1.0, 0.0, 0.0], "static_deviation": [1.0, 2.0, 3.0],
-}  # fmt: skip
+    "dynamic_mean": [0.1] * 5,
+    "dynamic_deviation": [2.0] * 5,
+    "static_mean": [1.0, 0.0, 0.0],
+    "static_deviation": [1.0, 2.0, 3.0],
+}
 
 
 def reservoirs(stride: int = 1, kernel_size: int = 3, stores: int = 6) -> Reservoirs:
@@ -55,9 +58,11 @@ def plain(
     for day in range(dynamic.shape[1]):
         weather = model.normalised(dynamic)[0, day, :, row, column]
         gates = (
-            model.from_weather.weight @ weather + model.from_landscape.weight @ landscape + model.from_landscape.bias
+            model.from_weather.weight @ weather
+            + model.from_landscape.weight @ landscape
+            + model.from_landscape.bias
             + model.from_stores.weight @ torch.tanh(store)
-        )  # fmt: skip
+        )
         entry, loss = torch.sigmoid(gates[: len(store)]), torch.sigmoid(gates[len(store) :])
         rain = dynamic[0, day, 0, row, column] / RAIN_SCALE_MM
         store = torch.stack(

@@ -121,9 +121,17 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     short = open_dataset(site / "ssm.zarr").isel(time=slice(5, 8))
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
     predict(
-        trained[0] / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
-        tmp_path / "out.zarr", Predict(tile_px=16), "cpu", 2,
-    )  # fmt: skip
+        trained[0] / "0.ckpt",
+        tmp_path / "ssm.zarr",
+        site / "splits.json",
+        site / "static.zarr",
+        site / "weather.zarr",
+        None,
+        tmp_path / "out.zarr",
+        Predict(tile_px=16),
+        "cpu",
+        2,
+    )
     maps = open_dataset(tmp_path / "out.zarr")
     assert [str(time)[:10] for time in maps["time"].values] == [
         "2022-01-06",
@@ -133,9 +141,17 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     (tmp_path / "2022-01-07").mkdir()
     both = [tmp_path / f"2022-01-07/{member}.zarr" for member in (0, 1)]
     predict_date(
-        [trained[0] / "0.ckpt"] * 2, tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
-        both, Predict(tile_px=16), "cpu", 2,
-    )  # fmt: skip
+        [trained[0] / "0.ckpt"] * 2,
+        tmp_path / "ssm.zarr",
+        site / "splits.json",
+        site / "static.zarr",
+        site / "weather.zarr",
+        None,
+        both,
+        Predict(tile_px=16),
+        "cpu",
+        2,
+    )
     for path in both:
         np.testing.assert_array_equal(open_dataset(path)["ssm"].values, maps["ssm"].values[1:2])
     truth = open_dataset(site / "ssm.zarr")["ssm"].values[5:8]
@@ -167,9 +183,17 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
         )
         write_zarr(changed.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
         predict(
-            tmp_path / "0.ckpt", tmp_path / "ssm.zarr", site / "splits.json", site / "static.zarr", site / "weather.zarr", None,
-            tmp_path / "out.zarr", Predict(tile_px=16), "cpu", 2,
-        )  # fmt: skip
+            tmp_path / "0.ckpt",
+            tmp_path / "ssm.zarr",
+            site / "splits.json",
+            site / "static.zarr",
+            site / "weather.zarr",
+            None,
+            tmp_path / "out.zarr",
+            Predict(tile_px=16),
+            "cpu",
+            2,
+        )
         answers.append(open_dataset(tmp_path / "out.zarr")["ssm"].values)
     np.testing.assert_array_equal(answers[0][0], answers[1][0])  # nothing lies before the first
     assert np.abs(answers[0][3] - answers[1][3]).max() > 1e-4
@@ -210,9 +234,17 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
         LoamError, match=r"was trained on \['slope', 'flat'\], but the covariates are \['slope'\]"
     ):
         predict(
-            trained[0] / "0.ckpt", site / "ssm.zarr", site / "splits.json", tmp_path / "static.zarr", site / "weather.zarr", None,
-            tmp_path / "o.zarr", Predict(tile_px=16), "cpu", 1,
-        )  # fmt: skip
+            trained[0] / "0.ckpt",
+            site / "ssm.zarr",
+            site / "splits.json",
+            tmp_path / "static.zarr",
+            site / "weather.zarr",
+            None,
+            tmp_path / "o.zarr",
+            Predict(tile_px=16),
+            "cpu",
+            1,
+        )
 
 
 def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixture) -> None:

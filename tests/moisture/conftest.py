@@ -26,9 +26,16 @@ def site(tmp_path: Path, load: Callable, layer: Callable) -> Callable[..., Site]
     """Write a stack, weather and splits, and hand out what the steps need."""
 
     def make(
-        bands: dict[str, np.ndarray], tracks: np.ndarray, box: GeoBox, times: np.ndarray, train: int, temperature: np.ndarray | None = None,
-        platforms: np.ndarray | None = None, extra: dict[str, Path] | None = None, **settings: Any,
-    ) -> Site:  # fmt: skip
+        bands: dict[str, np.ndarray],
+        tracks: np.ndarray,
+        box: GeoBox,
+        times: np.ndarray,
+        train: int,
+        temperature: np.ndarray | None = None,
+        platforms: np.ndarray | None = None,
+        extra: dict[str, Path] | None = None,
+        **settings: Any,
+    ) -> Site:
         units = {"vv": "1", "vh": "1", "incidence": "degree", "mask": "1"}
         layers = {
             name: layer(values, times, on=box, units=units[name], long_name=name)

@@ -70,11 +70,26 @@ def test_contents_of_the_source_come_first_and_none_is_one_clear_line() -> None:
 def labels(tmp_path: Path, layer: Callable, box) -> Path:
     rng = np.random.default_rng(2)
     times, shape = days("2021-01-01", 40, step=6), (40, *box.shape)
-    data = xr.Dataset({
-        "ssm": layer(rng.uniform(0, 1, shape).astype(np.float32), times, units="1", long_name="ssm", effective_resolution="100 m"),
-        "ssm_uncertainty": layer(np.full(shape, 0.1, np.float32), times, units="1", long_name="u"),
-        "flags": layer(np.where(rng.random(shape) < 0.1, int(Flag.FROZEN), 0).astype(np.int32), times, units="1", long_name="flags"),
-    })  # fmt: skip
+    data = xr.Dataset(
+        {
+            "ssm": layer(
+                rng.uniform(0, 1, shape).astype(np.float32),
+                times,
+                units="1",
+                long_name="ssm",
+                effective_resolution="100 m",
+            ),
+            "ssm_uncertainty": layer(
+                np.full(shape, 0.1, np.float32), times, units="1", long_name="u"
+            ),
+            "flags": layer(
+                np.where(rng.random(shape) < 0.1, int(Flag.FROZEN), 0).astype(np.int32),
+                times,
+                units="1",
+                long_name="flags",
+            ),
+        }
+    )
     write_zarr(data.odc.assign_crs(box.crs), tmp_path / "ssm.zarr", {"time": 16})
     return tmp_path / "ssm.zarr"
 

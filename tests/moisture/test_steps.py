@@ -311,9 +311,15 @@ def test_planted_faults_are_found(site: Callable, scene, wide: GeoBox, tmp_path:
     ) as file:
         file.write(np.where(water, 80, 40).astype(np.uint8), 1)
     here = site(
-        raw | {"mask": mask}, scene.tracks, wide, TIMES, TRAIN, temperature=temperature, extra={"landcover": tmp_path / "landcover.tif"},
+        raw | {"mask": mask},
+        scene.tracks,
+        wide,
+        TIMES,
+        TRAIN,
+        temperature=temperature,
+        extra={"landcover": tmp_path / "landcover.tif"},
         sources={"landcover": {"path": "landcover.tif"}},
-    )  # fmt: skip
+    )
     here.fit()
     flags = here.detect()["flags"].values
     inside = np.zeros(wide.shape, bool)  # away from planted edges, which a support of 100 m blurs

@@ -103,9 +103,18 @@ def run(
     write_zarr(composites.odc.assign_crs(grid.crs), tmp_path / "ndvi.zarr")
     bands = {"vv": 10 ** (seen.level / 10), "vh": 10 ** (seen.vh / 10), "incidence": seen.angle}
     here: Site = site(
-        bands, seen.tracks, grid, TIMES, COUNT, extra={"ndvi": tmp_path / "ndvi.zarr"}, sources={"ndvi": {"path": "ndvi.zarr"}},
-        moisture={"signal": {"label_support_m": 20, "looks": 100, "snow_memory_days": 0}, "vegetation": {"mode": mode} | more},
-    )  # fmt: skip
+        bands,
+        seen.tracks,
+        grid,
+        TIMES,
+        COUNT,
+        extra={"ndvi": tmp_path / "ndvi.zarr"},
+        sources={"ndvi": {"path": "ndvi.zarr"}},
+        moisture={
+            "signal": {"label_support_m": 20, "looks": 100, "snow_memory_days": 0},
+            "vegetation": {"mode": mode} | more,
+        },
+    )
     here.fit()
     return here.detect()
 

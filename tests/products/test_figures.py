@@ -187,9 +187,20 @@ def test_stations_are_drawn(tmp_path: Path, empty: bool) -> None:
     }
     wet = 0.2 + 0.1 * np.sin(np.arange(40) / 5)
     parts = [
-        pd.DataFrame({**place, "depth_m": depth, "model": model, "day": day, "measured": wet, "ssm": wet * 3, "scaled": wet + shift})
-        for depth in (0.05, 0.1) for model, shift in (("label", 0.03), ("sequence", 0.01))
-    ]  # fmt: skip
+        pd.DataFrame(
+            {
+                **place,
+                "depth_m": depth,
+                "model": model,
+                "day": day,
+                "measured": wet,
+                "ssm": wet * 3,
+                "scaled": wet + shift,
+            }
+        )
+        for depth in (0.05, 0.1)
+        for model, shift in (("label", 0.03), ("sequence", 0.01))
+    ]
     series = pd.concat(parts).iloc[: 0 if empty else None]
     scores = pd.DataFrame(
         {
@@ -278,14 +289,20 @@ def test_scenes_become_pictures_by_track(tmp_path: Path) -> None:
     data = xr.Dataset(
         {
             "vv": (("time", "y", "x"), power, {"units": "1", "long_name": "gamma nought VV"}),
-            "incidence": (("time", "y", "x"), np.full(power.shape, 39.0, np.float32), {"units": "degree", "long_name": "incidence"}),
+            "incidence": (
+                ("time", "y", "x"),
+                np.full(power.shape, 39.0, np.float32),
+                {"units": "degree", "long_name": "incidence"},
+            ),
             "mask": (("time", "y", "x"), mask, {"units": "1", "long_name": "mask"}),
         },
         coords={
             "time": np.datetime64("2022-01-01", "ns") + np.arange(6) * np.timedelta64(6, "D"),
-            "y": 4290790 - 20.0 * np.arange(40), "x": 330010 + 20.0 * np.arange(60), "track": ("time", list("ADADAD")),
+            "y": 4290790 - 20.0 * np.arange(40),
+            "x": 330010 + 20.0 * np.arange(60),
+            "track": ("time", list("ADADAD")),
         },
-    )  # fmt: skip
+    )
     write_zarr(data.odc.assign_crs("EPSG:32618"), tmp_path / "stack.zarr")
     draw_scenes(tmp_path / "stack.zarr", tmp_path / "scenes.png")
     assert is_picture(tmp_path / "scenes.png")

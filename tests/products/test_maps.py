@@ -117,9 +117,15 @@ def test_an_ensemble_of_one_is_its_member() -> None:
 def test_flags_that_last_come_back_as_bits(maps: list[Path]) -> None:
     flags = bands(maps[0])[2]
     wanted = {
-        0: Flag.WATER, 4: Flag.FOREST | Flag.BUILT_UP, 8: 0, 12: Flag.LOW_SENSITIVITY, 16: Flag.INCIDENCE,
-        20: Flag.NO_OBSERVATION, 24: Flag.TOO_FEW_DATES, 28: 0,
-    }  # fmt: skip
+        0: Flag.WATER,
+        4: Flag.FOREST | Flag.BUILT_UP,
+        8: 0,
+        12: Flag.LOW_SENSITIVITY,
+        16: Flag.INCIDENCE,
+        20: Flag.NO_OBSERVATION,
+        24: Flag.TOO_FEW_DATES,
+        28: 0,
+    }
     for row, bits in wanted.items():
         assert (flags[row : row + 4] == int(bits)).all(), row
 

@@ -319,9 +319,17 @@ def test_modis_lies_where_gdal_puts_it(real_data: Path) -> None:
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     theirs = np.full((2, *box.shape), -1, np.float32)
     reproject(
-        np.stack([rows, columns]), theirs, src_transform=affine, src_crs=crs, dst_transform=box.transform, dst_crs=str(box.crs),
-        resampling=Resampling.bilinear, tolerance=0, src_nodata=-1, dst_nodata=-1,
-    )  # fmt: skip
+        np.stack([rows, columns]),
+        theirs,
+        src_transform=affine,
+        src_crs=crs,
+        dst_transform=box.transform,
+        dst_crs=str(box.crs),
+        resampling=Resampling.bilinear,
+        tolerance=0,
+        src_nodata=-1,
+        dst_nodata=-1,
+    )
     positions = pixel_positions(box, looks.odc.crs, looks["x"].values, looks["y"].values)
     top, left = (
         (affine.f - float(looks["y"][0])) / -affine.e - 0.5,

@@ -24,9 +24,19 @@ def run(
     folder: Path, data: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder), "--cores", "2",
-        "--configfile", str(REPOSITORY / "tests/real/flanders_west.yaml"), *arguments,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--cores",
+        "2",
+        "--configfile",
+        str(REPOSITORY / "tests/real/flanders_west.yaml"),
+        *arguments,
+    ]
     environment = os.environ | {"LOAM_REAL_DATA": str(data)} | environment
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=environment, check=False
@@ -145,9 +155,15 @@ def test_another_site_with_less_runs_by_the_same_configuration(
     cube = xr.load_dataset(real_data / "flanders_west/backscatter.nc")
     cube.isel(time=cube["track"].values == "ascending-1").to_netcdf(elsewhere / "backscatter.nc")
     done = run(
-        tmp_path, tmp_path / "data", "--config", "sources={ndvi: null}", "period={start: 2017-10-01, end: 2018-10-31}",
-        "learning={members: 1, train: {epochs: 2}, experiments: {two_day: null}}", "products={maps: {last_days: 1}}", LOAM_SITE="elsewhere",
-    )  # fmt: skip
+        tmp_path,
+        tmp_path / "data",
+        "--config",
+        "sources={ndvi: null}",
+        "period={start: 2017-10-01, end: 2018-10-31}",
+        "learning={members: 1, train: {epochs: 2}, experiments: {two_day: null}}",
+        "products={maps: {last_days: 1}}",
+        LOAM_SITE="elsewhere",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     results = tmp_path / "results/elsewhere"
     assert [path.name for path in (results / "maps").glob("*.tif")] == ["2018-10-31.tif"]

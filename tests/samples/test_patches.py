@@ -24,13 +24,29 @@ from loam.samples.splits import build_splits
 
 SHAPE = (48, 64)
 SETTINGS = SplitSettings(
-    train_share=0.55, validate_share=0.1, calibrate_share=0.05, test_share=0.3, gap_days=10, block_px=16, buffer_px=None,
-    test_block_share=0.25, random_share=0.15, seed=3,
-)  # fmt: skip
+    train_share=0.55,
+    validate_share=0.1,
+    calibrate_share=0.05,
+    test_share=0.3,
+    gap_days=10,
+    block_px=16,
+    buffer_px=None,
+    test_block_share=0.25,
+    random_share=0.15,
+    seed=3,
+)
 PATCHES = Patches(
-    size_px=8, stride_px=8, wet_stride_px=4, high_ssm=0.7, min_high_share=0.3, min_valid_share=0.5, max_patches=10**6,
-    max_wet_patches=10**6, prior_correction=1.0, seed=5,
-)  # fmt: skip
+    size_px=8,
+    stride_px=8,
+    wet_stride_px=4,
+    high_ssm=0.7,
+    min_high_share=0.3,
+    min_valid_share=0.5,
+    max_patches=10**6,
+    max_wet_patches=10**6,
+    prior_correction=1.0,
+    seed=5,
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,17 @@ from loam.core.splits import SPLITS, TESTS, Splits, splits_of_pixels
 from loam.samples.splits import build_splits
 
 BASE = {
-    "train_share": 0.55, "validate_share": 0.1, "calibrate_share": 0.05, "test_share": 0.3, "gap_days": 30,
-    "block_px": 16, "buffer_px": None, "test_block_share": 0.25, "random_share": 0.15, "seed": 3,
-}  # fmt: skip
+    "train_share": 0.55,
+    "validate_share": 0.1,
+    "calibrate_share": 0.05,
+    "test_share": 0.3,
+    "gap_days": 30,
+    "block_px": 16,
+    "buffer_px": None,
+    "test_block_share": 0.25,
+    "random_share": 0.15,
+    "seed": 3,
+}
 
 
 def split(

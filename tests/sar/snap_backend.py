@@ -15,9 +15,15 @@ from sar import stub_snap
 from loam.sar.snap import SnapSettings
 
 SETTINGS = SnapSettings(
-    thermal_noise=True, border_noise=True, gpt=None, memory_mb=8000, cache_mb=4000, operators_per_call=5,
-    dem_resampling="BILINEAR_INTERPOLATION", image_resampling="BILINEAR_INTERPOLATION",
-)  # fmt: skip
+    thermal_noise=True,
+    border_noise=True,
+    gpt=None,
+    memory_mb=8000,
+    cache_mb=4000,
+    operators_per_call=5,
+    dem_resampling="BILINEAR_INTERPOLATION",
+    image_resampling="BILINEAR_INTERPOLATION",
+)
 # Its pixels lie on no round numbers, so that they coincide with SNAP's only when SNAP is told.
 BOX = GeoBox.from_bbox(
     (330007, 4290003, 330327, 4290243), "EPSG:32618", resolution=20, anchor="floating"
@@ -54,9 +60,13 @@ class Backend:
             "STUB_CALLS": str(self.calls),
         }
         self.process = subprocess.Popen(
-            [self.python, str(Path(__file__).with_name("run_snap.py"))], env=os.environ | nowhere | place, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / "stderr.txt").open("w"),
-        )  # fmt: skip
+            [self.python, str(Path(__file__).with_name("run_snap.py"))],
+            env=os.environ | nowhere | place,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "stderr.txt").open("w"),
+        )
 
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self.process.stdin

@@ -24,9 +24,19 @@ LIMIT_S = 300  # for all of it; on two cores it takes 40 with Debian's packages
 # pyroSAR without its requirements, of which psycopg2 must be compiled and is for a database that Loam has not.
 PYROSAR = ["pyroSAR==0.39.1"]
 NEEDED_BY_PYROSAR = [
-    "geoalchemy2", "lxml", "packaging", "pillow", "progressbar2", "psutil", "pyyaml", "requests", "spatialist==0.20.2",
-    "sqlalchemy<2.1", "sqlalchemy-utils<0.42", "numpy<2",  # as GDAL's bindings were compiled for
-]  # fmt: skip
+    "geoalchemy2",
+    "lxml",
+    "packaging",
+    "pillow",
+    "progressbar2",
+    "psutil",
+    "pyyaml",
+    "requests",
+    "spatialist==0.20.2",
+    "sqlalchemy<2.1",
+    "sqlalchemy-utils<0.42",
+    "numpy<2",  # as GDAL's bindings were compiled for
+]
 NEEDED_BY_LOAM = ["dask", "odc-geo", "pydantic", "rasterio", "rioxarray", "xarray"]
 
 
@@ -124,9 +134,14 @@ def _runs(*command: str) -> bool:
 def _run(complaint: str, *command: str) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=max(_until - time.monotonic(), 1), stdin=subprocess.DEVNULL,
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=max(_until - time.monotonic(), 1),
+            stdin=subprocess.DEVNULL,
             env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         raise CannotBeMade(f"{complaint}: not within {LIMIT_S} s") from None
     if done.returncode:

@@ -76,9 +76,12 @@ def flatten(backend: Backend, product: Path, scene: dict[str, Any], tmp_path: Pa
     """Run the backend on the product; further settings, and orders for the stand-in, as they come."""
 
     def run(
-        products: list[Any] | None = None, stub: dict[str, str] | None = None, polarisations: tuple[str, ...] = ("vv", "vh"),
-        box: GeoBox = BOX, **cfg: Any,
-    ) -> dict[str, Any]:  # fmt: skip
+        products: list[Any] | None = None,
+        stub: dict[str, str] | None = None,
+        polarisations: tuple[str, ...] = ("vv", "vh"),
+        box: GeoBox = BOX,
+        **cfg: Any,
+    ) -> dict[str, Any]:
         backend.calls.unlink(missing_ok=True)
         wide = box.pad(60)
         write(tmp_path / "dem.tif", np.full(wide.shape, 50, dtype=np.float32), wide, np.nan)
@@ -88,10 +91,18 @@ def flatten(backend: Backend, product: Path, scene: dict[str, Any], tmp_path: Pa
             "crs": f"EPSG:{box.crs.epsg}",
         }
         return backend.ask(
-            do="flatten", out=tmp_path / "out.npz", products=products or [product], box=grid, dem=tmp_path / "dem.tif", geoid_applied=True,
-            cfg=asdict(SETTINGS) | {"gpt": backend.gpt} | cfg, polarisations=polarisations, scratch=tmp_path / "scratch", threads=2,
+            do="flatten",
+            out=tmp_path / "out.npz",
+            products=products or [product],
+            box=grid,
+            dem=tmp_path / "dem.tif",
+            geoid_applied=True,
+            cfg=asdict(SETTINGS) | {"gpt": backend.gpt} | cfg,
+            polarisations=polarisations,
+            scratch=tmp_path / "scratch",
+            threads=2,
             stub=stub,
-        )  # fmt: skip
+        )
 
     return run
 
@@ -116,26 +127,44 @@ def test_the_workflow_has_these_operators_in_this_order_with_these_parameters(
     workflow = nodes(tmp_path / "scratch")
     region = workflow["Subset"][1].pop("geoRegion")
     dem = {
-        "demName": "External DEM", "externalDEMFile": str(tmp_path / "scratch/dem.tif"), "externalDEMNoDataValue": "-32768.0",
-        "externalDEMApplyEGM": "false", "demResamplingMethod": "BILINEAR_INTERPOLATION", "nodataValueAtSea": "true",
-    }  # fmt: skip
+        "demName": "External DEM",
+        "externalDEMFile": str(tmp_path / "scratch/dem.tif"),
+        "externalDEMNoDataValue": "-32768.0",
+        "externalDEMApplyEGM": "false",
+        "demResamplingMethod": "BILINEAR_INTERPOLATION",
+        "nodataValueAtSea": "true",
+    }
     changed = {
         "Read": {"file": str(product), "formatName": "SENTINEL-1"},
         "Remove-GRD-Border-Noise": {"selectedPolarisations": "VV,VH"},
-        "Calibration": {"sourceBands": "Intensity_VV,Intensity_VH", "outputSigmaBand": "false", "outputBetaBand": "true"},
+        "Calibration": {
+            "sourceBands": "Intensity_VV,Intensity_VH",
+            "outputSigmaBand": "false",
+            "outputBetaBand": "true",
+        },
         "ThermalNoiseRemoval": {"selectedPolarisations": "VV,VH"},
         "Apply-Orbit-File": {"orbitType": "Sentinel Precise (Auto Download)"},
         "Subset": {"region": f"0,0,{scene['samples']},{scene['lines']}", "copyMetadata": "true"},
         "Multilook": {"sourceBands": "Beta0_VV,Beta0_VH", "nRgLooks": "2", "nAzLooks": "2"},
-        "Terrain-Flattening": dem | {"sourceBands": "Beta0_VV,Beta0_VH", "oversamplingMultiple": "2"},
-        "Terrain-Correction": dem | {
-            "sourceBands": "Gamma0_VV,Gamma0_VH", "imgResamplingMethod": "BILINEAR_INTERPOLATION", "pixelSpacingInMeter": "20.0",
-            "mapProjection": f"EPSG:{BOX.crs.epsg}", "alignToStandardGrid": "true",
-            "standardGridOriginX": str(BOX.transform.c + 10), "standardGridOriginY": str(BOX.transform.f - 10),
-            "saveLocalIncidenceAngle": "true", "saveLayoverShadowMask": "true",
+        "Terrain-Flattening": dem
+        | {"sourceBands": "Beta0_VV,Beta0_VH", "oversamplingMultiple": "2"},
+        "Terrain-Correction": dem
+        | {
+            "sourceBands": "Gamma0_VV,Gamma0_VH",
+            "imgResamplingMethod": "BILINEAR_INTERPOLATION",
+            "pixelSpacingInMeter": "20.0",
+            "mapProjection": f"EPSG:{BOX.crs.epsg}",
+            "alignToStandardGrid": "true",
+            "standardGridOriginX": str(BOX.transform.c + 10),
+            "standardGridOriginY": str(BOX.transform.f - 10),
+            "saveLocalIncidenceAngle": "true",
+            "saveLayoverShadowMask": "true",
         },
-        "Write": {"file": str(tmp_path / "scratch/work" / workflow_name(tmp_path)), "formatName": "ENVI"},
-    }  # fmt: skip
+        "Write": {
+            "file": str(tmp_path / "scratch/work" / workflow_name(tmp_path)),
+            "formatName": "ENVI",
+        },
+    }
     order = list(changed)
     assert list(workflow) == order
     assert [sources for sources, _ in workflow.values()] == [[], *([name] for name in order[:-1])]
@@ -332,9 +361,14 @@ def test_pyrosar_reads_the_twins_product(backend, product, tmp_path, zipped) -> 
         )
     }
     assert found == {
-        "sensor": "S1A", "acquisition_mode": "IW", "product": "GRD", "orbit": "A", "polarizations": ["VV", "VH"],
-        "spacing": [10.0, 10.0], "track": 4,
-    }  # fmt: skip
+        "sensor": "S1A",
+        "acquisition_mode": "IW",
+        "product": "GRD",
+        "orbit": "A",
+        "polarizations": ["VV", "VH"],
+        "spacing": [10.0, 10.0],
+        "track": 4,
+    }
     assert scene["start"] <= "20220101T225000" <= scene["stop"]
     with rasterio.open(next(product.glob("measurement/*-vv-*.tiff"))) as image:
         assert (scene["samples"], scene["lines"]) == (image.width, image.height)

@@ -29,8 +29,10 @@ def outputs(tmp_path: Path):
         shape = (on.shape.y, on.shape.x)
         rows, columns = np.indices(shape)
         given = {
-            "VV_gamma0-rtc": 0.1 + columns / 1000, "VH_gamma0-rtc": 0.01 + rows / 1000, "localIncidenceAngle": 30.0 + rows,
-        } | layers  # fmt: skip
+            "VV_gamma0-rtc": 0.1 + columns / 1000,
+            "VH_gamma0-rtc": 0.01 + rows / 1000,
+            "localIncidenceAngle": 30.0 + rows,
+        } | layers
         for name, values in given.items():
             write(
                 tmp_path / f"S1A__IW___D_20210119T031653_{name}.tif",
@@ -112,14 +114,17 @@ def test_outputs_between_the_pixels_are_averaged_and_masks_reach_all_they_touch(
     np.testing.assert_array_equal(data["mask"], np.broadcast_to(np.where(flagged, 2, 0), BOX.shape))
 
 
-@pytest.mark.parametrize(("native", "offset"), [
-    (BOX.pad(2), (-2, -2)),
-    (BOX.translate_pix(3, 1), (1, 3)),
-    (BOX.translate_pix(0.005, 0), (0, 0)),
-    (BOX.translate_pix(0.1, 0), None),
-    (BOX.zoom_to(resolution=10), None),
-    (GeoBox(BOX.shape, BOX.transform, "EPSG:32617"), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("native", "offset"),
+    [
+        (BOX.pad(2), (-2, -2)),
+        (BOX.translate_pix(3, 1), (1, 3)),
+        (BOX.translate_pix(0.005, 0), (0, 0)),
+        (BOX.translate_pix(0.1, 0), None),
+        (BOX.zoom_to(resolution=10), None),
+        (GeoBox(BOX.shape, BOX.transform, "EPSG:32617"), None),
+    ],
+)
 def test_offset_of_a_raster_whose_pixels_coincide(
     native: GeoBox, offset: tuple[int, int] | None
 ) -> None:
@@ -164,23 +169,35 @@ def test_arguments_for_several_slices_and_heights_above_the_sea() -> None:
     )
 
 
-@pytest.mark.parametrize("box", [
-    GeoBox.from_bbox((8, 49, 9, 50), "EPSG:4326", resolution=0.01),
-    GeoBox((4, 4), rasterio.Affine(20, 0, 0, 0, -10, 0), "EPSG:32618"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "box",
+    [
+        GeoBox.from_bbox((8, 49, 9, 50), "EPSG:4326", resolution=0.01),
+        GeoBox((4, 4), rasterio.Affine(20, 0, 0, 0, -10, 0), "EPSG:32618"),
+    ],
+)
 def test_a_grid_that_snap_cannot_make_is_refused(box: GeoBox) -> None:
     with pytest.raises(LoamError, match="SNAP needs a projected CRS and square pixels"):
         geocode_arguments([Path("a.zip")], box, Path("dem.tif"), True, SETTINGS, ("vv",))
 
 
-@pytest.mark.parametrize(("text", "line"), [
-    ("INFO: x\nError: [NodeId: Terrain-Flattening] Tile cache is full.\n[a_tmp1.xml] failed with return code 1",
-     "S1A.zip: gpt failed in Terrain-Flattening (Tile cache is full.)"),
-    ("Error: [NodeId: Terrain-Correction] Java heap space\n[a_tmp1.xml] failed with return code 1",
-     "S1A.zip: gpt failed in Terrain-Correction (Java heap space); raise sar.snap.memory_mb"),
-    ("Traceback\nRuntimeError: No intersection with source product boundary x\n",
-     "S1A.zip: SNAP's output cannot be had (RuntimeError: No intersection with source product boundary x)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "INFO: x\nError: [NodeId: Terrain-Flattening] Tile cache is full.\n[a_tmp1.xml] failed with return code 1",
+            "S1A.zip: gpt failed in Terrain-Flattening (Tile cache is full.)",
+        ),
+        (
+            "Error: [NodeId: Terrain-Correction] Java heap space\n[a_tmp1.xml] failed with return code 1",
+            "S1A.zip: gpt failed in Terrain-Correction (Java heap space); raise sar.snap.memory_mb",
+        ),
+        (
+            "Traceback\nRuntimeError: No intersection with source product boundary x\n",
+            "S1A.zip: SNAP's output cannot be had (RuntimeError: No intersection with source product boundary x)",
+        ),
+    ],
+)
 def test_a_failure_is_one_line(text: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "out.log").write_text(text)
     assert (

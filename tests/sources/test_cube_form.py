@@ -193,19 +193,41 @@ def test_units_of_the_settings_stand_in_for_the_files(plain: xr.Dataset, stack) 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: data.rename(vv="gamma0_vv").assign(sigma0_vv=data["vv"]), "gamma0_vv, sigma0_vv could all be vv"),
-        (lambda data: data.assign_coords(time=[*data["time"].values[:3], np.datetime64("NaT")]), "1 of its 4 acquisitions have no date"),
-        (lambda data: data.assign_coords(time=["first", "second", "third", "fourth"]), "its times are text that is no ISO 8601"),
-        (lambda data: data.assign_coords(time=[0, 1, 2, 3]), "its times are numbers without units"),
-        (lambda data: data.assign_coords(track=("x", ["A"] * 16)), r"track has dimensions \('x',\)"),
-        (lambda data: data.assign(vv=data["vv"].expand_dims(level=[1, 2])), r"vv has the dimension level \(2\) beside"),
         (
-            lambda data: data.assign(incidence=(("orbit", "y", "x"), np.ones((2, 12, 16)))).assign_coords(orbit=[4, 106]),
+            lambda data: data.rename(vv="gamma0_vv").assign(sigma0_vv=data["vv"]),
+            "gamma0_vv, sigma0_vv could all be vv",
+        ),
+        (
+            lambda data: data.assign_coords(time=[*data["time"].values[:3], np.datetime64("NaT")]),
+            "1 of its 4 acquisitions have no date",
+        ),
+        (
+            lambda data: data.assign_coords(time=["first", "second", "third", "fourth"]),
+            "its times are text that is no ISO 8601",
+        ),
+        (lambda data: data.assign_coords(time=[0, 1, 2, 3]), "its times are numbers without units"),
+        (
+            lambda data: data.assign_coords(track=("x", ["A"] * 16)),
+            r"track has dimensions \('x',\)",
+        ),
+        (
+            lambda data: data.assign(vv=data["vv"].expand_dims(level=[1, 2])),
+            r"vv has the dimension level \(2\) beside",
+        ),
+        (
+            lambda data: data.assign(
+                incidence=(("orbit", "y", "x"), np.ones((2, 12, 16)))
+            ).assign_coords(orbit=[4, 106]),
             "a layer per orbit with labels 4, 106, but the cube's tracks are A004, D106",
         ),
-        (lambda data: data.assign(vv=(data["vv"].dims, np.full(data["vv"].shape, "wet"), {"units": "dB"})), "vv holds no numbers"),
+        (
+            lambda data: data.assign(
+                vv=(data["vv"].dims, np.full(data["vv"].shape, "wet"), {"units": "dB"})
+            ),
+            "vv holds no numbers",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_ambiguous_or_no_date_is_one_line(
     plain: xr.Dataset, stack, change, said: str
 ) -> None:

@@ -62,9 +62,10 @@ def scenes(tmp_path, box, layer):
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         for band, values, on, size in (
-            ("B04", np.full(fine.shape, red, np.uint16), fine, "10m"), ("B08", np.full(fine.shape, infrared, np.uint16), fine, "10m"),
+            ("B04", np.full(fine.shape, red, np.uint16), fine, "10m"),
+            ("B08", np.full(fine.shape, infrared, np.uint16), fine, "10m"),
             ("SCL", classes, coarse, "20m"),
-        ):  # fmt: skip
+        ):
             if band != skip:
                 layer(values, on=on).rio.to_raster(place / f"T18SUJ_{day}T155901_{band}_{size}.tif")
 
@@ -185,10 +186,15 @@ def test_a_name_without_a_day_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "good", "fill", "scale"),
     [
-        ("int16", 6000, -3000, 1), ("int16", 6000, -3000, 1e-4), ("float32", 6000, -3000, 1), ("float32", 0.6, -0.3, 1),
-        ("float64", 0.6, -3000, 1), ("int32", 600, -300, 1e-3), ("int16", 6000, -3000, 10000),
+        ("int16", 6000, -3000, 1),
+        ("int16", 6000, -3000, 1e-4),
+        ("float32", 6000, -3000, 1),
+        ("float32", 0.6, -0.3, 1),
+        ("float64", 0.6, -3000, 1),
+        ("int32", 600, -300, 1e-3),
+        ("int16", 6000, -3000, 10000),
     ],
-)  # fmt: skip
+)
 def test_ndvi_is_the_same_however_it_was_scaled(
     tmp_path, box, layer, ndvi_source, kind: str, good: float, fill: float, scale: float
 ) -> None:

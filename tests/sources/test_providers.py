@@ -73,9 +73,14 @@ def test_gridmet_tells_extremes_apart_by_its_files(write, read) -> None:
     )
     got = read("gridmet")
     assert means(got) == {
-        "precipitation": [1, 2], "temperature_min": [0, 1], "temperature_max": [10, 11], "relative_humidity_min": [40, 40],
-        "relative_humidity_max": [90, 90], "wind_speed": [3, 3], "solar_radiation": [8.64, 8.64],
-    }  # fmt: skip
+        "precipitation": [1, 2],
+        "temperature_min": [0, 1],
+        "temperature_max": [10, 11],
+        "relative_humidity_min": [40, 40],
+        "relative_humidity_max": [90, 90],
+        "wind_speed": [3, 3],
+        "solar_radiation": [8.64, 8.64],
+    }
     assert got.attrs["source"] == "gridmet"
     assert "07 UTC" in got.attrs["days"]
 
@@ -140,11 +145,14 @@ def test_hourly_values_of_a_cf_file_become_days_each_by_its_kind(
         np.float32
     )
     one = np.ones_like(ramp)
-    data = xr.Dataset({
-        "precipitation": layer(one, hours, on=coarse, units="mm"), "temperature": layer(ramp, hours, on=coarse, units="degC"),
-        "temperature_max": layer(ramp, hours, on=coarse, units="degC"),
-        "solar_radiation": layer(100 * one, hours, on=coarse, units="W m-2"),
-    })  # fmt: skip
+    data = xr.Dataset(
+        {
+            "precipitation": layer(one, hours, on=coarse, units="mm"),
+            "temperature": layer(ramp, hours, on=coarse, units="degC"),
+            "temperature_max": layer(ramp, hours, on=coarse, units="degC"),
+            "solar_radiation": layer(100 * one, hours, on=coarse, units="W m-2"),
+        }
+    )
     data.odc.assign_crs(box.crs).to_netcdf(tmp_path / "hourly.nc")
     got = means(read_weather([tmp_path / "hourly.nc"], weather_source(), box, None, period))
     expected = {
@@ -171,9 +179,13 @@ def test_agera5_names_and_hours_of_humidity(write, read) -> None:
     write("f", "Wind_Speed_10m_Mean", [2], one, units="m s-1")
     write("g", "Solar_Radiation_Flux", [8_640_000], one, units="J m-2 d-1")
     assert means(read("agera5")) == {
-        "precipitation": [5], "temperature": [10], "relative_humidity": [65], "vapour_pressure": [1.2], "wind_speed": [2],
+        "precipitation": [5],
+        "temperature": [10],
+        "relative_humidity": [65],
+        "vapour_pressure": [1.2],
+        "wind_speed": [2],
         "solar_radiation": [8.64],
-    }  # fmt: skip
+    }
 
 
 def test_prism_is_a_raster_a_day_and_variable(tmp_path, layer, box, read) -> None:

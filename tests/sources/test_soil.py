@@ -17,10 +17,14 @@ from loam.sources.soil_layers import _told
 
 # Saxton & Rawls (2006), table 3: sand, clay [%]; wilting point, field capacity, saturation [%]; ksat [mm/h]; density [g/cm3]
 TABLE_3 = {
-    "sandy loam": (65, 10, 8, 18, 45, 50.3, 1.46), "loam": (40, 20, 14, 28, 46, 15.5, 1.43), "silt loam": (20, 15, 11, 31, 48, 16.1, 1.38),
-    "clay loam": (30, 35, 22, 36, 48, 4.3, 1.39), "silty clay": (10, 45, 27, 41, 52, 3.7, 1.26), "clay": (25, 50, 30, 42, 50, 1.1, 1.33),
+    "sandy loam": (65, 10, 8, 18, 45, 50.3, 1.46),
+    "loam": (40, 20, 14, 28, 46, 15.5, 1.43),
+    "silt loam": (20, 15, 11, 31, 48, 16.1, 1.38),
+    "clay loam": (30, 35, 22, 36, 48, 4.3, 1.39),
+    "silty clay": (10, 45, 27, 41, 52, 3.7, 1.26),
+    "clay": (25, 50, 30, 42, 50, 1.1, 1.33),
     "sandy clay": (50, 40, 25, 36, 44, 1.4, 1.47),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLE_3)
@@ -69,11 +73,18 @@ def survey(tmp_path, box, layer):
     pd.DataFrame(
         {"mukey": [101, 101, 202, 303], "cokey": [1, 2, 3, 4], "comppct_r": [75, 25, 90, 100]}
     ).to_csv(tmp_path / "component.csv", index=False)
-    pd.DataFrame({
-        "cokey": [1, 1, 2, 3], "hzdept_r": [0, 10, 0, 0], "hzdepb_r": [10, 50, 30, 40], "sandtotal_r": [60.0, 20.0, 40.0, 20.0],
-        "claytotal_r": [10.0, 30.0, 20.0, 35.0], "om_r": [2.0, 1.0, np.nan, 3.0], "ksat_r": [9.0, 1.0, 9.0, np.nan],
-        "dbthirdbar_r": [1.4, 1.5, 1.3, 1.35],
-    }).to_csv(tmp_path / "chorizon.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        {
+            "cokey": [1, 1, 2, 3],
+            "hzdept_r": [0, 10, 0, 0],
+            "hzdepb_r": [10, 50, 30, 40],
+            "sandtotal_r": [60.0, 20.0, 40.0, 20.0],
+            "claytotal_r": [10.0, 30.0, 20.0, 35.0],
+            "om_r": [2.0, 1.0, np.nan, 3.0],
+            "ksat_r": [9.0, 1.0, 9.0, np.nan],
+            "dbthirdbar_r": [1.4, 1.5, 1.3, 1.35],
+        }
+    ).to_csv(tmp_path / "chorizon.csv", index=False)
     pd.DataFrame({"mukey": [101, 202, 303], "hydgrpdcd": ["B", "C/D", "A"]}).to_csv(
         tmp_path / "muaggatt.csv", index=False
     )

@@ -63,9 +63,15 @@ def test_columns_that_nobody_mapped_are_passed_over(read) -> None:
         for day in range(1, 4)
     )
     mapping = {
-        "station": "STATION", "time": "DATE", "latitude": "LATITUDE", "longitude": "LONGITUDE", "elevation": "ELEVATION",
-        "precipitation": "PRCP", "temperature_max": "TMAX", "temperature_min": "TMIN",
-    }  # fmt: skip
+        "station": "STATION",
+        "time": "DATE",
+        "latitude": "LATITUDE",
+        "longitude": "LONGITUDE",
+        "elevation": "ELEVATION",
+        "precipitation": "PRCP",
+        "temperature_max": "TMAX",
+        "temperature_min": "TMIN",
+    }
     got = read({"a.csv": text}, variables=mapping)
     assert got == {
         "precipitation": [1.5, 2.5, 3.5],
@@ -129,24 +135,51 @@ def test_an_hour_without_a_row_leaves_no_sum_but_a_mean(read) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD + rows(rain="T"), r"column precipitation has 'T' in line 2 \(3 such\).*trace of rain is written as 0"),
-        (HEAD + rows(rain="-99.9"), r"precipitation of station A is -99.9 mm at 2020-01-01 .* check units and nodata"),
+        (
+            HEAD + rows(rain="T"),
+            r"column precipitation has 'T' in line 2 \(3 such\).*trace of rain is written as 0",
+        ),
+        (
+            HEAD + rows(rain="-99.9"),
+            r"precipitation of station A is -99.9 mm at 2020-01-01 .* check units and nodata",
+        ),
         (HEAD + rows() + rows(station="B", rain="-999"), "precipitation of station B is -999 mm"),
         (HEAD + rows(place="91,-96.6"), "station A has latitude 91, outside -90 to 90"),
         (HEAD + rows(place="4330000,700000"), r"latitude 4.33e\+06, outside"),
-        (HEAD + rows(place="-39.1,-96.6"), r"no station is near the area of interest: the nearest, A at -39.1 N -96.6 E, is \d+ km away"),
-        (HEAD + rows() + rows(place="39.5,-96.6").replace("2020-01", "2020-02"), "station A lies at two places"),
-        (HEAD + "".join(rows(15).splitlines(keepends=True)[::7]), "station A has precipitation every 7 days"),
+        (
+            HEAD + rows(place="-39.1,-96.6"),
+            r"no station is near the area of interest: the nearest, A at -39.1 N -96.6 E, is \d+ km away",
+        ),
+        (
+            HEAD + rows() + rows(place="39.5,-96.6").replace("2020-01", "2020-02"),
+            "station A lies at two places",
+        ),
+        (
+            HEAD + "".join(rows(15).splitlines(keepends=True)[::7]),
+            "station A has precipitation every 7 days",
+        ),
         (HEAD + rows(station=""), "column station is empty in line 2"),
         (HEAD.replace("temperature", "date") + rows(), "has columns date and time"),
         (HEAD.upper() + rows(), r"has no column station \(it has: STATION, TIME"),
-        ("station,time,latitude,longitude,snow,x\n" + rows(), "has no column of weather under Loam's names"),
+        (
+            "station,time,latitude,longitude,snow,x\n" + rows(),
+            "has no column of weather under Loam's names",
+        ),
         (HEAD, "no line below its header"),
-        (HEAD + rows().replace("2020", "1999"), r"no station has a value in the period .* \(they have 1999-01-01 to 1999-01-03\)"),
-        (HEAD + rows(1, hour="T00:00") + rows(1, hour="T01:00") + rows(1, hour="T02:00"), "none of their days has all its hours"),
-        ("Date,Site (2147) Precipitation Increment (mm),x\n2020-01-01,2.5,1\n", "has no column station"),
+        (
+            HEAD + rows().replace("2020", "1999"),
+            r"no station has a value in the period .* \(they have 1999-01-01 to 1999-01-03\)",
+        ),
+        (
+            HEAD + rows(1, hour="T00:00") + rows(1, hour="T01:00") + rows(1, hour="T02:00"),
+            "none of their days has all its hours",
+        ),
+        (
+            "Date,Site (2147) Precipitation Increment (mm),x\n2020-01-01,2.5,1\n",
+            "has no column station",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_table_is_named_by_its_true_cause(text: str, said: str, read) -> None:
     with pytest.raises(LoamError, match=said) as caught:
         read({"a.csv": text})
@@ -188,10 +221,20 @@ def test_what_two_files_tell_alike_counts_once(read) -> None:
 
 def test_uscrns_hourly_files_become_days(read) -> None:
     fixed = dict.fromkeys(USCRN_HOURLY, "-9999.0") | {
-        "WBANNO": "53974", "CRX_VN": "2.622", "LONGITUDE": "-96.61", "LATITUDE": "39.10", "SUR_TEMP_TYPE": "C", "P_CALC": "0.5",
+        "WBANNO": "53974",
+        "CRX_VN": "2.622",
+        "LONGITUDE": "-96.61",
+        "LATITUDE": "39.10",
+        "SUR_TEMP_TYPE": "C",
+        "P_CALC": "0.5",
         "T_HR_AVG": "1.1",
-        "T_MAX": "1.2", "T_MIN": "0.9", "SOLARAD": "100", "SOLARAD_FLAG": "0", "RH_HR_AVG": "66", "RH_HR_AVG_FLAG": "0",
-    }  # fmt: skip
+        "T_MAX": "1.2",
+        "T_MIN": "0.9",
+        "SOLARAD": "100",
+        "SOLARAD_FLAG": "0",
+        "RH_HR_AVG": "66",
+        "RH_HR_AVG_FLAG": "0",
+    }
     ends = np.arange(np.datetime64("2020-01-01T01"), np.datetime64("2020-01-03T01"))
     lines = [
         fixed
@@ -204,9 +247,13 @@ def test_uscrns_hourly_files_become_days(read) -> None:
     ]
     text = "".join(" ".join(line.values()) + "\n" for line in lines)
     expected = {
-        "precipitation": [12, 12], "temperature": [1.1, 1.1], "temperature_max": [1.2, 1.2], "temperature_min": [0.9, 0.9],
-        "solar_radiation": [8.64, 8.64], "relative_humidity": [66, 66],
-    }  # fmt: skip
+        "precipitation": [12, 12],
+        "temperature": [1.1, 1.1],
+        "temperature_max": [1.2, 1.2],
+        "temperature_min": [0.9, 0.9],
+        "solar_radiation": [8.64, 8.64],
+        "relative_humidity": [66, 66],
+    }
     assert read({"CRNH0203-2020-KS_Manhattan_6_SSW.txt": text}) == expected
     late = text.replace(" 66 0 ", " 66 3 ")  # a sensor in doubt
     assert "relative_humidity" not in read({"CRNH0203-2020-KS_Manhattan_6_SSW.txt": late})
@@ -230,9 +277,12 @@ def test_daymets_single_pixels_are_read_with_their_units(read) -> None:
     )
     text += "".join(f"2020,{day},36000,{day},200,5,-3,700\n" for day in (1, 2, 3))
     assert read({"11556_lat_39.csv": text}) == {
-        "precipitation": [1, 2, 3], "solar_radiation": [7.2] * 3, "temperature_max": [5] * 3, "temperature_min": [-3] * 3,
+        "precipitation": [1, 2, 3],
+        "solar_radiation": [7.2] * 3,
+        "temperature_max": [5] * 3,
+        "temperature_min": [-3] * 3,
         "vapour_pressure": [0.7] * 3,
-    }  # fmt: skip
+    }
     with pytest.raises(LoamError, match="no line before its header names the latitude"):
         read({"11556_lat_39.csv": text.removeprefix(PREAMBLE)})
     with pytest.raises(LoamError, match="yday outside 1 to 365"):
@@ -284,9 +334,22 @@ def test_a_damaged_ismn_file_is_named(text: str, said: str, read) -> None:
 
 
 LINES = st.sampled_from(
-    [HEAD, *rows().splitlines(keepends=True), "\n", "A,2020-01-02,39.1,-96.6,T,5\n", "A;1\n", '"', "A,2020-01-03\n", "B,,,,,\n", PREAMBLE,
-     "year,yday,prcp (mm/day)\n", "2020,1,3\n", *stm("ceop", 2).splitlines(keepends=True), *stm("header", 2).splitlines(keepends=True)]
-)  # fmt: skip
+    [
+        HEAD,
+        *rows().splitlines(keepends=True),
+        "\n",
+        "A,2020-01-02,39.1,-96.6,T,5\n",
+        "A;1\n",
+        '"',
+        "A,2020-01-03\n",
+        "B,,,,,\n",
+        PREAMBLE,
+        "year,yday,prcp (mm/day)\n",
+        "2020,1,3\n",
+        *stm("ceop", 2).splitlines(keepends=True),
+        *stm("header", 2).splitlines(keepends=True),
+    ]
+)
 
 
 @settings(max_examples=40, deadline=None)

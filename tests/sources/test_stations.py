@@ -75,12 +75,19 @@ def table(box):
     )
     height = np.array([0.0, 100, 200, 300, 1000])
     frames = [
-        pd.DataFrame({
-            "station": list("abcde"), "time": day, "latitude": latitude, "longitude": longitude, "elevation": height,
-            "precipitation": [1.0, 2, 3, 4, 5], "temperature": 20 - 0.0065 * height,
-        })
+        pd.DataFrame(
+            {
+                "station": list("abcde"),
+                "time": day,
+                "latitude": latitude,
+                "longitude": longitude,
+                "elevation": height,
+                "precipitation": [1.0, 2, 3, 4, 5],
+                "temperature": 20 - 0.0065 * height,
+            }
+        )
         for day in ("2020-01-01", "2020-01-02", "2020-01-03")
-    ]  # fmt: skip
+    ]
     return pd.concat(frames, ignore_index=True)
 
 

@@ -44,13 +44,19 @@ def weather(tmp_path, box, layer):
                 **attrs,
             )
 
-        data = xr.Dataset({
-            "rain": constant(2.0, units="kg m-2 d-1", standard_name="precipitation_flux"),
-            "t2m": constant(283.15, units="K", standard_name="air_temperature", cell_methods="time: mean"),
-            "t2m_low": constant(273.15, units="K", standard_name="air_temperature", cell_methods="time: minimum"),
-            "wind_speed": constant(3.6, units="km h-1"),
-            "solar_radiation": constant(100.0, units="W m-2"),
-        }).odc.assign_crs(box.crs)  # fmt: skip
+        data = xr.Dataset(
+            {
+                "rain": constant(2.0, units="kg m-2 d-1", standard_name="precipitation_flux"),
+                "t2m": constant(
+                    283.15, units="K", standard_name="air_temperature", cell_methods="time: mean"
+                ),
+                "t2m_low": constant(
+                    273.15, units="K", standard_name="air_temperature", cell_methods="time: minimum"
+                ),
+                "wind_speed": constant(3.6, units="km h-1"),
+                "solar_radiation": constant(100.0, units="W m-2"),
+            }
+        ).odc.assign_crs(box.crs)
         change(data).to_netcdf(tmp_path / "weather.nc")
         return tmp_path / "weather.nc"
 
@@ -64,9 +70,12 @@ def test_names_and_units_are_ours(weather, box) -> None:
         for name, values in data.data_vars.items()
     }
     assert got == {
-        "precipitation": (2.0, "mm"), "temperature": (10.0, "degC"), "temperature_min": (0.0, "degC"),
-        "wind_speed": (1.0, "m/s"), "solar_radiation": (8.64, "MJ/m^2"),
-    }  # fmt: skip
+        "precipitation": (2.0, "mm"),
+        "temperature": (10.0, "degC"),
+        "temperature_min": (0.0, "degC"),
+        "wind_speed": (1.0, "m/s"),
+        "solar_radiation": (8.64, "MJ/m^2"),
+    }
 
 
 def test_a_mapping_names_what_standard_names_do_not(weather, box) -> None:

@@ -93,14 +93,20 @@ WARMEST = WARM.assign_attrs(cell_methods="time: maximum")
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"a": RAIN.assign_attrs(standard_name="precipitation_flux")}, "precipitation, a are all precipitation by name or standard name"),
+        (
+            {"a": RAIN.assign_attrs(standard_name="precipitation_flux")},
+            "precipitation, a are all precipitation by name or standard name",
+        ),
         ({"a": WARM, "b": WARM}, "a, b are all temperature by name or standard name"),
         ({"a": WARMEST, "b": WARMEST}, "a, b are all temperature_max"),
         ({"tx": WARM.assign_attrs(long_name="maximum temperature")}, "tx .*sounds like an extreme"),
         ({"tasmin": WARM}, "tasmin .*sounds like an extreme"),
-        ({"temperature": WARM.assign_attrs(standard_name="soil_temperature")}, "standard name soil_temperature, which is no temperature"),
+        (
+            {"temperature": WARM.assign_attrs(standard_name="soil_temperature")},
+            "standard name soil_temperature, which is no temperature",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_name_with_several_meanings_is_refused_with_its_candidates(more, said: str, read) -> None:
     refused(read, xr.Dataset({"precipitation": RAIN} | more), said)
 
@@ -395,21 +401,42 @@ def year(**fields) -> xr.Dataset:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (year(precipitation=field(WET / 1000, T400)), "precipitation is .* mm a year, and .* on its wettest day of 400; check its units"),
-        (year(precipitation=field(WET / 86400, T400)), "mm on its wettest day of 400; check its units"),
+        (
+            year(precipitation=field(WET / 1000, T400)),
+            "precipitation is .* mm a year, and .* on its wettest day of 400; check its units",
+        ),
+        (
+            year(precipitation=field(WET / 86400, T400)),
+            "mm on its wettest day of 400; check its units",
+        ),
         (xr.Dataset({"precipitation": field(WET[:60] / 1000, T400[:60])}), "wettest day of 60"),
-        (year(relative_humidity=field(0.6 + COURSE / 100, T400, "%")), "relative_humidity never exceeds .* it is a share of 1, called %"),
-        (year(temperature_min=degrees(8), temperature_max=degrees(0)), "temperature_min is higher than"),
+        (
+            year(relative_humidity=field(0.6 + COURSE / 100, T400, "%")),
+            "relative_humidity never exceeds .* it is a share of 1, called %",
+        ),
+        (
+            year(temperature_min=degrees(8), temperature_max=degrees(0)),
+            "temperature_min is higher than",
+        ),
         (year(dewpoint=degrees(9), temperature_max=degrees(0)), "dewpoint is higher than"),
-        (year(temperature=field(COURSE + 40, T400, "degC")), "temperature is 5.* degC in the mean of 400 days"),
+        (
+            year(temperature=field(COURSE + 40, T400, "degC")),
+            "temperature is 5.* degC in the mean of 400 days",
+        ),
         (year(temperature=field(COURSE + 273, T400, "degC")), "outside -80 to 60"),
-        (year(vapour_pressure=field(8, T400, "Pa"), temperature=field(COURSE, T400, "degC")), "of what air of its temperature holds"),
+        (
+            year(vapour_pressure=field(8, T400, "Pa"), temperature=field(COURSE, T400, "degC")),
+            "of what air of its temperature holds",
+        ),
         (year(solar_radiation=field(15, T400, "W m-2")), "solar_radiation is 1.3 MJ"),
         (year(wind_speed=field(25, T400, "m/s")), "wind_speed is 25 m/s in the mean"),
-        (year(evapotranspiration=field(-2, T400)), "evapotranspiration is -730 mm a year.*check its sign"),
+        (
+            year(evapotranspiration=field(-2, T400)),
+            "evapotranspiration is -730 mm a year.*check its sign",
+        ),
         (year(evapotranspiration=field(0.002, T400)), "evapotranspiration is 0.731 mm a year"),
     ],
-)  # fmt: skip
+)
 def test_numbers_that_no_year_has_are_refused(data: xr.Dataset, said: str, read) -> None:
     refused(read, data, said, period=LONG)
 
@@ -519,9 +546,13 @@ def test_prism_is_read_from_its_zips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("members", "said"),
-    [({"a.txt": b"x"}, r"holds no rasters or NetCDF files \(a.txt\)"), ({"a.nc": b"", "b.nc": b""}, r"holds 2 rasters or NetCDF files"),
-     ({"ppt_20240101.nc": b"\x89HDF"}, r"x\.zip/ppt_20240101\.nc: cannot be read"), (None, "cannot be unpacked")],
-)  # fmt: skip
+    [
+        ({"a.txt": b"x"}, r"holds no rasters or NetCDF files \(a.txt\)"),
+        ({"a.nc": b"", "b.nc": b""}, r"holds 2 rasters or NetCDF files"),
+        ({"ppt_20240101.nc": b"\x89HDF"}, r"x\.zip/ppt_20240101\.nc: cannot be read"),
+        (None, "cannot be unpacked"),
+    ],
+)
 def test_a_zip_of_something_else_is_named(members, said: str, tmp_path: Path) -> None:
     if members is None:
         (tmp_path / "x.zip").write_bytes(b"PK\x03\x04")
@@ -541,24 +572,48 @@ TEXT = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size
 UNITS = st.one_of(
     st.sampled_from(["mm", "m", "kg m-2 s-1", "K", "%", "1", "mm/day", "W m-2"]), TEXT
 )
-ATTRIBUTES = st.fixed_dictionaries({}, optional={
-    "units": UNITS,
-    "standard_name": st.sampled_from(["precipitation_amount", "air_temperature", "relative_humidity", "wind_speed"]),
-    "cell_methods": st.sampled_from(["time: mean", "time: maximum", "area: mean", ""]),
-})  # fmt: skip
+ATTRIBUTES = st.fixed_dictionaries(
+    {},
+    optional={
+        "units": UNITS,
+        "standard_name": st.sampled_from(
+            ["precipitation_amount", "air_temperature", "relative_humidity", "wind_speed"]
+        ),
+        "cell_methods": st.sampled_from(["time: mean", "time: maximum", "area: mean", ""]),
+    },
+)
 CHANGES = {
-    "none": lambda v: v, "one time": lambda v: v.isel(time=0, drop=True) if v.sizes["time"] else v,
+    "none": lambda v: v,
+    "one time": lambda v: v.isel(time=0, drop=True) if v.sizes["time"] else v,
     "two layers": lambda v: v.expand_dims(z=2),
-    "one layer": lambda v: v.expand_dims(height=[2.0]), "text": lambda v: v.astype(str),
+    "one layer": lambda v: v.expand_dims(height=[2.0]),
+    "text": lambda v: v.astype(str),
     "whole": lambda v: v.fillna(0).clip(-9, 9).astype("i2"),
-}  # fmt: skip
+}
 ANY = {
-    "names": st.sets(st.sampled_from(["precipitation", "temperature", "tp", "t2m", "tx", "a"]), min_size=1, max_size=3),
+    "names": st.sets(
+        st.sampled_from(["precipitation", "temperature", "tp", "t2m", "tx", "a"]),
+        min_size=1,
+        max_size=3,
+    ),
     "kind": st.sampled_from(["netcdf", "era5_land", "gridmet", "agera5"]),
-    "times": st.sampled_from([T10, HOURS[:50], np.arange(10), T10[:1], T10[[0, 0, 1]], np.array(["x", "y"]), T10[:0], T10[::3]]),
-    "axis": st.sampled_from(["time", "day", "level"]), "value": st.sampled_from([0.0, 1.0, 300.0, -1e-9, np.nan, np.inf, -3.4e38]),
-    "attributes": ATTRIBUTES, "change": st.sampled_from(sorted(CHANGES)),
-}  # fmt: skip
+    "times": st.sampled_from(
+        [
+            T10,
+            HOURS[:50],
+            np.arange(10),
+            T10[:1],
+            T10[[0, 0, 1]],
+            np.array(["x", "y"]),
+            T10[:0],
+            T10[::3],
+        ]
+    ),
+    "axis": st.sampled_from(["time", "day", "level"]),
+    "value": st.sampled_from([0.0, 1.0, 300.0, -1e-9, np.nan, np.inf, -3.4e38]),
+    "attributes": ATTRIBUTES,
+    "change": st.sampled_from(sorted(CHANGES)),
+}
 NUMBER = itertools.count()
 
 

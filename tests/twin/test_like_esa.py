@@ -13,9 +13,18 @@ from odc.geo.geobox import GeoBox
 from loam.twin.safe import Options, look_at, write_pass
 
 REAL = Path(os.environ.get("LOAM_REAL_DATA") or REPOSITORY.parent / "shared/data") / "s1_grd/sarsen"
-TELEMETRY = {"downlinkInformation", "rawDataAnalysis", "replicaInformation", "noise", "fineDce", "rawDataAnalysisQuality",
-             "downlinkQuality", "dopplerCentroidQuality", "outputDataMeanOutsideNominalRangeFlag",
-             "outputDataStDevOutsideNominalRangeFlag"}  # fmt: skip
+TELEMETRY = {
+    "downlinkInformation",
+    "rawDataAnalysis",
+    "replicaInformation",
+    "noise",
+    "fineDce",
+    "rawDataAnalysisQuality",
+    "downlinkQuality",
+    "dopplerCentroidQuality",
+    "outputDataMeanOutsideNominalRangeFlag",
+    "outputDataStDevOutsideNominalRangeFlag",
+}
 
 
 def _elements(path: Path) -> set[tuple[str, ...]]:
@@ -35,8 +44,15 @@ def _elements(path: Path) -> set[tuple[str, ...]]:
     not REAL.exists(),
     reason="no real observations; set LOAM_REAL_DATA to a folder with s1_grd/sarsen",
 )
-@pytest.mark.parametrize("pattern", ["manifest.safe", "annotation/*-vv-*.xml", "annotation/calibration/calibration-*-vv-*.xml",
-                                     "annotation/calibration/noise-*-vv-*.xml"])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "manifest.safe",
+        "annotation/*-vv-*.xml",
+        "annotation/calibration/calibration-*-vv-*.xml",
+        "annotation/calibration/noise-*-vv-*.xml",
+    ],
+)
 def test_elements_are_those_of_a_real_product(pattern: str, tmp_path: Path) -> None:
     box = GeoBox.from_bbox((330000, 4290000, 332600, 4292600), "EPSG:32618", resolution=20)
     view = look_at(box, np.zeros(box.shape), incidence_deg=38.0, ascending=False, relative_orbit=22)

@@ -173,8 +173,18 @@ def test_annotation_is_valid_but_for_the_telemetry_it_leaves_out(product: Path) 
 
 def test_xarray_sentinel_reads_every_group(product: Path, view: View) -> None:
     sizes = {}
-    for group in ("", "/gcp", "/orbit", "/calibration", "/noise_range", "/noise_azimuth",
-                  "/coordinate_conversion", "/attitude", "/azimuth_fm_rate", "/dc_estimate"):  # fmt: skip
+    for group in (
+        "",
+        "/gcp",
+        "/orbit",
+        "/calibration",
+        "/noise_range",
+        "/noise_azimuth",
+        "/coordinate_conversion",
+        "/attitude",
+        "/azimuth_fm_rate",
+        "/dc_estimate",
+    ):
         data = xarray_sentinel.open_sentinel1_dataset(product, group=f"IW/VV{group}")
         sizes[group] = dict(data.sizes)
         assert data.attrs["relative_orbit_number"] == 4
@@ -196,8 +206,12 @@ def _line_pixel(root: ET.Element, point: np.ndarray) -> tuple[float, float]:
     """Geolocate by nothing but the annotation: state vectors, a root finder, the range polynomials."""
     states = root.findall(".//orbit")
     times = np.array([_seconds(state.findtext("time")) for state in states])
-    paths = [BarycentricInterpolator(times, [[float(s.findtext(f"{part}/{axis}")) for axis in "xyz"] for s in states])
-             for part in ("position", "velocity")]  # fmt: skip
+    paths = [
+        BarycentricInterpolator(
+            times, [[float(s.findtext(f"{part}/{axis}")) for axis in "xyz"] for s in states]
+        )
+        for part in ("position", "velocity")
+    ]
     time = brentq(lambda t: (point - paths[0](t)) @ paths[1](t), -30, 30, xtol=1e-12)
     slant = np.linalg.norm(point - paths[0](time))
     records = root.findall(".//coordinateConversion/coordinateConversionList/coordinateConversion")
@@ -256,8 +270,10 @@ def test_tie_points_and_range_polynomials_agree(product: Path) -> None:
     ):
         gcps, crs = file.gcps
     assert crs.to_epsg() == 4326
-    np.testing.assert_allclose([(g.row, g.col, g.x) for g in gcps],
-                               [[float(t.findtext(n)) for n in ("line", "pixel", "longitude")] for t in ties])  # fmt: skip
+    np.testing.assert_allclose(
+        [(g.row, g.col, g.x) for g in gcps],
+        [[float(t.findtext(n)) for n in ("line", "pixel", "longitude")] for t in ties],
+    )
 
 
 def _flattened(

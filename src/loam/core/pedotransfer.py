@@ -56,9 +56,13 @@ def saxton_rawls(
     slope = np.log(capacity / np.maximum(wilting, 0.005)) / np.log(1500 / 33)
     ksat = 1930 * np.maximum(saturated - capacity, 0) ** (3 - slope) * 24
     return {
-        "wilting_point": wilting, "field_capacity": capacity, "theta_s": saturated, "ksat": ksat, "bulk_density": 2.65 * (1 - saturated),
+        "wilting_point": wilting,
+        "field_capacity": capacity,
+        "theta_s": saturated,
+        "ksat": ksat,
+        "bulk_density": 2.65 * (1 - saturated),
         "retention_slope": slope,
-    }  # fmt: skip
+    }
 
 
 def residual_water(sand: np.ndarray, clay: np.ndarray, porosity: np.ndarray) -> np.ndarray:
@@ -71,9 +75,16 @@ def residual_water(sand: np.ndarray, clay: np.ndarray, porosity: np.ndarray) -> 
     """
     s, c, p = np.clip(sand, 5, 70), np.clip(clay, 5, 60), porosity
     theta = (
-        -0.0182482 + 0.00087269 * s + 0.00513488 * c + 0.02939286 * p - 0.00015395 * c**2 - 0.0010827 * s * p
-        - 0.00018233 * c**2 * p**2 + 0.00030703 * c**2 * p - 0.0023584 * p**2 * c
-    )  # fmt: skip
+        -0.0182482
+        + 0.00087269 * s
+        + 0.00513488 * c
+        + 0.02939286 * p
+        - 0.00015395 * c**2
+        - 0.0010827 * s * p
+        - 0.00018233 * c**2 * p**2
+        + 0.00030703 * c**2 * p
+        - 0.0023584 * p**2 * c
+    )
     return np.clip(theta, 0.01, 0.2)
 
 

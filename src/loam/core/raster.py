@@ -264,9 +264,15 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
 
     box = data.odc.geobox
     profile = {
-        "driver": "GTiff", "dtype": "float32", "count": len(data.data_vars), "nodata": np.nan,
-        "height": box.shape.y, "width": box.shape.x, "crs": box.crs.to_wkt(), "transform": box.transform,
-    }  # fmt: skip
+        "driver": "GTiff",
+        "dtype": "float32",
+        "count": len(data.data_vars),
+        "nodata": np.nan,
+        "height": box.shape.y,
+        "width": box.shape.x,
+        "crs": box.crs.to_wkt(),
+        "transform": box.transform,
+    }
     with MemoryFile() as memory:
         with memory.open(**profile) as bands:
             bands.update_tags(**tags)
@@ -283,9 +289,16 @@ def write_cog(data: xr.Dataset, path: Path, tags: Mapping[str, str]) -> None:
             # GDAL gives an image of one block no overview; every map gets at least one, each half the one before.
             levels = max(1, math.ceil(math.log2(max(box.shape) / BLOCK_PX)))
             copy(
-                bands, target, driver="COG", compress="DEFLATE", predictor="YES", blocksize=BLOCK_PX,
-                overview_resampling="nearest", overviews="IGNORE_EXISTING", overview_count=levels,
-            )  # fmt: skip
+                bands,
+                target,
+                driver="COG",
+                compress="DEFLATE",
+                predictor="YES",
+                blocksize=BLOCK_PX,
+                overview_resampling="nearest",
+                overviews="IGNORE_EXISTING",
+                overview_count=levels,
+            )
 
 
 def write_geotiff(
@@ -301,10 +314,18 @@ def write_geotiff(
     import rasterio
 
     profile = {
-        "driver": "GTiff", "dtype": values.dtype, "count": 1, "nodata": nodata, "compress": "deflate", "tiled": True,
-        "predictor": 3 if values.dtype.kind == "f" else 2, "height": values.shape[0], "width": values.shape[1],
-        "crs": str(box.crs), "transform": box.transform,
-    }  # fmt: skip
+        "driver": "GTiff",
+        "dtype": values.dtype,
+        "count": 1,
+        "nodata": nodata,
+        "compress": "deflate",
+        "tiled": True,
+        "predictor": 3 if values.dtype.kind == "f" else 2,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "crs": str(box.crs),
+        "transform": box.transform,
+    }
     with written_by_gdal(path) as target, rasterio.open(target, "w", **profile) as file:
         file.write(values, 1)
         file.set_band_description(1, description)

@@ -22,10 +22,13 @@ DELIMITERS = (",", ";", "\t", "|")
 MISSING = {"", "na", "nan", "n/a", "#n/a", "null", "none", "-", "--"}
 # First bytes of files that are often given a table's name.
 OTHERS = {
-    b"PK\x03\x04": "is a zip or Excel file; unpack it, or save the sheet as CSV", b"\x1f\x8b": "is compressed; unpack it",
-    b"\xd0\xcf\x11\xe0": "is an Excel file; save the sheet as CSV", b"\x89HDF": "is NetCDF or HDF5; set the kind of that source",
-    b"CDF": "is NetCDF; set the kind of that source", b"%PDF": "is a PDF; save the table as CSV",
-}  # fmt: skip
+    b"PK\x03\x04": "is a zip or Excel file; unpack it, or save the sheet as CSV",
+    b"\x1f\x8b": "is compressed; unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel file; save the sheet as CSV",
+    b"\x89HDF": "is NetCDF or HDF5; set the kind of that source",
+    b"CDF": "is NetCDF; set the kind of that source",
+    b"%PDF": "is a PDF; save the table as CSV",
+}
 
 
 class NoTableError(LoamError):
@@ -183,9 +186,19 @@ def parsed(
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             parts: Any = pd.read_csv(
-                path, sep=delimiter, header=None, names=range(width), index_col=False, dtype=str, encoding=encoding,
-                encoding_errors="replace", keep_default_na=False, skip_blank_lines=False, skiprows=skip, chunksize=CHUNK_LINES,
-            )  # fmt: skip
+                path,
+                sep=delimiter,
+                header=None,
+                names=range(width),
+                index_col=False,
+                dtype=str,
+                encoding=encoding,
+                encoding_errors="replace",
+                keep_default_na=False,
+                skip_blank_lines=False,
+                skiprows=skip,
+                chunksize=CHUNK_LINES,
+            )
             with parts:
                 frame = pd.concat([part if chosen is None else part[chosen] for part in parts])
     except pd.errors.EmptyDataError:
@@ -271,9 +284,14 @@ def times(values: pd.Series, path: Path) -> "pd.Series[pd.Timestamp]":
 
 
 FORMS = {
-    "9999-99-99": "%Y-%m-%d", "9999/99/99 99:99": "%Y/%m/%d %H:%M", "99999999": "%Y%m%d", "9999-99-99 99:99:99": "%Y-%m-%d %H:%M:%S",
-    "9999-99-99 99:99": "%Y-%m-%d %H:%M", "9999-99-99T99:99:99": "%Y-%m-%dT%H:%M:%S", "9999-99-99T99:99": "%Y-%m-%dT%H:%M",
-}  # fmt: skip
+    "9999-99-99": "%Y-%m-%d",
+    "9999/99/99 99:99": "%Y/%m/%d %H:%M",
+    "99999999": "%Y%m%d",
+    "9999-99-99 99:99:99": "%Y-%m-%d %H:%M:%S",
+    "9999-99-99 99:99": "%Y-%m-%d %H:%M",
+    "9999-99-99T99:99:99": "%Y-%m-%dT%H:%M:%S",
+    "9999-99-99T99:99": "%Y-%m-%dT%H:%M",
+}
 
 
 def _of_one_form(text: pd.Series) -> "pd.Series[pd.Timestamp] | None":

@@ -23,9 +23,15 @@ Values = Callable[[Path, np.ndarray], np.ndarray]
 
 
 def joined_tiles(
-    paths: Sequence[Path], box: GeoBox, resampling: str = "bilinear", values: Values | None = None, *, scaled: bool = True,
-    fill: tuple[float, ...] = (), onto: GeoBox | None = None,
-) -> xr.DataArray:  # fmt: skip
+    paths: Sequence[Path],
+    box: GeoBox,
+    resampling: str = "bilinear",
+    values: Values | None = None,
+    *,
+    scaled: bool = True,
+    fill: tuple[float, ...] = (),
+    onto: GeoBox | None = None,
+) -> xr.DataArray:
     """What tiles hold around a grid, on the first tile's CRS and the finest of their resolutions.
 
     Tiles that share that grid are taken digit for digit; others are resampled by their own coordinates: the pixels of GLO-30 grow
@@ -190,9 +196,16 @@ def _on_grid(
             _paste(out, part, round(row), round(column))
             return out
     rasterio.warp.reproject(
-        np.ascontiguousarray(part), out, src_transform=box.transform, src_crs=str(box.crs), src_nodata=np.nan, dst_transform=grid.transform,
-        dst_crs=str(grid.crs), dst_nodata=np.nan, resampling=rasterio.enums.Resampling[resampling],
-    )  # fmt: skip
+        np.ascontiguousarray(part),
+        out,
+        src_transform=box.transform,
+        src_crs=str(box.crs),
+        src_nodata=np.nan,
+        dst_transform=grid.transform,
+        dst_crs=str(grid.crs),
+        dst_nodata=np.nan,
+        resampling=rasterio.enums.Resampling[resampling],
+    )
     return out
 
 

@@ -13,13 +13,28 @@ from loam.core.raster import atomic_write, open_dataset
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
 BOUNDS = {
-    "elevation": PLAUSIBLE_HEIGHTS_M, "slope": (0, 90), "northness": (-1, 1), "eastness": (-1, 1), "curvature": (-5, 5),
+    "elevation": PLAUSIBLE_HEIGHTS_M,
+    "slope": (0, 90),
+    "northness": (-1, 1),
+    "eastness": (-1, 1),
+    "curvature": (-5, 5),
     "wetness_index": (-10, 50),
-    "sand": (0, 100), "silt": (0, 100), "clay": (0, 100), "bulk_density": (0.02, 2.7), "theta_r": (0, 0.5), "theta_s": (0.05, 1),
-    "ksat": (0, 100_000), "hydrologic_group": (1, 4),
-    "precipitation": (0, 2000), "temperature": (-80, 60), "humidity": (0, 100), "wind": (0, 75), "evapotranspiration": (-5, 40),
-    "ndvi": (-1, 1), "age": (0, 10_000),
-}  # fmt: skip
+    "sand": (0, 100),
+    "silt": (0, 100),
+    "clay": (0, 100),
+    "bulk_density": (0.02, 2.7),
+    "theta_r": (0, 0.5),
+    "theta_s": (0.05, 1),
+    "ksat": (0, 100_000),
+    "hydrologic_group": (1, 4),
+    "precipitation": (0, 2000),
+    "temperature": (-80, 60),
+    "humidity": (0, 100),
+    "wind": (0, 75),
+    "evapotranspiration": (-5, 40),
+    "ndvi": (-1, 1),
+    "age": (0, 10_000),
+}
 TOLD = ("method", "stations", "leave_one_out_rmse", "leave_one_out_bias", "max_age_days")
 SLACK = 1e-3  # of float32
 

@@ -95,7 +95,10 @@ def topographic_wetness_index(
     across, down = edges_m(pixel_m)
 
     flow = pyflwdir.from_dem(
-        height.astype(np.float32), nodata=-9999.0, transform=Affine(across, 0, 0, 0, -down, 0), latlon=False
-    )  # fmt: skip
+        height.astype(np.float32),
+        nodata=-9999.0,
+        transform=Affine(across, 0, 0, 0, -down, 0),
+        latlon=False,
+    )
     specific_area = np.maximum(flow.upstream_area("m2"), across * down) / np.sqrt(across * down)
     return np.log(specific_area / np.maximum(steepness, FLATTEST))

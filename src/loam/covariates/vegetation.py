@@ -88,9 +88,13 @@ def fill_from_past(ndvi: xr.DataArray, max_age_days: int) -> xr.Dataset:
     )
     value = np.take_along_axis(ndvi.values, np.maximum(last, 0), axis=0)
     known = (last >= 0) & (age <= max_age_days)
-    return xr.Dataset({
-        "ndvi": ndvi.copy(data=np.where(known, value, np.nan)).assign_attrs(units="1", long_name="NDVI, last clear look"),
-        "age": ndvi.copy(data=np.where(known, age, max_age_days)).assign_attrs(
-            units="day", long_name="age of the last clear look", max_age_days=max_age_days
-        ),
-    })  # fmt: skip
+    return xr.Dataset(
+        {
+            "ndvi": ndvi.copy(data=np.where(known, value, np.nan)).assign_attrs(
+                units="1", long_name="NDVI, last clear look"
+            ),
+            "age": ndvi.copy(data=np.where(known, age, max_age_days)).assign_attrs(
+                units="day", long_name="age of the last clear look", max_age_days=max_age_days
+            ),
+        }
+    )

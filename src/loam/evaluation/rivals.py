@@ -17,8 +17,13 @@ PROBES = ("date_only", "pixel_season", "shuffled_weather", "shuffled_space")
 
 
 def rivals(
-    covariates: Covariates, train: pd.DataFrame, tests: pd.DataFrame, cfg: Boosting, windows_days: Sequence[int], seed: int
-) -> pd.DataFrame:  # fmt: skip
+    covariates: Covariates,
+    train: pd.DataFrame,
+    tests: pd.DataFrame,
+    cfg: Boosting,
+    windows_days: Sequence[int],
+    seed: int,
+) -> pd.DataFrame:
     """Columns `BASELINES` and `PROBES` for the tests, float32 `(n)` each; NaN where there is too little to learn from.
 
     Args:

@@ -27,9 +27,21 @@ COLUMNS = ("time", "row", "column", "split", "track", "label", "label_uncertaint
 
 
 def collect_samples(
-    predictions: list[Path], ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, landcover: Path | None,
-    truth: Path | None, out: Path, cfg: Samples, boosting: Boosting, classes: LandCover | None, days: int, antecedent_days: int,
-) -> None:  # fmt: skip
+    predictions: list[Path],
+    ssm: Path,
+    splits: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    landcover: Path | None,
+    truth: Path | None,
+    out: Path,
+    cfg: Samples,
+    boosting: Boosting,
+    classes: LandCover | None,
+    days: int,
+    antecedent_days: int,
+) -> None:
     """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
     labels = open_frames(open_dataset(ssm), Splits.read(splits))
     covariates = open_covariates(static, weather, ndvi)

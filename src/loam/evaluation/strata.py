@@ -20,9 +20,13 @@ UNKNOWN = "unknown"
 
 
 def with_strata(
-    table: pd.DataFrame, training_label: np.ndarray, covariates: Covariates, landcover: Path | None, classes: LandCover | None,
+    table: pd.DataFrame,
+    training_label: np.ndarray,
+    covariates: Covariates,
+    landcover: Path | None,
+    classes: LandCover | None,
     slope_classes_deg: Sequence[float],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Samples with a column of text per kind of stratum.
 
     Args:

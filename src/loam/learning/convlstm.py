@@ -138,9 +138,15 @@ class ConvLSTM(Network):
     """The architecture of the source paper; with stride 1 the plain one."""
 
     def __init__(
-        self, *, dynamic_channels: int, static_channels: int, hidden_channels: tuple[int, ...] | list[int], kernel_size: int,
-        stride: int, statistics: dict[str, list[float]],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        dynamic_channels: int,
+        static_channels: int,
+        hidden_channels: tuple[int, ...] | list[int],
+        kernel_size: int,
+        stride: int,
+        statistics: dict[str, list[float]],
+    ) -> None:
         """Build the layers.
 
         Args:

@@ -28,9 +28,17 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """
 
     def __init__(
-        self, index: pd.DataFrame, labels: Labels, covariates: Covariates, *, size: int, days: int, form: str, stride: int,
+        self,
+        index: pd.DataFrame,
+        labels: Labels,
+        covariates: Covariates,
+        *,
+        size: int,
+        days: int,
+        form: str,
+        stride: int,
         antecedent_days: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Remember where the patches are.
 
         Args:

@@ -52,9 +52,17 @@ class Inputs:
 
 
 def predict(
-    checkpoint: Path, ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Predict,
-    accelerator: Literal["auto", "cpu", "gpu"], threads: int,
-) -> None:  # fmt: skip
+    checkpoint: Path,
+    ssm: Path,
+    splits: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    out: Path,
+    cfg: Predict,
+    accelerator: Literal["auto", "cpu", "gpu"],
+    threads: int,
+) -> None:
     """Map every day with an acquisition; write mean and 1 sigma, a day at a time."""
     torch.set_num_threads(threads)
     acquired = np.unique(open_dataset(ssm)["time"].values.astype("datetime64[D]"))
@@ -72,9 +80,17 @@ def predict(
 
 
 def predict_date(
-    checkpoints: list[Path], ssm: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: list[Path], cfg: Predict,
-    accelerator: Literal["auto", "cpu", "gpu"], threads: int,
-) -> None:  # fmt: skip
+    checkpoints: list[Path],
+    ssm: Path,
+    splits: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    out: list[Path],
+    cfg: Predict,
+    accelerator: Literal["auto", "cpu", "gpu"],
+    threads: int,
+) -> None:
     """Map one day, which the folder of the files is named by, with every member; write a file each."""
     torch.set_num_threads(threads)
     day = np.array([out[0].parent.name], dtype="datetime64[D]")
@@ -92,9 +108,16 @@ def predict_date(
 
 
 def _predict_days(
-    checkpoints: list[Path], ssm: Path, splits: Path, covariates: Covariates, static: Path, out: list[Path], days: np.ndarray,
-    cfg: Predict, accelerator: str,
-) -> None:  # fmt: skip
+    checkpoints: list[Path],
+    ssm: Path,
+    splits: Path,
+    covariates: Covariates,
+    static: Path,
+    out: list[Path],
+    days: np.ndarray,
+    cfg: Predict,
+    accelerator: str,
+) -> None:
     """Map some days with every model; labels are unpacked once, and only for models that are shown some."""
     models = [load_checkpoint(path) for path in checkpoints]
     require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)

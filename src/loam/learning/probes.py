@@ -43,9 +43,19 @@ class Patches:
 
 
 def probe_model(
-    checkpoint: Path, ssm: Path, splits: Path, patches: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, cfg: Probes,
-    size_px: int, accelerator: Literal["auto", "cpu", "gpu"], threads: int,
-) -> None:  # fmt: skip
+    checkpoint: Path,
+    ssm: Path,
+    splits: Path,
+    patches: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    out: Path,
+    cfg: Probes,
+    size_px: int,
+    accelerator: Literal["auto", "cpu", "gpu"],
+    threads: int,
+) -> None:
     """Ask one member, and write sums of its errors per split, date and question, as Parquet."""
     torch.set_num_threads(threads)
     model, window = load_checkpoint(checkpoint)
@@ -192,9 +202,12 @@ def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
     label = np.where(known, patches.ssm, 0).astype(np.float64)
     squared = np.where(known, (estimate - label) ** 2, 0)
     sums = {
-        "count": known.sum(axis=(1, 2)), "squared_error": squared.sum(axis=(1, 2)), "label": label.sum(axis=(1, 2)),
-        "label_squared": (label**2).sum(axis=(1, 2)), "pixels": np.full(len(label), label[0].size),
-    }  # fmt: skip
+        "count": known.sum(axis=(1, 2)),
+        "squared_error": squared.sum(axis=(1, 2)),
+        "label": label.sum(axis=(1, 2)),
+        "label_squared": (label**2).sum(axis=(1, 2)),
+        "pixels": np.full(len(label), label[0].size),
+    }
     table = pd.DataFrame(sums).groupby(patches.date).sum().rename_axis("date").reset_index()
     return table.assign(case=case)
 

@@ -25,9 +25,15 @@ class Reservoirs(Network):
     """
 
     def __init__(
-        self, *, dynamic_channels: int, static_channels: int, stores: int, kernel_size: int, stride: int,
+        self,
+        *,
+        dynamic_channels: int,
+        static_channels: int,
+        stores: int,
+        kernel_size: int,
+        stride: int,
         statistics: dict[str, list[float]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Build the layers.
 
         Args:

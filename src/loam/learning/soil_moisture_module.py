@@ -18,9 +18,18 @@ class SoilMoistureModule(lightning.LightningModule):
     """A network with its losses and optimiser."""
 
     def __init__(
-        self, model: dict[str, Any], window: dict[str, Any], loss: str, typical_variance: float | None, static_noise: float,
-        monotonicity_penalty: float, learning_rate: float, weight_decay: float, seed: int, run: dict[str, Any],
-    ) -> None:  # fmt: skip
+        self,
+        model: dict[str, Any],
+        window: dict[str, Any],
+        loss: str,
+        typical_variance: float | None,
+        static_noise: float,
+        monotonicity_penalty: float,
+        learning_rate: float,
+        weight_decay: float,
+        seed: int,
+        run: dict[str, Any],
+    ) -> None:
         """Build the model; every argument is plain, so that a checkpoint loads with `weights_only=True`.
 
         Args:

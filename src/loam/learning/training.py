@@ -42,9 +42,22 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, out: Path, history: Path,
-    cfg: Train, model: Network, experiment: Experiment, size_px: float, antecedent_days: int, member: int, threads: int,
-) -> None:  # fmt: skip
+    ssm: Path,
+    patches: Path,
+    splits: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    out: Path,
+    history: Path,
+    cfg: Train,
+    model: Network,
+    experiment: Experiment,
+    size_px: float,
+    antecedent_days: int,
+    member: int,
+    threads: int,
+) -> None:
     """Train one network with early stopping; write its best checkpoint and its history.
 
     What is needed to go on after a kill lies in `<member>.resume` beside the checkpoint until training ends.
@@ -94,9 +107,18 @@ def digest(path: Path) -> str:
 
 
 def _datasets(
-    ssm: Path, patches: Path, splits: Path, static: Path, weather: Path, ndvi: Path | None, scratch: Path, size: int,
-    experiment: Experiment, stride: int, antecedent_days: int,
-) -> dict[str, PatchDataset]:  # fmt: skip
+    ssm: Path,
+    patches: Path,
+    splits: Path,
+    static: Path,
+    weather: Path,
+    ndvi: Path | None,
+    scratch: Path,
+    size: int,
+    experiment: Experiment,
+    stride: int,
+    antecedent_days: int,
+) -> dict[str, PatchDataset]:
     """Patches that train and that stop training."""
     index = pd.read_parquet(patches)
     labels = open_labels(ssm, Splits.read(splits), scratch, ("train", "validate"))
@@ -187,11 +209,22 @@ def fit(
     stop = [] if cfg.patience is None else [Stop("validation_loss", patience=cfg.patience)]
     rows = Rows()
     trainer = lightning.Trainer(
-        max_epochs=cfg.epochs, callbacks=[best, *stop, rows, Last(scratch / LAST)], logger=False, gradient_clip_val=1.0,
-        accelerator=cfg.accelerator, devices=cfg.devices, num_nodes=cfg.nodes, strategy=cfg.strategy,
-        deterministic="warn", num_sanity_val_steps=0, use_distributed_sampler=False, enable_progress_bar=False,
-        enable_model_summary=False, precision=_precision(cfg), plugins=[Whole()],
-    )  # fmt: skip
+        max_epochs=cfg.epochs,
+        callbacks=[best, *stop, rows, Last(scratch / LAST)],
+        logger=False,
+        gradient_clip_val=1.0,
+        accelerator=cfg.accelerator,
+        devices=cfg.devices,
+        num_nodes=cfg.nodes,
+        strategy=cfg.strategy,
+        deterministic="warn",
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        precision=_precision(cfg),
+        plugins=[Whole()],
+    )
     if device.type == "cuda":
         lesson.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of Module, told of Tensor alone
     trainer.fit(

@@ -8,20 +8,20 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-from scipy.special import ndtri
 
 from loam.config.moisture import Change, Compute, Signal, Vegetation
 from loam.config.sources import LandCover
 from loam.core.errors import LoamError
-from loam.core.flags import UNUSABLE, Flag, flag_attributes
+from loam.core.flags import Flag, flag_attributes
 from loam.core.grid import empty_like_grid, land_cover_codes, require_same_grid
 from loam.core.integrity import require_chunks
 from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
-from loam.moisture.backscatter import ALL_TRACKS, independent_share, speckle_variance
+from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS
 from loam.moisture.frost import wet_snow
+from loam.moisture.label_noise import label_sums, noise_ceiling, noise_spread
 from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
 from loam.moisture.observed import (
     Images,
@@ -67,9 +67,19 @@ class Plan:
 
 
 def detect_change(
-    stack: Path, references: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
-    vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
-) -> None:  # fmt: skip
+    stack: Path,
+    references: Path,
+    weather: Path | None,
+    ndvi: Path | None,
+    landcover: Path | None,
+    out: Path,
+    signal: Signal,
+    cfg: Change,
+    vegetation: Vegetation,
+    compute: Compute,
+    classes: LandCover | None,
+    threads: int,
+) -> None:
     """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
@@ -79,9 +89,19 @@ def detect_change(
 
 
 def detect_acquisition(
-    stack: Path, references: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: Change,
-    vegetation: Vegetation, compute: Compute, classes: LandCover | None, threads: int,
-) -> None:  # fmt: skip
+    stack: Path,
+    references: Path,
+    weather: Path | None,
+    ndvi: Path | None,
+    landcover: Path | None,
+    out: Path,
+    signal: Signal,
+    cfg: Change,
+    vegetation: Vegetation,
+    compute: Compute,
+    classes: LandCover | None,
+    threads: int,
+) -> None:
     """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""
     source = open_source(stack, weather, ndvi, signal, vegetation, check=False)
     place = acquisition_of(out.stem, source)
@@ -159,17 +179,6 @@ def write_attributes(path: Path, attributes: dict[str, float]) -> None:
     zarr.open_group(path, mode="r+").attrs.update(attributes)
 
 
-def noise_ceiling(sums: np.ndarray) -> float:
-    """R² that a perfect model could reach against labels with this noise: 1 - mean(u²) / var(SSM); NaN without labels.
-
-    Args:
-        sums: of usable labels: count, SSM, SSM², u² `(4)`.
-    """
-    count, total, square, noise = sums.tolist()
-    variance = square / count - (total / count) ** 2 if count else 0.0
-    return 1 - noise / count / variance if variance > 0 else float("nan")
-
-
 def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
     """Scale one block and write it; return count, SSM, SSM² and u² summed over its usable labels `(4)`."""
     known, sums = known_of(plan, block), np.zeros(4)
@@ -200,21 +209,6 @@ def scale_images(plan: Plan, known: Known, block: Block, images: Images, threads
             Moisture(out.ssm[few], out.uncertainty[few], out.flags[few]),
         )
     return out
-
-
-def label_sums(result: Moisture) -> np.ndarray:
-    """Count, SSM, SSM² and u² summed over usable labels `(4)`."""
-    sums = np.zeros(4)
-    for ssm, uncertainty, flags in zip(result.ssm, result.uncertainty, result.flags, strict=True):
-        known = ((flags & np.int32(UNUSABLE)) == 0) & np.isfinite(uncertainty)
-        label, noise = (np.where(known, values, np.float32(0)) for values in (ssm, uncertainty))
-        sums += [
-            known.sum(),
-            label.sum(dtype=np.float64),
-            np.vdot(label, label),
-            np.vdot(noise, noise),
-        ]
-    return sums
 
 
 def scale_dates(
@@ -364,22 +358,6 @@ def seen_flags(seen: Observed, known: Known, tracks: np.ndarray, plan: Plan) -> 
             Flag.WET_SNOW,
         )
     return flags
-
-
-def noise_spread(source: Source, percentiles: list[float]) -> float:
-    """Sensitivity that references fitted to nothing but noise would show [dB].
-
-    Args:
-        source: the stack, with its noise.
-        percentiles: that mark dry and wet [%].
-    """
-    share = independent_share(source.pixel_m, source.signal.speckle_cell_m)
-    noise_db = np.sqrt(
-        speckle_variance(np.array(source.size**2), source.signal.looks, share)
-        + source.signal.calibration_error_db**2
-    )
-    low, high = (value / 100 for value in percentiles)
-    return float(noise_db * (ndtri(high) - ndtri(low)) / (high - low))
 
 
 def _template(plan: Plan) -> xr.Dataset:

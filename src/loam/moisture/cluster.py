@@ -82,8 +82,13 @@ def slurm_cluster(compute: Compute) -> Any:
     from dask_jobqueue import SLURMCluster
 
     cluster = SLURMCluster(
-        queue=compute.partition, account=compute.account, walltime=compute.walltime, cores=1, processes=1,
-        memory=f"{compute.memory_mb}MB", job_extra_directives=["--export=ALL"],
-    )  # fmt: skip
+        queue=compute.partition,
+        account=compute.account,
+        walltime=compute.walltime,
+        cores=1,
+        processes=1,
+        memory=f"{compute.memory_mb}MB",
+        job_extra_directives=["--export=ALL"],
+    )
     cluster.scale(jobs=compute.workers)
     return cluster

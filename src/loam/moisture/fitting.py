@@ -33,9 +33,15 @@ class Fitted:
 
 
 def dry_wet_references(
-    level: np.ndarray, dry_percentile: float, wet_percentile: float, angle: np.ndarray | None = None, slope: np.ndarray | None = None,
-    seasons: np.ndarray | None = None, dates: np.ndarray | None = None, threads: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    level: np.ndarray,
+    dry_percentile: float,
+    wet_percentile: float,
+    angle: np.ndarray | None = None,
+    slope: np.ndarray | None = None,
+    seasons: np.ndarray | None = None,
+    dates: np.ndarray | None = None,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
     """Robust extremes of backscatter over time, extrapolated from percentiles, with exact bootstrap standard errors.
 
     With moisture spread evenly between its extremes, S = (P_wet - P_dry) / (wet - dry share), dry = P_dry - dry share
@@ -114,9 +120,14 @@ def angular_slope(
 
 
 def accepted_slopes(
-    level: np.ndarray, angle: np.ndarray, seasons: np.ndarray, number: int, max_relative_error: float, given: np.ndarray | None,
+    level: np.ndarray,
+    angle: np.ndarray,
+    seasons: np.ndarray,
+    number: int,
+    max_relative_error: float,
+    given: np.ndarray | None,
     threads: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """Slope of every season where it is certain enough; else that of the year; else the one given for the land cover.
 
     Args:
@@ -161,9 +172,16 @@ def _certain(estimate: np.ndarray, max_relative_error: float) -> np.ndarray:
 
 
 def fit_tracks(
-    level: np.ndarray, angle: np.ndarray | None, tracks: np.ndarray, names: list[str], seasons: tuple[np.ndarray, int],
-    percentiles: tuple[float, float], max_relative_error: float, given: np.ndarray | None = None, threads: int = 1,
-) -> Fitted:  # fmt: skip
+    level: np.ndarray,
+    angle: np.ndarray | None,
+    tracks: np.ndarray,
+    names: list[str],
+    seasons: tuple[np.ndarray, int],
+    percentiles: tuple[float, float],
+    max_relative_error: float,
+    given: np.ndarray | None = None,
+    threads: int = 1,
+) -> Fitted:
     """References of every track at its own angle, and of all tracks at 40 degrees where the slope is known.
 
     Args:

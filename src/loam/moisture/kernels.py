@@ -165,9 +165,17 @@ def extrapolate(
 
 @compiled
 def fit_rows(
-    level: np.ndarray, angle: np.ndarray, slope: np.ndarray, seasons: np.ndarray, dates: np.ndarray, rows: tuple,
-    networks: tuple, table: tuple, fitted: np.ndarray, counts: np.ndarray,
-) -> None:  # fmt: skip
+    level: np.ndarray,
+    angle: np.ndarray,
+    slope: np.ndarray,
+    seasons: np.ndarray,
+    dates: np.ndarray,
+    rows: tuple,
+    networks: tuple,
+    table: tuple,
+    fitted: np.ndarray,
+    counts: np.ndarray,
+) -> None:
     """Fit the references of a range of rows to some dates.
 
     Args:

@@ -71,9 +71,18 @@ class Plan:
 
 
 def fit_references(
-    stack: Path, splits: Path, weather: Path | None, ndvi: Path | None, landcover: Path | None, out: Path, signal: Signal, cfg: References,
-    vegetation: Vegetation, compute: Compute, threads: int,
-) -> None:  # fmt: skip
+    stack: Path,
+    splits: Path,
+    weather: Path | None,
+    ndvi: Path | None,
+    landcover: Path | None,
+    out: Path,
+    signal: Signal,
+    cfg: References,
+    vegetation: Vegetation,
+    compute: Compute,
+    threads: int,
+) -> None:
     """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
     source = open_source(stack, weather, ndvi, signal, vegetation)
     dates = training_dates(source, Splits.read(splits))
@@ -141,7 +150,7 @@ def given_slopes(codes: np.ndarray, cfg: References) -> np.ndarray:
 
 def fitted_offsets(
     sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path | None, cfg: References
-) -> dict[str, tuple[float, float]]:  # fmt: skip
+) -> dict[str, tuple[float, float]]:
     """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0."""
     platforms = source.platforms[dates]
     if len(np.unique(platforms)) < 2:
@@ -310,16 +319,24 @@ def warn_of_few(counts: np.ndarray, plan: Plan) -> None:
 
 _DB, _SLOPE = "dB", "dB/degree"
 _TEXTS = {
-    "dry": (_DB, "dry reference"), "wet": (_DB, "wet reference"), "sensitivity": (_DB, "wet minus dry"),
-    "dry_error": (_DB, "standard error of the dry reference"), "wet_error": (_DB, "standard error of the wet reference"),
-    "sensitivity_error": (_DB, "standard error of the sensitivity"), "dates": ("1", "training dates used"),
-    "beta": (_SLOPE, "angular slope of backscatter"), "beta_error": (_SLOPE, "standard error of the slope"),
+    "dry": (_DB, "dry reference"),
+    "wet": (_DB, "wet reference"),
+    "sensitivity": (_DB, "wet minus dry"),
+    "dry_error": (_DB, "standard error of the dry reference"),
+    "wet_error": (_DB, "standard error of the wet reference"),
+    "sensitivity_error": (_DB, "standard error of the sensitivity"),
+    "dates": ("1", "training dates used"),
+    "beta": (_SLOPE, "angular slope of backscatter"),
+    "beta_error": (_SLOPE, "standard error of the slope"),
     "surface_error": (_DB, "1 sigma of what tillage and plants do between dates"),
-    "beta_origin": ("1", "where the slope comes from"), "vh_reference": (_DB, "mean VH without snow"),
+    "beta_origin": ("1", "where the slope comes from"),
+    "vh_reference": (_DB, "mean VH without snow"),
     "vegetation_slope": ("dB per unit", "change of backscatter with the vegetation descriptor"),
-    "vegetation_slope_error": ("dB per unit", "its standard error"), "vegetation_mean": ("1", "mean of the vegetation descriptor"),
-    "platform_offset": (_DB, "offset of the satellite that is removed"), "platform_offset_error": (_DB, "standard error of the offset"),
-}  # fmt: skip
+    "vegetation_slope_error": ("dB per unit", "its standard error"),
+    "vegetation_mean": ("1", "mean of the vegetation descriptor"),
+    "platform_offset": (_DB, "offset of the satellite that is removed"),
+    "platform_offset_error": (_DB, "standard error of the offset"),
+}
 
 
 def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset:
@@ -342,10 +359,13 @@ def _template(plan: Plan, offsets: dict[str, tuple[float, float]]) -> xr.Dataset
     }
     percentiles = [plan.cfg.dry_percentile, plan.cfg.wet_percentile]
     attributes = {
-        "effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m", "percentiles": percentiles,
+        "effective_resolution": f"{plan.source.size * plan.source.pixel_m:g} m",
+        "percentiles": percentiles,
         # What the leak check compares with the splits.
-        "fitted_dates": [str(time) for time in plan.source.times[plan.dates].astype("datetime64[s]")],
-    }  # fmt: skip
+        "fitted_dates": [
+            str(time) for time in plan.source.times[plan.dates].astype("datetime64[s]")
+        ],
+    }
     return xr.Dataset(layers, coords=coords, attrs=attributes).odc.assign_crs(plan.source.box.crs)
 
 

@@ -43,9 +43,17 @@ class Pixels:
 
 
 def relative_moisture(
-    level: np.ndarray, variance: np.ndarray, angle: np.ndarray | None, pixels: Pixels, tracks: np.ndarray, seasons: np.ndarray,
-    flags: np.ndarray, standing_water_db: float, threads: int = 1, out: Moisture | None = None,
-) -> Moisture:  # fmt: skip
+    level: np.ndarray,
+    variance: np.ndarray,
+    angle: np.ndarray | None,
+    pixels: Pixels,
+    tracks: np.ndarray,
+    seasons: np.ndarray,
+    flags: np.ndarray,
+    standing_water_db: float,
+    threads: int = 1,
+    out: Moisture | None = None,
+) -> Moisture:
     """Where backscatter lies between its references: 0 dry, 1 wet, with its uncertainty and flags.
 
     Args:
@@ -83,10 +91,30 @@ def relative_moisture(
 
 
 def _scale(
-    level: np.ndarray, variance: np.ndarray, theta: np.ndarray, dates: np.ndarray, fitted: np.ndarray, slope: np.ndarray,
-    flood_db: float, out: Moisture, threads: int,
-) -> None:  # fmt: skip
+    level: np.ndarray,
+    variance: np.ndarray,
+    theta: np.ndarray,
+    dates: np.ndarray,
+    fitted: np.ndarray,
+    slope: np.ndarray,
+    flood_db: float,
+    out: Moisture,
+    threads: int,
+) -> None:
     over_rows(
-        lambda rows: scale_rows(level, variance, theta, dates, fitted, slope, flood_db, rows, out.ssm, out.uncertainty, out.flags),
-        level.shape[1], threads,
-    )  # fmt: skip
+        lambda rows: scale_rows(
+            level,
+            variance,
+            theta,
+            dates,
+            fitted,
+            slope,
+            flood_db,
+            rows,
+            out.ssm,
+            out.uncertainty,
+            out.flags,
+        ),
+        level.shape[1],
+        threads,
+    )

@@ -12,9 +12,18 @@ LOW, HIGH, NOTHING, FLOOD = (np.int32(int(bit)) for bit in _BITS)
 
 @compiled
 def scale_rows(
-    level: np.ndarray, variance: np.ndarray, angle: np.ndarray, dates: np.ndarray, fitted: np.ndarray, slope: np.ndarray,
-    flood_db: float, rows: tuple[int, int], ssm: np.ndarray, uncertainty: np.ndarray, flags: np.ndarray,
-) -> None:  # fmt: skip
+    level: np.ndarray,
+    variance: np.ndarray,
+    angle: np.ndarray,
+    dates: np.ndarray,
+    fitted: np.ndarray,
+    slope: np.ndarray,
+    flood_db: float,
+    rows: tuple[int, int],
+    ssm: np.ndarray,
+    uncertainty: np.ndarray,
+    flags: np.ndarray,
+) -> None:
     """Place acquisitions of one track between its references.
 
     SSM = (sigma - beta (theta - 40) - dry) / S, clipped to 0..1; its uncertainty by first-order propagation,

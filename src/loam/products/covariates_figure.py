@@ -15,9 +15,15 @@ LARGEST_PX = 800  # of a panel: more would not be seen
 FEWEST_CELLS = 4  # of a map
 DEGREE_M = 111_320.0
 COLOURS = {
-    "elevation": "terrain", "northness": "RdBu", "eastness": "RdBu", "curvature": "RdBu", "precipitation": "Blues",
-    "wetness_index": "Blues", "ndvi": "YlGn", "temperature": "inferno",
-}  # fmt: skip
+    "elevation": "terrain",
+    "northness": "RdBu",
+    "eastness": "RdBu",
+    "curvature": "RdBu",
+    "precipitation": "Blues",
+    "wetness_index": "Blues",
+    "ndvi": "YlGn",
+    "temperature": "inferno",
+}
 
 
 def draw_covariates(

@@ -18,8 +18,12 @@ STYLE: dict[Any, Any] = {
 # Colour-blind safe (Okabe and Ito 2008), dark enough for thin lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BASELINE_COLOURS = {
-    "climatology": "#D4D4D4", "persistence": "#B0B0B0", "antecedent": "#8C8C8C", "boosting": "#636363", "boosting_past": "#333333",
-}  # fmt: skip
+    "climatology": "#D4D4D4",
+    "persistence": "#B0B0B0",
+    "antecedent": "#8C8C8C",
+    "boosting": "#636363",
+    "boosting_past": "#333333",
+}
 PROBE_COLOURS = {
     "date_only": "#5B3A8C",
     "pixel_season": "#8E73B5",

@@ -31,8 +31,14 @@ LASTING = (
 
 
 def write_maps(
-    predictions: list[Path], calibration: Path, ssm: Path, weather: Path, style: Path, out: list[Path], signal: Signal
-) -> None:  # fmt: skip
+    predictions: list[Path],
+    calibration: Path,
+    ssm: Path,
+    weather: Path,
+    style: Path,
+    out: list[Path],
+    signal: Signal,
+) -> None:
     """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
     labels, daily = open_dataset(ssm), open_dataset(weather)
     members = open_members(predictions, ssm, labels.odc.geobox)

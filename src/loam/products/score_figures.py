@@ -20,9 +20,17 @@ WORST_R2 = -1.0
 
 
 def draw_scores(
-    samples: Path, scores: Path, histories: list[Path], scatter: Path, bars: Path, strata: Path, intervals: Path, probes: Path,
-    curves: Path, table: Path,
-) -> None:  # fmt: skip
+    samples: Path,
+    scores: Path,
+    histories: list[Path],
+    scatter: Path,
+    bars: Path,
+    strata: Path,
+    intervals: Path,
+    probes: Path,
+    curves: Path,
+    table: Path,
+) -> None:
     """Draw predictions against labels, scores of all models, of strata, intervals and probes, learning curves; write a table as HTML."""
     drawn, scored = pd.read_parquet(samples), Scores(pd.read_parquet(scores))
     save(scatter_figure(drawn, scored), scatter)

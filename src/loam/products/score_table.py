@@ -12,10 +12,19 @@ from loam.products.score_lookup import CEILING, Scores, Shown
 
 METRICS = {"r2": "R²", "r": "r", "rmse": "RMSE", "mae": "MAE", "bias": "bias"}
 MORE = {
-    "ubrmse": "ubRMSE", "skill": "skill", "temporal_r": "temporal r", "anomaly_r": "anomaly r", "spatial_r": "spatial r", "pod": "POD",
-    "far": "FAR", "csi": "CSI", "pod_ranked": "POD by rank", "crps": "CRPS", "coverage90": "coverage 90 %",
+    "ubrmse": "ubRMSE",
+    "skill": "skill",
+    "temporal_r": "temporal r",
+    "anomaly_r": "anomaly r",
+    "spatial_r": "spatial r",
+    "pod": "POD",
+    "far": "FAR",
+    "csi": "CSI",
+    "pod_ranked": "POD by rank",
+    "crps": "CRPS",
+    "coverage90": "coverage 90 %",
     "coverage90_calibrated": "calibrated",
-}  # fmt: skip
+}
 TITLES = {"label": "Against the labels", "truth": "Against the truth"}
 CHECKS = {
     "date_only": "R² over a model of dates alone",
@@ -89,8 +98,17 @@ def _table(scores: Scores, target: str, models: list[Shown], title: str) -> str:
         for split in TESTS
         for name in METRICS.values()
     )
-    rows = "\n".join(_row(shown, [(scores.value(shown, split, target, metric), split, metric) for split in TESTS for metric in METRICS])
-                     for shown in models)  # fmt: skip
+    rows = "\n".join(
+        _row(
+            shown,
+            [
+                (scores.value(shown, split, target, metric), split, metric)
+                for split in TESTS
+                for metric in METRICS
+            ],
+        )
+        for shown in models
+    )
     head = f'<tr><th class="model" rowspan="2">model</th>{heads}</tr><tr>{names}</tr>'
     return (
         f"<table><caption>{title}</caption><thead>{head}</thead><tbody>\n{rows}\n</tbody></table>"

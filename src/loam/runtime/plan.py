@@ -46,11 +46,14 @@ def lines(cfg: config.Config) -> list[str]:
     ]
     starts = sum(row.jobs for row in rows.values()) * resources.SLURM_START_S / 3600
     return [
-        head, "", *table, "",
+        head,
+        "",
+        *table,
+        "",
         "memory and minutes: what the largest job of a rule asks Slurm for; core-hours: expected, of a core of the machine in",
         f"docs/performance.md; starting as many jobs through Slurm one by one adds {starts:.1f} h. GPU-hours are upper bounds: what a GPU",
         "saves has not been measured, so a job is taken to hold its GPU as long as the cores would need.",
-    ]  # fmt: skip
+    ]
 
 
 def by_rule(cfg: config.Config, size: resources.Size) -> dict[str, Total]:
@@ -70,9 +73,13 @@ def total(rows: Any) -> Total:
     """Sums of all rules; memory and minutes of the largest job."""
     rows = list(rows)
     return Total(
-        sum(row.jobs for row in rows), sum(row.core_hours for row in rows), sum(row.gpu_hours for row in rows),
-        max(row.memory_mb for row in rows), max(row.minutes for row in rows), sum(row.disk_gb for row in rows),
-    )  # fmt: skip
+        sum(row.jobs for row in rows),
+        sum(row.core_hours for row in rows),
+        sum(row.gpu_hours for row in rows),
+        max(row.memory_mb for row in rows),
+        max(row.minutes for row in rows),
+        sum(row.disk_gb for row in rows),
+    )
 
 
 def _cells(row: Total) -> tuple[str, ...]:

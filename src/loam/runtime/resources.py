@@ -226,14 +226,28 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
     )
     moisture = cfg.moisture.derived
     counts = {
-        "make_twin": twin, "import_cube": not scenes, "find_scenes": scenes, "prepare_heights": scenes,
-        "flatten_scenes": scenes * batches(size, cfg), "stack_scenes": scenes, "filter_speckle": cfg.sar.speckle.images != "none",
-        "mosaic_dem": len(sources.files("dem")) > 1, "mosaic_landcover": len(sources.files("landcover")) > 1,
-        "import_soil": sources.imported("soil"), "import_ndvi": sources.imported("ndvi"),
-        "prepare_ndvi": sources.path("ndvi") is not None, "volumetric_moisture": moisture.volumetric,
-        "soil_water_index": bool(moisture.soil_water_index_days), "detect_acquisition": 0,
-        "predict_date": len(cfg.map_days), "write_maps": len(cfg.map_days),
-        "train": members, "predict": members, "probe_model": members, "calibrate": len(learning.active),
-        "validate_stations": bool(cfg.evaluation.stations.sources), "draw_stations": bool(cfg.evaluation.stations.sources),
-    }  # fmt: skip
+        "make_twin": twin,
+        "import_cube": not scenes,
+        "find_scenes": scenes,
+        "prepare_heights": scenes,
+        "flatten_scenes": scenes * batches(size, cfg),
+        "stack_scenes": scenes,
+        "filter_speckle": cfg.sar.speckle.images != "none",
+        "mosaic_dem": len(sources.files("dem")) > 1,
+        "mosaic_landcover": len(sources.files("landcover")) > 1,
+        "import_soil": sources.imported("soil"),
+        "import_ndvi": sources.imported("ndvi"),
+        "prepare_ndvi": sources.path("ndvi") is not None,
+        "volumetric_moisture": moisture.volumetric,
+        "soil_water_index": bool(moisture.soil_water_index_days),
+        "detect_acquisition": 0,
+        "predict_date": len(cfg.map_days),
+        "write_maps": len(cfg.map_days),
+        "train": members,
+        "predict": members,
+        "probe_model": members,
+        "calibrate": len(learning.active),
+        "validate_stations": bool(cfg.evaluation.stations.sources),
+        "draw_stations": bool(cfg.evaluation.stations.sources),
+    }
     return {name: int(counts.get(name, 1)) for name in NEEDS if counts.get(name, 1)}

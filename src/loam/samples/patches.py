@@ -69,11 +69,17 @@ def _of_date(
         if number == 2:
             keep &= (part == SPLITS.index("train")) & (high_share >= cfg.min_high_share)
         passes.append(
-            pd.DataFrame({
-                "date": time, "row": corners[0][keep], "column": corners[1][keep], "pass": number,
-                "split": np.array(SPLITS)[part[keep]], "high_share": high_share[keep],
-            })
-        )  # fmt: skip
+            pd.DataFrame(
+                {
+                    "date": time,
+                    "row": corners[0][keep],
+                    "column": corners[1][keep],
+                    "pass": number,
+                    "split": np.array(SPLITS)[part[keep]],
+                    "high_share": high_share[keep],
+                }
+            )
+        )
     first, second = passes
     places = [each["row"].to_numpy() * ssm.shape[1] + each["column"].to_numpy() for each in passes]
     return pd.concat([first, second[~np.isin(places[1], places[0])]], ignore_index=True)

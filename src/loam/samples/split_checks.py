@@ -21,9 +21,17 @@ ORDER = ("train", "validate", "calibrate", "test")
 
 
 def check_splits(
-    stack: Path, splits: Path, references: Path, ssm: Path, patches: Path, out: Path, cfg: SplitSettings, sampling: Patches, signal: Signal,
+    stack: Path,
+    splits: Path,
+    references: Path,
+    ssm: Path,
+    patches: Path,
+    out: Path,
+    cfg: SplitSettings,
+    sampling: Patches,
+    signal: Signal,
     speckle: Speckle,
-) -> None:  # fmt: skip
+) -> None:
     """Compare what was made with the splits it was made for; fail with the first pixel-date that leaked, or write `leaks.json`."""
     content, labels, index = (
         Splits.read(splits),

@@ -56,9 +56,17 @@ class Sums:
 
 
 def flatten_scenes(
-    products: list[Path], orbits: list[Path], heights: Path, out: Path, polarisations: tuple[str, ...], grid: Grid, cfg: Flatten,
-    backend: str, snap: Snap, threads: int,
-) -> None:  # fmt: skip
+    products: list[Path],
+    orbits: list[Path],
+    heights: Path,
+    out: Path,
+    polarisations: tuple[str, ...],
+    grid: Grid,
+    cfg: Flatten,
+    backend: str,
+    snap: Snap,
+    threads: int,
+) -> None:
     """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
     terrain = read_terrain(heights, target_grid(grid, None))
     _warn_of_short_margin(terrain)
@@ -104,9 +112,15 @@ def _report(rejected: Sequence[tuple[str, str]], out: Path, passes_tried: int) -
 
 
 def _through_snap(
-    slices: Sequence[Product], polarisations: tuple[str, ...], terrain: Terrain, heights: Path, cfg: Flatten, snap: Snap, scratch: Path,
+    slices: Sequence[Product],
+    polarisations: tuple[str, ...],
+    terrain: Terrain,
+    heights: Path,
+    cfg: Flatten,
+    snap: Snap,
+    scratch: Path,
     threads: int,
-) -> xr.Dataset:  # fmt: skip
+) -> xr.Dataset:
     """The same by SNAP; what it leaves in `scratch` is kept after a failure, for its log lies there."""
     settings = SnapSettings.of(cfg, snap)
     scene = flatten_with_snap(
@@ -275,7 +289,12 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
 def _history(slices: Sequence[Product], cfg: Flatten) -> dict[str, str]:
     first = slices[0]
     return {
-        "scene": scene_name(slices), "time": str(first.start), "track": first.track, "platform": first.platform,
-        "products": ", ".join(product.path.name for product in slices), "backscatter_coefficient": "gamma nought",
-        "thermal_noise_removed": str(cfg.thermal_noise), "border_noise_removed": str(cfg.border_noise),
-    }  # fmt: skip
+        "scene": scene_name(slices),
+        "time": str(first.start),
+        "track": first.track,
+        "platform": first.platform,
+        "products": ", ".join(product.path.name for product in slices),
+        "backscatter_coefficient": "gamma nought",
+        "thermal_noise_removed": str(cfg.thermal_noise),
+        "border_noise_removed": str(cfg.border_noise),
+    }

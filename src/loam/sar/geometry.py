@@ -161,9 +161,13 @@ def image_grid(annotation: Annotation, epoch: np.datetime64) -> ImageGrid:
     records = annotation.ground_range
     shift = _record_shift(annotation)
     return ImageGrid(
-        float((annotation.first_line - epoch) / second), annotation.line_interval_s, annotation.range_spacing_m,
-        (records.times - epoch) / second - shift, records.start_m, records.coefficients,
-    )  # fmt: skip
+        float((annotation.first_line - epoch) / second),
+        annotation.line_interval_s,
+        annotation.range_spacing_m,
+        (records.times - epoch) / second - shift,
+        records.start_m,
+        records.coefficients,
+    )
 
 
 def _record_shift(annotation: Annotation) -> float:

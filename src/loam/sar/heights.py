@@ -140,9 +140,17 @@ def resampled(path: Path, corners: GeoBox, key: str, plausible: tuple[float, flo
     finer = box.resolution.x * (111_320 if box.crs.geographic else 1) < 0.75 * corners.resolution.x
     # tolerance 0: places are transformed exactly, not between a few of each row.
     reproject(
-        values.values, out, src_crs=str(box.crs), src_transform=box.transform, src_nodata=np.nan, dst_crs=str(corners.crs),
-        dst_transform=corners.transform, dst_nodata=np.nan, resampling=Resampling.average if finer else Resampling.cubic, tolerance=0,
-    )  # fmt: skip
+        values.values,
+        out,
+        src_crs=str(box.crs),
+        src_transform=box.transform,
+        src_nodata=np.nan,
+        dst_crs=str(corners.crs),
+        dst_transform=corners.transform,
+        dst_nodata=np.nan,
+        resampling=Resampling.average if finer else Resampling.cubic,
+        tolerance=0,
+    )
     if np.isnan(out).all():
         msg = f"{path}: has no value from {plausible[0]:g} to {plausible[1]:g} m on the area ({key}); bring one of this place"
         raise LoamError(msg)

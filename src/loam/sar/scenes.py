@@ -301,10 +301,18 @@ def _row(slices: Sequence[Product], orbits: Sequence[Path]) -> tuple[str, ...]:
         b"".join(Safe(one.path).read("manifest.safe") for one in slices)
     ).hexdigest()
     return (
-        scene_name(slices), first.platform, str(first.start.astype("datetime64[ms]")) + "Z", str(first.relative_orbit),
-        "ascending" if first.ascending else "descending", first.track, quarter(first.start), " ".join(first.polarisations),
-        "|".join(str(one.path) for one in slices), str(orbit or ""), digest,
-    )  # fmt: skip
+        scene_name(slices),
+        first.platform,
+        str(first.start.astype("datetime64[ms]")) + "Z",
+        str(first.relative_orbit),
+        "ascending" if first.ascending else "descending",
+        first.track,
+        quarter(first.start),
+        " ".join(first.polarisations),
+        "|".join(str(one.path) for one in slices),
+        str(orbit or ""),
+        digest,
+    )
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -38,9 +38,16 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, th
 def _filtered(power: xr.DataArray, groups: np.ndarray, cfg: Speckle) -> xr.DataArray:
     reach = cfg.window_px // 2
     values = da.map_overlap(
-        quegan_yu, power.data, depth={0: 0, 1: reach, 2: reach}, boundary=np.nan, dtype=np.float32,
-        meta=np.empty((0, 0, 0), dtype=np.float32), groups=groups, window_px=cfg.window_px, causal=cfg.images == "causal",
-    )  # fmt: skip
+        quegan_yu,
+        power.data,
+        depth={0: 0, 1: reach, 2: reach},
+        boundary=np.nan,
+        dtype=np.float32,
+        meta=np.empty((0, 0, 0), dtype=np.float32),
+        groups=groups,
+        window_px=cfg.window_px,
+        causal=cfg.images == "causal",
+    )
     return power.copy(data=values)
 
 

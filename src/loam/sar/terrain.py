@@ -122,9 +122,15 @@ def simulated_beta(
 
 
 def gather(
-    facets: Facets, per_pixel: int, view: View, image: ImageGrid, window: tuple[int, int, int, int],
-    beta: np.ndarray, area: np.ndarray, cell_px: int,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    facets: Facets,
+    per_pixel: int,
+    view: View,
+    image: ImageGrid,
+    window: tuple[int, int, int, int],
+    beta: np.ndarray,
+    area: np.ndarray,
+    cell_px: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Image and simulated image at every facet, added up over the pixels of the grid.
 
     Args:

@@ -51,8 +51,12 @@ def check_inputs(cfg: Config, sources: list[str]) -> None:
     if cube is not None and data is not None:
         check_overlap(data, box, cube)
     checks: dict[str, Callable[[list[Path], Config, GeoBox], None]] = {
-        "weather": _check_weather, "dem": _check_dem, "ndvi": _check_ndvi, "landcover": _check_landcover, "soil": _check_soil,
-    }  # fmt: skip
+        "weather": _check_weather,
+        "dem": _check_dem,
+        "ndvi": _check_ndvi,
+        "landcover": _check_landcover,
+        "soil": _check_soil,
+    }
     for name, check in checks.items():
         if name in sources and (paths := _present_files(cfg, name)):
             check(paths, cfg, box)

@@ -162,7 +162,7 @@ def assemble_stack(data: xr.Dataset, box: GeoBox, path: Path, long_name: str) ->
     layers["mask"] = unseen.assign_attrs(layer_attributes("mask"))
     stack = xr.Dataset(layers).assign_coords(
         track=("time", data["track"].values), platform=("time", _platforms(data))
-    )  # fmt: skip
+    )
     return stack.odc.assign_crs(box.crs).assign_attrs(
         backscatter_coefficient=long_name, source=path.name
     )

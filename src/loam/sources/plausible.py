@@ -21,9 +21,15 @@ DRIZZLE_MM, DRIZZLE_SHARE = (
 )  # no day above this, though it rains on so many: metres or a rate, called mm
 # Yearly means that some place on Earth has: (lowest, highest)
 MEANS = {
-    "temperature": (-60.0, 36.0), "temperature_min": (-65.0, 32.0), "temperature_max": (-55.0, 43.0), "dewpoint": (-65.0, 29.0),
-    "solar_radiation": (3.0, 30.0), "relative_humidity": (5.0, 100.5), "wind_speed": (0.1, 18.0), "vapour_pressure": (0.005, 4.0),
-}  # fmt: skip
+    "temperature": (-60.0, 36.0),
+    "temperature_min": (-65.0, 32.0),
+    "temperature_max": (-55.0, 43.0),
+    "dewpoint": (-65.0, 29.0),
+    "solar_radiation": (3.0, 30.0),
+    "relative_humidity": (5.0, 100.5),
+    "wind_speed": (0.1, 18.0),
+    "vapour_pressure": (0.005, 4.0),
+}
 UNUSUAL = {
     "wind_speed": (0.5, 9.0),
     "relative_humidity": (20.0, 98.0),
@@ -34,9 +40,12 @@ MOIST, UNUSUAL_MOIST = (
     (0.15, 1.1),
 )  # vapour over what air of its temperature holds, median [1]
 ORDERED = (
-    ("temperature_min", "temperature_max"), ("temperature_min", "temperature"), ("temperature", "temperature_max"),
-    ("relative_humidity_min", "relative_humidity_max"), ("dewpoint", "temperature_max"),
-)  # fmt: skip
+    ("temperature_min", "temperature_max"),
+    ("temperature_min", "temperature"),
+    ("temperature", "temperature_max"),
+    ("relative_humidity_min", "relative_humidity_max"),
+    ("dewpoint", "temperature_max"),
+)
 SLACK = 1.0  # [K or %] between two products
 DISORDERED_SHARE = 0.1
 

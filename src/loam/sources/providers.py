@@ -113,7 +113,9 @@ PROVIDERS = {
             "relative_humidity_max": Name(("rmax", "daily_maximum_relative_humidity"), "%"),
             "wind_speed": Name(("vs", "daily_mean_wind_speed", "wind_speed"), "m/s"),
             "solar_radiation": Name(("srad", "daily_mean_shortwave_radiation_at_surface"), "W m-2"),
-            "evapotranspiration": Name(("pet", "daily_mean_reference_evapotranspiration_grass"), "mm"),
+            "evapotranspiration": Name(
+                ("pet", "daily_mean_reference_evapotranspiration_grass"), "mm"
+            ),
         },
         "from 07 UTC of the day (midnight, Mountain Standard Time) to 07 UTC of the next",
     ),
@@ -160,17 +162,24 @@ PROVIDERS = {
             "temperature": Name(("temperature_air_2m_mean_24h", "temperature_air_2m_mean"), "K"),
             "temperature_min": Name(("temperature_air_2m_min_24h", "temperature_air_2m_min"), "K"),
             "temperature_max": Name(("temperature_air_2m_max_24h", "temperature_air_2m_max"), "K"),
-            "dewpoint": Name(("dew_point_temperature_2m_mean", "dew_point_temperature_2m_mean_24h"), "K"),
+            "dewpoint": Name(
+                ("dew_point_temperature_2m_mean", "dew_point_temperature_2m_mean_24h"), "K"
+            ),
             "vapour_pressure": Name(("vapour_pressure_mean", "vapour_pressure_mean_24h"), "hPa"),
             "wind_speed": Name(("wind_speed_10m_mean", "wind_speed_10m_mean_24h"), "m/s"),
             "solar_radiation": Name(("solar_radiation_flux",), "J m-2 d-1"),
             "evapotranspiration": Name(("referenceet_penmanmonteith_fao56",), "mm d-1"),
         }
-        | {f"_humidity_{hour}": Name((f"relative_humidity_2m_{hour}h",), "%") for hour in ("06", "09", "12", "15", "18")},
+        | {
+            f"_humidity_{hour}": Name((f"relative_humidity_2m_{hour}h",), "%")
+            for hour in ("06", "09", "12", "15", "18")
+        },
         "local calendar day",
         agera5,
     ),
     "nws_qpe": Provider(
-        {"precipitation": Name(("nws_precip_1day", "nws", "precip"), "inch")}, "24 hours that end at 12 UTC of the day", nws_qpe
+        {"precipitation": Name(("nws_precip_1day", "nws", "precip"), "inch")},
+        "24 hours that end at 12 UTC of the day",
+        nws_qpe,
     ),
-}  # fmt: skip
+}

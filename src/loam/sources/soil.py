@@ -231,5 +231,8 @@ def texture_class(paths: list[Path], source: Soil, box: GeoBox) -> dict[str, xr.
 
 
 READERS: Mapping[str, Callable[[list[Path], Soil, GeoBox], dict[str, xr.DataArray]]] = {
-    "ssurgo": ssurgo, "polaris": polaris, "soilgrids": soilgrids, "texture_class": texture_class,
-}  # fmt: skip
+    "ssurgo": ssurgo,
+    "polaris": polaris,
+    "soilgrids": soilgrids,
+    "texture_class": texture_class,
+}

@@ -19,18 +19,24 @@ TABLES = {
 }
 # Column of chorizon: (Loam's name, factor to its units)
 COLUMNS = {
-    "sandtotal_r": ("sand", 1.0), "silttotal_r": ("silt", 1.0), "claytotal_r": ("clay", 1.0), "om_r": ("organic", 1.0),
-    "dbthirdbar_r": ("bulk_density", 1.0), "ksat_r": ("ksat", 86.4),  # from µm/s to mm/day
+    "sandtotal_r": ("sand", 1.0),
+    "silttotal_r": ("silt", 1.0),
+    "claytotal_r": ("clay", 1.0),
+    "om_r": ("organic", 1.0),
+    "dbthirdbar_r": ("bulk_density", 1.0),
+    "ksat_r": ("ksat", 86.4),  # from µm/s to mm/day
     "wsatiated_r": ("theta_s", 0.01),
-}  # fmt: skip
+}
 # ASSUME: a dual group, as A/D, is that of the undrained soil: drains are not in the map.
 GROUPS = {"A": 1.0, "B": 2.0, "C": 3.0, "D": 4.0, "A/D": 4.0, "B/D": 4.0, "C/D": 4.0}
 
 
 KEYS = ("mukey", "cokey")
 WANTED = {
-    "component": TABLES["component"], "chorizon": tuple(dict.fromkeys((*TABLES["chorizon"], *COLUMNS))), "muaggatt": TABLES["muaggatt"],
-}  # fmt: skip
+    "component": TABLES["component"],
+    "chorizon": tuple(dict.fromkeys((*TABLES["chorizon"], *COLUMNS))),
+    "muaggatt": TABLES["muaggatt"],
+}
 
 
 def survey_tables(

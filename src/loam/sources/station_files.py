@@ -25,13 +25,21 @@ PLACE = ("station", "time", "latitude", "longitude")
 KNOWN = (*PLACE, "elevation", *VARIABLES)
 # Column -> Loam's name; units are ours already.
 DAILY = {
-    "P_DAILY_CALC": "precipitation", "T_DAILY_MEAN": "temperature", "T_DAILY_MIN": "temperature_min", "T_DAILY_MAX": "temperature_max",
-    "SOLARAD_DAILY": "solar_radiation", "RH_DAILY_AVG": "relative_humidity",
-}  # fmt: skip
+    "P_DAILY_CALC": "precipitation",
+    "T_DAILY_MEAN": "temperature",
+    "T_DAILY_MIN": "temperature_min",
+    "T_DAILY_MAX": "temperature_max",
+    "SOLARAD_DAILY": "solar_radiation",
+    "RH_DAILY_AVG": "relative_humidity",
+}
 HOURLY = {
-    "P_CALC": "precipitation", "T_HR_AVG": "temperature", "T_MIN": "temperature_min", "T_MAX": "temperature_max",
-    "SOLARAD": "solar_radiation", "RH_HR_AVG": "relative_humidity",
-}  # fmt: skip
+    "P_CALC": "precipitation",
+    "T_HR_AVG": "temperature",
+    "T_MIN": "temperature_min",
+    "T_MAX": "temperature_max",
+    "SOLARAD": "solar_radiation",
+    "RH_HR_AVG": "relative_humidity",
+}
 HOURLY_FLAGS = {"SOLARAD": "SOLARAD_FLAG", "RH_HR_AVG": "RH_HR_AVG_FLAG"}  # 0 is good
 MJ_OF_HOUR = 0.0036  # MJ/m2 of a mean of 1 W/m2 over an hour
 ISMN = {"p": "precipitation", "ta": "temperature"}  # part of the file's name -> Loam's name
@@ -168,9 +176,11 @@ def _uscrn_hourly(table: Table) -> pd.DataFrame:
 
 def _uscrn_place(table: Table, day: str) -> dict[str, pd.Series]:
     return {
-        "station": table.frame["WBANNO"], "time": times(table.frame[day], table.path),
-        "latitude": uscrn_values(table, "LATITUDE"), "longitude": uscrn_values(table, "LONGITUDE"),
-    }  # fmt: skip
+        "station": table.frame["WBANNO"],
+        "time": times(table.frame[day], table.path),
+        "latitude": uscrn_values(table, "LATITUDE"),
+        "longitude": uscrn_values(table, "LONGITUDE"),
+    }
 
 
 def _ismn(path: Path) -> pd.DataFrame | None:

@@ -14,10 +14,21 @@ LONGEST = 80  # characters of a text that may be units
 WATER_DENSITY = "1000 kg m-3"
 # How providers write units that no registry reads.
 SPELLINGS = {
-    "degrees C": "degC", "degree C": "degC", "Degree C": "degC", "Degrees C": "degC", "degree Celsius": "degC", "C": "degC",
-    "degrees Celsius": "degC", "deg c": "degC", "deg C": "degC",
-    "m of water equivalent": "m", "unitless": "1", "fraction": "1", "mm/day": "mm d-1", "W/m2": "W m-2",
-}  # fmt: skip
+    "degrees C": "degC",
+    "degree C": "degC",
+    "Degree C": "degC",
+    "Degrees C": "degC",
+    "degree Celsius": "degC",
+    "C": "degC",
+    "degrees Celsius": "degC",
+    "deg c": "degC",
+    "deg C": "degC",
+    "m of water equivalent": "m",
+    "unitless": "1",
+    "fraction": "1",
+    "mm/day": "mm d-1",
+    "W/m2": "W m-2",
+}
 
 
 def to_units(values: xr.DataArray, target: str, path: Path) -> xr.DataArray:

@@ -2,9 +2,18 @@
 
 # Loam's name: (units, lowest, highest plausible value, standard names that mean it)
 VARIABLES: dict[str, tuple[str, float, float, tuple[str, ...]]] = {
-    "precipitation": ("mm", 0, 2000, (
-        "lwe_precipitation_rate", "precipitation_flux", "precipitation_amount", "lwe_thickness_of_precipitation_amount", "rainfall_flux",
-    )),
+    "precipitation": (
+        "mm",
+        0,
+        2000,
+        (
+            "lwe_precipitation_rate",
+            "precipitation_flux",
+            "precipitation_amount",
+            "lwe_thickness_of_precipitation_amount",
+            "rainfall_flux",
+        ),
+    ),
     "temperature": ("degC", -80, 60, ("air_temperature",)),
     "temperature_min": ("degC", -80, 60, ("air_temperature",)),
     "temperature_max": ("degC", -80, 65, ("air_temperature",)),
@@ -14,15 +23,29 @@ VARIABLES: dict[str, tuple[str, float, float, tuple[str, ...]]] = {
     "dewpoint": ("degC", -90, 45, ("dew_point_temperature",)),
     "vapour_pressure": ("kPa", 0, 12, ("water_vapor_partial_pressure_in_air",)),
     "wind_speed": ("m/s", 0, 75, ("wind_speed",)),
-    "solar_radiation": ("MJ/m^2", 0, 50, (
-        "surface_downwelling_shortwave_flux_in_air", "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air",
-    )),
-    "evapotranspiration": ("mm", -5, 40, ("water_potential_evaporation_amount", "water_potential_evaporation_flux")),
-}  # fmt: skip
+    "solar_radiation": (
+        "MJ/m^2",
+        0,
+        50,
+        (
+            "surface_downwelling_shortwave_flux_in_air",
+            "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air",
+        ),
+    ),
+    "evapotranspiration": (
+        "mm",
+        -5,
+        40,
+        ("water_potential_evaporation_amount", "water_potential_evaporation_flux"),
+    ),
+}
 # What CF's cell_methods must say of a variable; the others may say neither.
 EXTREMES = {
-    "temperature_min": "minimum", "temperature_max": "maximum", "relative_humidity_min": "minimum", "relative_humidity_max": "maximum",
-}  # fmt: skip
+    "temperature_min": "minimum",
+    "temperature_max": "maximum",
+    "relative_humidity_min": "minimum",
+    "relative_humidity_max": "maximum",
+}
 REDUCTIONS = {"minimum": "min", "maximum": "max"}
 # Below zero by so much is rounding, of packing to 16 bits or of differences of totals.
 ROUNDING = {"mm": 0.01, "MJ/m^2": 0.01, "%": 0.1, "kPa": 0.001, "m/s": 0.01}

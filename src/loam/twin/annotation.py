@@ -21,12 +21,21 @@ DN_LUT = 401.59  # of digital numbers, constant
 
 
 def _header(product: Product, band: str) -> ET.Element:
-    return node("adsHeader", {
-        "missionId": product.platform, "productType": "GRD", "polarisation": band, "mode": "IW", "swath": "IW",
-        "startTime": clock(product, product.frame.first_s), "stopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
-        "absoluteOrbitNumber": product.absolute_orbit, "missionDataTakeId": product.datatake,
-        "imageNumber": f"{product.polarisations.index(band) + 1:03d}",
-    })  # fmt: skip
+    return node(
+        "adsHeader",
+        {
+            "missionId": product.platform,
+            "productType": "GRD",
+            "polarisation": band,
+            "mode": "IW",
+            "swath": "IW",
+            "startTime": clock(product, product.frame.first_s),
+            "stopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
+            "absoluteOrbitNumber": product.absolute_orbit,
+            "missionDataTakeId": product.datatake,
+            "imageNumber": f"{product.polarisations.index(band) + 1:03d}",
+        },
+    )
 
 
 def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> bytes:
@@ -48,27 +57,55 @@ def annotation(product: Product, band: str, mean_dn: float, std_dn: float) -> by
             "imageQuality": {"imageStatistics": statistics},
         }
     ]
-    return document(node("product", [
-        _header(product, band),
-        node("qualityInformation", [node("productQualityIndex", 0.0), listing("qualityDataList", "qualityData", quality)]),
-        _general(product),
-        node("imageAnnotation", [_image_information(product, statistics), instrument.processing_information(product)]),
-        instrument.doppler(product),
-        instrument.antenna(product),
-        node("swathTiming", [node("linesPerBurst", 0), node("samplesPerBurst", 0), listing("burstList", "burst", [])]),
-        _geolocation(product),
-        _conversion(product),
-        instrument.swath_merging(product),
-    ]))  # fmt: skip
+    return document(
+        node(
+            "product",
+            [
+                _header(product, band),
+                node(
+                    "qualityInformation",
+                    [
+                        node("productQualityIndex", 0.0),
+                        listing("qualityDataList", "qualityData", quality),
+                    ],
+                ),
+                _general(product),
+                node(
+                    "imageAnnotation",
+                    [
+                        _image_information(product, statistics),
+                        instrument.processing_information(product),
+                    ],
+                ),
+                instrument.doppler(product),
+                instrument.antenna(product),
+                node(
+                    "swathTiming",
+                    [
+                        node("linesPerBurst", 0),
+                        node("samplesPerBurst", 0),
+                        listing("burstList", "burst", []),
+                    ],
+                ),
+                _geolocation(product),
+                _conversion(product),
+                instrument.swath_merging(product),
+            ],
+        )
+    )
 
 
 def _general(product: Product) -> ET.Element:
     orbit = product.frame.orbit
     information = {
-        "pass": "Ascending" if product.ascending else "Descending", "timelinessCategory": "Fast-24h",
-        "platformHeading": _heading_deg(orbit), "projection": "Ground Range", "rangeSamplingRate": 6.434523812571428e07,
-        "radarFrequency": 5.405000454334350e09, "azimuthSteeringRate": 1.590368784,
-    }  # fmt: skip
+        "pass": "Ascending" if product.ascending else "Descending",
+        "timelinessCategory": "Fast-24h",
+        "platformHeading": _heading_deg(orbit),
+        "projection": "Ground Range",
+        "rangeSamplingRate": 6.434523812571428e07,
+        "radarFrequency": 5.405000454334350e09,
+        "azimuthSteeringRate": 1.590368784,
+    }
     # ASSUME: nobody asks for the telemetry behind these; ESA's schema wants at least one entry in all but the noise.
     empty = ("downlinkInformation", "rawDataAnalysis", "replicaInformation", "noise")
     lists = {item: listing(f"{item}List", item, []) for item in empty}
@@ -78,11 +115,20 @@ def _general(product: Product) -> ET.Element:
         "terrainHeight",
         [{"azimuthTime": clock(product, float(middle)), "value": 0.0}],
     )
-    return node("generalAnnotation", [
-        node("productInformation", information), lists["downlinkInformation"], _states(product),
-        instrument.attitudes(product), lists["rawDataAnalysis"], lists["replicaInformation"], lists["noise"], heights,
-        instrument.azimuth_rates(product),
-    ])  # fmt: skip
+    return node(
+        "generalAnnotation",
+        [
+            node("productInformation", information),
+            lists["downlinkInformation"],
+            _states(product),
+            instrument.attitudes(product),
+            lists["rawDataAnalysis"],
+            lists["replicaInformation"],
+            lists["noise"],
+            heights,
+            instrument.azimuth_rates(product),
+        ],
+    )
 
 
 def _heading_deg(orbit: Orbit) -> float:
@@ -125,19 +171,40 @@ def _image_information(product: Product, statistics: Mapping[str, object]) -> ET
             "sensingStopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
         }
     ]
-    return node("imageInformation", [
-        *node("_", {"productFirstLineUtcTime": clock(product, frame.first_s),
+    return node(
+        "imageInformation",
+        [
+            *node(
+                "_",
+                {
+                    "productFirstLineUtcTime": clock(product, frame.first_s),
                     "productLastLineUtcTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
                     "ascendingNodeTime": f"{product.node_time:%Y-%m-%dT%H:%M:%S.%f}",
                     "anchorTime": f"{product.start - timedelta(seconds=2):%Y-%m-%dT%H:%M:%S.%f}",
-                    "productComposition": "Slice" if product.slices > 1 else "Individual", "sliceNumber": product.slice_number}),
-        listing("sliceList", "slice", slices),
-        *node("_", {"slantRangeTime": 2 * frame.near_m / LIGHT, "pixelValue": "Detected", "outputPixels": "16 bit Unsigned Integer",
-                    "rangePixelSpacing": 10.0, "azimuthPixelSpacing": 10.0, "azimuthTimeInterval": frame.interval_s,
-                    "azimuthFrequency": 486.4863102995529, "numberOfSamples": frame.pixels, "numberOfLines": frame.lines,
-                    "zeroDopMinusAcqTime": 0.0, "incidenceAngleMidSwath": float(angles[len(angles) // 2, angles.shape[1] // 2]),
-                    "imageStatistics": statistics}),
-    ])  # fmt: skip
+                    "productComposition": "Slice" if product.slices > 1 else "Individual",
+                    "sliceNumber": product.slice_number,
+                },
+            ),
+            listing("sliceList", "slice", slices),
+            *node(
+                "_",
+                {
+                    "slantRangeTime": 2 * frame.near_m / LIGHT,
+                    "pixelValue": "Detected",
+                    "outputPixels": "16 bit Unsigned Integer",
+                    "rangePixelSpacing": 10.0,
+                    "azimuthPixelSpacing": 10.0,
+                    "azimuthTimeInterval": frame.interval_s,
+                    "azimuthFrequency": 486.4863102995529,
+                    "numberOfSamples": frame.pixels,
+                    "numberOfLines": frame.lines,
+                    "zeroDopMinusAcqTime": 0.0,
+                    "incidenceAngleMidSwath": float(angles[len(angles) // 2, angles.shape[1] // 2]),
+                    "imageStatistics": statistics,
+                },
+            ),
+        ],
+    )
 
 
 def _geolocation(product: Product) -> ET.Element:
@@ -145,12 +212,19 @@ def _geolocation(product: Product) -> ET.Element:
     points = []
     for i, line in enumerate(lines.tolist()):
         for j, pixel in enumerate(pixels.tolist()):
-            points.append({
-                "azimuthTime": clock(product, float(product.frame.times(line))),
-                "slantRangeTime": float(2 * ties["slantRange"][i, j] / LIGHT), "line": line, "pixel": pixel,
-                "latitude": float(ties["latitude"][i, j]), "longitude": float(ties["longitude"][i, j]), "height": 0.0,
-                "incidenceAngle": float(ties["incidenceAngle"][i, j]), "elevationAngle": float(ties["elevationAngle"][i, j]),
-            })  # fmt: skip
+            points.append(
+                {
+                    "azimuthTime": clock(product, float(product.frame.times(line))),
+                    "slantRangeTime": float(2 * ties["slantRange"][i, j] / LIGHT),
+                    "line": line,
+                    "pixel": pixel,
+                    "latitude": float(ties["latitude"][i, j]),
+                    "longitude": float(ties["longitude"][i, j]),
+                    "height": 0.0,
+                    "incidenceAngle": float(ties["incidenceAngle"][i, j]),
+                    "elevationAngle": float(ties["elevationAngle"][i, j]),
+                }
+            )
     return node(
         "geolocationGrid", [listing("geolocationGridPointList", "geolocationGridPoint", points)]
     )
@@ -164,10 +238,24 @@ def _conversion(product: Product) -> ET.Element:
         when = float(round(time_s * 1e6) / 1e6)
         forth, back = (table[0] + table[1] * when for table in (frame.to_ground, frame.to_slant))
         back = np.concatenate([[frame.near_m], back[1:]])
-        records.append(node("coordinateConversion", [
-            *node("_", {"azimuthTime": clock(product, when), "slantRangeTime": 2 * frame.near_m / LIGHT, "sr0": frame.near_m}),
-            array("srgrCoefficients", forth, ".15e"), node("gr0", 0.0), array("grsrCoefficients", back, ".15e"),
-        ]))  # fmt: skip
+        records.append(
+            node(
+                "coordinateConversion",
+                [
+                    *node(
+                        "_",
+                        {
+                            "azimuthTime": clock(product, when),
+                            "slantRangeTime": 2 * frame.near_m / LIGHT,
+                            "sr0": frame.near_m,
+                        },
+                    ),
+                    array("srgrCoefficients", forth, ".15e"),
+                    node("gr0", 0.0),
+                    array("grsrCoefficients", back, ".15e"),
+                ],
+            )
+        )
     return node(
         "coordinateConversion", [node("coordinateConversionList", records, count=len(records))]
     )
@@ -180,12 +268,23 @@ def calibration(product: Product, band: str) -> bytes:
     vectors = []
     for line, row in zip(lines.tolist(), angle, strict=True):
         flat = np.full(row.shape, 1.0)
-        tables = {"sigmaNought": BETA_LUT / np.sqrt(np.sin(row)), "betaNought": BETA_LUT * flat,
-                  "gamma": BETA_LUT / np.sqrt(np.tan(row)), "dn": DN_LUT * flat}  # fmt: skip
-        vectors.append(node("calibrationVector", [
-            node("azimuthTime", clock(product, float(frame.times(line)))), node("line", line), array("pixel", pixels, "d"),
-            *(array(name, values) for name, values in tables.items()),
-        ]))  # fmt: skip
+        tables = {
+            "sigmaNought": BETA_LUT / np.sqrt(np.sin(row)),
+            "betaNought": BETA_LUT * flat,
+            "gamma": BETA_LUT / np.sqrt(np.tan(row)),
+            "dn": DN_LUT * flat,
+        }
+        vectors.append(
+            node(
+                "calibrationVector",
+                [
+                    node("azimuthTime", clock(product, float(frame.times(line)))),
+                    node("line", line),
+                    array("pixel", pixels, "d"),
+                    *(array(name, values) for name, values in tables.items()),
+                ],
+            )
+        )
     constant = node("calibrationInformation", [node("absoluteCalibrationConstant", 1.0)])
     return document(
         node(
@@ -213,10 +312,18 @@ def noise(product: Product, band: str, tables: NoiseTables) -> bytes:
     """Write the noise tables: range and azimuth, or the single list of products before IPF 2.90."""
     split = product.ipf >= "002.90"
     names = ("noiseRangeVector", "noiseRangeLut") if split else ("noiseVector", "noiseLut")
-    vectors = [node(names[0], [
-        node("azimuthTime", clock(product, float(product.frame.times(line)))), node("line", line),
-        array("pixel", tables.pixels, "d"), array(names[1], row),
-    ]) for line, row in zip(tables.lines.tolist(), tables.power, strict=True)]  # fmt: skip
+    vectors = [
+        node(
+            names[0],
+            [
+                node("azimuthTime", clock(product, float(product.frame.times(line)))),
+                node("line", line),
+                array("pixel", tables.pixels, "d"),
+                array(names[1], row),
+            ],
+        )
+        for line, row in zip(tables.lines.tolist(), tables.power, strict=True)
+    ]
     lists = [node(f"{names[0]}List", vectors, count=len(vectors))]
     if split:
         blocks = [_azimuth_block(product, number, tables) for number in range(len(tables.blocks))]
@@ -226,8 +333,20 @@ def noise(product: Product, band: str, tables: NoiseTables) -> bytes:
 
 def _azimuth_block(product: Product, number: int, tables: NoiseTables) -> ET.Element:
     block = tables.blocks[number]
-    return node("noiseAzimuthVector", [
-        *node("_", {"swath": block.swath, "firstAzimuthLine": 0, "firstRangeSample": block.first_pixel,
-                    "lastAzimuthLine": product.frame.lines - 1, "lastRangeSample": block.last_pixel}),
-        array("line", block.lines, "d"), array("noiseAzimuthLut", block.factor),
-    ])  # fmt: skip
+    return node(
+        "noiseAzimuthVector",
+        [
+            *node(
+                "_",
+                {
+                    "swath": block.swath,
+                    "firstAzimuthLine": 0,
+                    "firstRangeSample": block.first_pixel,
+                    "lastAzimuthLine": product.frame.lines - 1,
+                    "lastRangeSample": block.last_pixel,
+                },
+            ),
+            array("line", block.lines, "d"),
+            array("noiseAzimuthLut", block.factor),
+        ],
+    )

@@ -115,9 +115,12 @@ class Catchment:
     def view_of(self, track: radar.Track) -> safe.View:
         """How a track sees the ground. Not kept: it is large."""
         return safe.look_at(
-            self.ground, self.terrain.elevation_m, incidence_deg=track.incidence_deg, ascending=track.ascending,
+            self.ground,
+            self.terrain.elevation_m,
+            incidence_deg=track.incidence_deg,
+            ascending=track.ascending,
             relative_orbit=track.relative_orbit,
-        )  # fmt: skip
+        )
 
     @cached_property
     def sun_factor(self) -> list[np.ndarray]:

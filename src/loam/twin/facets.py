@@ -105,9 +105,17 @@ def _seen_area(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> fl
 
 @njit(cache=True, nogil=True)
 def _place_facets(
-    height: np.ndarray, base: np.ndarray, normal: np.ndarray, tie: int, orbit: tuple[float, float], timing: tuple[float, float, float],
-    to_ground: np.ndarray, line: np.ndarray, pixel: np.ndarray, weight: np.ndarray,
-) -> None:  # fmt: skip
+    height: np.ndarray,
+    base: np.ndarray,
+    normal: np.ndarray,
+    tie: int,
+    orbit: tuple[float, float],
+    timing: tuple[float, float, float],
+    to_ground: np.ndarray,
+    line: np.ndarray,
+    pixel: np.ndarray,
+    weight: np.ndarray,
+) -> None:
     upper, lower = np.empty((height.shape[1], 8)), np.empty((height.shape[1], 8))
     _corners(height, base, normal, tie, orbit, 0, lower)
     for r in range(line.shape[0]):

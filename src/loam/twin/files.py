@@ -16,20 +16,45 @@ from loam.twin.landscape import Soil
 
 DAYS = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32"}
 WEATHER: dict[str, dict[str, str]] = {
-    "precipitation": {"units": "mm d-1", "standard_name": "lwe_precipitation_rate", "long_name": "daily precipitation"},
-    "temperature": {"units": "K", "standard_name": "air_temperature", "cell_methods": "time: mean", "long_name": "mean air temperature"},
+    "precipitation": {
+        "units": "mm d-1",
+        "standard_name": "lwe_precipitation_rate",
+        "long_name": "daily precipitation",
+    },
+    "temperature": {
+        "units": "K",
+        "standard_name": "air_temperature",
+        "cell_methods": "time: mean",
+        "long_name": "mean air temperature",
+    },
     "temperature_min": {
-        "units": "K", "standard_name": "air_temperature", "cell_methods": "time: minimum", "long_name": "lowest air temperature",
+        "units": "K",
+        "standard_name": "air_temperature",
+        "cell_methods": "time: minimum",
+        "long_name": "lowest air temperature",
     },
     "temperature_max": {
-        "units": "K", "standard_name": "air_temperature", "cell_methods": "time: maximum", "long_name": "highest air temperature",
+        "units": "K",
+        "standard_name": "air_temperature",
+        "cell_methods": "time: maximum",
+        "long_name": "highest air temperature",
     },
-    "relative_humidity": {"units": "%", "standard_name": "relative_humidity", "long_name": "mean relative humidity"},
-    "wind_speed": {"units": "m s-1", "standard_name": "wind_speed", "long_name": "wind speed at 10 m"},
+    "relative_humidity": {
+        "units": "%",
+        "standard_name": "relative_humidity",
+        "long_name": "mean relative humidity",
+    },
+    "wind_speed": {
+        "units": "m s-1",
+        "standard_name": "wind_speed",
+        "long_name": "wind speed at 10 m",
+    },
     "solar_radiation": {
-        "units": "W m-2", "standard_name": "surface_downwelling_shortwave_flux_in_air", "long_name": "mean solar radiation at the ground",
+        "units": "W m-2",
+        "standard_name": "surface_downwelling_shortwave_flux_in_air",
+        "long_name": "mean solar radiation at the ground",
     },
-}  # fmt: skip
+}
 SOIL = {
     "sand": ("%", "sand content by mass"),
     "clay": ("%", "clay content by mass"),

@@ -12,19 +12,40 @@ from loam.twin.passes import Product
 ROLL_DEG = 29.6  # of the antenna
 WINDOW = {"windowType": "Hamming", "windowCoefficient": 0.7}
 RANGE = WINDOW | {
-    "totalBandwidth": 5.65e7, "processingBandwidth": 5.65e7, "lookBandwidth": 1.41e7, "numberOfLooks": 5, "lookOverlap": 3.5e6,
-}  # fmt: skip
+    "totalBandwidth": 5.65e7,
+    "processingBandwidth": 5.65e7,
+    "lookBandwidth": 1.41e7,
+    "numberOfLooks": 5,
+    "lookOverlap": 3.5e6,
+}
 AZIMUTH = WINDOW | {
-    "totalBandwidth": 327.0, "processingBandwidth": 327.0, "lookBandwidth": 327.0, "numberOfLooks": 1, "lookOverlap": 0.0,
-}  # fmt: skip
+    "totalBandwidth": 327.0,
+    "processingBandwidth": 327.0,
+    "lookBandwidth": 327.0,
+    "numberOfLooks": 1,
+    "lookOverlap": 0.0,
+}
 APPLIED = {
-    "rawDataAnalysisUsed": "true", "orbitDataFileUsed": "true", "attitudeDataFileUsed": "false", "rxVariationCorrectionApplied": "true",
-    "antennaElevationPatternApplied": "true", "antennaAzimuthPatternApplied": "true", "antennaAzimuthElementPatternApplied": "true",
-    "dcMethod": "Data Analysis", "dcInputData": "Range Compressed", "rangeSpreadingLossCompensationApplied": "true",
-    "srgrConversionApplied": "true", "detectionPerformed": "true", "thermalNoiseCorrectionPerformed": "false",
-    "rfiMitigationPerformed": "Never", "rfiMitigationDomain": "TimeAndFrequency", "chirpSource": "Nominal", "pgSource": "Extracted",
-    "rrfSpectrum": "Extended Tapered", "applicationLutId": "IW_Default",
-}  # fmt: skip
+    "rawDataAnalysisUsed": "true",
+    "orbitDataFileUsed": "true",
+    "attitudeDataFileUsed": "false",
+    "rxVariationCorrectionApplied": "true",
+    "antennaElevationPatternApplied": "true",
+    "antennaAzimuthPatternApplied": "true",
+    "antennaAzimuthElementPatternApplied": "true",
+    "dcMethod": "Data Analysis",
+    "dcInputData": "Range Compressed",
+    "rangeSpreadingLossCompensationApplied": "true",
+    "srgrConversionApplied": "true",
+    "detectionPerformed": "true",
+    "thermalNoiseCorrectionPerformed": "false",
+    "rfiMitigationPerformed": "Never",
+    "rfiMitigationDomain": "TimeAndFrequency",
+    "chirpSource": "Nominal",
+    "pgSource": "Extracted",
+    "rrfSpectrum": "Extended Tapered",
+    "applicationLutId": "IW_Default",
+}
 
 
 def processing_information(product: Product) -> ET.Element:
@@ -40,15 +61,34 @@ def processing_information(product: Product) -> ET.Element:
         }
         for name in swaths
     ]
-    inputs = [{"azimuthTime": middle, "swath": name, "numberOfInputSamples": product.frame.pixels,
-               "numberOfInputLines": product.frame.lines} for name in swaths]  # fmt: skip
-    shape = {"referenceRange": 8e5, "ellipsoidName": "WGS84", "ellipsoidSemiMajorAxis": SEMI_MAJOR_M,
-             "ellipsoidSemiMinorAxis": 6356752.314245, "bistaticDelayCorrectionApplied": "true",
-             "topsFilterConvention": "Only Echo Lines", "orbitSource": "Auxiliary", "attitudeSource": "Downlink"}  # fmt: skip
-    return node("processingInformation", [
-        *node("_", APPLIED), listing("swathProcParamsList", "swathProcParams", parameters),
-        listing("inputDimensionsList", "inputDimensions", inputs), *node("_", shape),
-    ])  # fmt: skip
+    inputs = [
+        {
+            "azimuthTime": middle,
+            "swath": name,
+            "numberOfInputSamples": product.frame.pixels,
+            "numberOfInputLines": product.frame.lines,
+        }
+        for name in swaths
+    ]
+    shape = {
+        "referenceRange": 8e5,
+        "ellipsoidName": "WGS84",
+        "ellipsoidSemiMajorAxis": SEMI_MAJOR_M,
+        "ellipsoidSemiMinorAxis": 6356752.314245,
+        "bistaticDelayCorrectionApplied": "true",
+        "topsFilterConvention": "Only Echo Lines",
+        "orbitSource": "Auxiliary",
+        "attitudeSource": "Downlink",
+    }
+    return node(
+        "processingInformation",
+        [
+            *node("_", APPLIED),
+            listing("swathProcParamsList", "swathProcParams", parameters),
+            listing("inputDimensionsList", "inputDimensions", inputs),
+            *node("_", shape),
+        ],
+    )
 
 
 def attitudes(product: Product) -> ET.Element:
@@ -62,8 +102,14 @@ def attitudes(product: Product) -> ET.Element:
 def azimuth_rates(product: Product) -> ET.Element:
     """Frequency rates in azimuth."""
     delay = _delays(product)[0]
-    records = [[node("azimuthTime", when), node("t0", float(delay)), array("azimuthFmRatePolynomial", np.array([-2320.0, 4.5e5, -7.9e7]))]
-               for when in _ends(product)]  # fmt: skip
+    records = [
+        [
+            node("azimuthTime", when),
+            node("t0", float(delay)),
+            array("azimuthFmRatePolynomial", np.array([-2320.0, 4.5e5, -7.9e7])),
+        ]
+        for when in _ends(product)
+    ]
     return listing("azimuthFmRateList", "azimuthFmRate", records)
 
 
@@ -99,11 +145,18 @@ def antenna(product: Product) -> ET.Element:
         inside = (pixels >= part[0]) & (pixels <= part[-1])
         angles = {key: ties[key][middle][inside] for key in ("elevationAngle", "incidenceAngle")}
         pattern = np.tile([1.0, 0.0], int(inside.sum()))
-        records.append([
-            node("swath", name), node("azimuthTime", when), array("slantRangeTime", _delays(product)[inside], ".15e"),
-            array("elevationAngle", angles["elevationAngle"]), array("elevationPattern", pattern, count=int(inside.sum())),
-            array("incidenceAngle", angles["incidenceAngle"]), node("terrainHeight", 0.0), node("roll", ROLL_DEG),
-        ])  # fmt: skip
+        records.append(
+            [
+                node("swath", name),
+                node("azimuthTime", when),
+                array("slantRangeTime", _delays(product)[inside], ".15e"),
+                array("elevationAngle", angles["elevationAngle"]),
+                array("elevationPattern", pattern, count=int(inside.sum())),
+                array("incidenceAngle", angles["incidenceAngle"]),
+                node("terrainHeight", 0.0),
+                node("roll", ROLL_DEG),
+            ]
+        )
     return node("antennaPattern", [listing("antennaPatternList", "antennaPattern", records)])
 
 
@@ -111,8 +164,13 @@ def swath_merging(product: Product) -> ET.Element:
     """Which pixels come from which subswath."""
     records = []
     for name, part in swath_parts(product.frame).items():
-        bounds = {"azimuthTime": _ends(product)[0], "firstAzimuthLine": 0, "firstRangeSample": int(part[0]),
-                  "lastAzimuthLine": product.frame.lines - 1, "lastRangeSample": int(part[-1])}  # fmt: skip
+        bounds = {
+            "azimuthTime": _ends(product)[0],
+            "firstAzimuthLine": 0,
+            "firstRangeSample": int(part[0]),
+            "lastAzimuthLine": product.frame.lines - 1,
+            "lastRangeSample": int(part[-1]),
+        }
         records.append([node("swath", name), listing("swathBoundsList", "swathBounds", [bounds])])
     return node("swathMerging", [listing("swathMergeList", "swathMerge", records)])
 

@@ -46,11 +46,15 @@ def manifest(product: Product, files: list[File]) -> bytes:
         files: its other files.
     """
     packages = [_metadata(name, *part) for name, part in _descriptions(product).items()]
-    root = node("xfdu:XFDU", [
-        node("informationPackageMap", [_package(files)]),
-        node("metadataSection", [*_links(files), *packages, *_schemas()]),
-        node("dataObjectSection", [_data_object(file) for file in files]),
-    ], version=VERSION)  # fmt: skip
+    root = node(
+        "xfdu:XFDU",
+        [
+            node("informationPackageMap", [_package(files)]),
+            node("metadataSection", [*_links(files), *packages, *_schemas()]),
+            node("dataObjectSection", [_data_object(file) for file in files]),
+        ],
+        version=VERSION,
+    )
     for prefix, address in SPACES.items():
         root.set(f"xmlns:{prefix}", address)
     return document(root)
@@ -166,10 +170,20 @@ def _platform(product: Product) -> ET.Element:
     mode = node("s1sarl1:instrumentMode", {"s1sarl1:mode": "IW", "s1sarl1:swath": "IW"})
     family = node("safe:familyName", "Synthetic Aperture Radar", abbreviation="SAR")
     number = product.platform.removeprefix("S1")
-    return node("safe:platform", [
-        *node("_", {"safe:nssdcIdentifier": DESIGNATORS[product.platform], "safe:familyName": "SENTINEL-1", "safe:number": number}),
-        node("safe:instrument", [family, node("safe:extension", [mode])]),
-    ])  # fmt: skip
+    return node(
+        "safe:platform",
+        [
+            *node(
+                "_",
+                {
+                    "safe:nssdcIdentifier": DESIGNATORS[product.platform],
+                    "safe:familyName": "SENTINEL-1",
+                    "safe:number": number,
+                },
+            ),
+            node("safe:instrument", [family, node("safe:extension", [mode])]),
+        ],
+    )
 
 
 def _orbit(product: Product) -> ET.Element:
@@ -179,38 +193,67 @@ def _orbit(product: Product) -> ET.Element:
     }
     direction = "ASCENDING" if product.ascending else "DESCENDING"
     crossed = f"{product.node_time:%Y-%m-%dT%H:%M:%S.%f}"
-    return node("safe:orbitReference", [
-        *(node(tag, number, type=end) for tag, number in numbers.items() for end in ("start", "stop")),
-        node("safe:cycleNumber", product.cycle), node("safe:phaseIdentifier", 1),
-        node("safe:extension", {"s1:orbitProperties": {"s1:pass": direction, "s1:ascendingNodeTime": crossed}}),
-    ])  # fmt: skip
+    return node(
+        "safe:orbitReference",
+        [
+            *(
+                node(tag, number, type=end)
+                for tag, number in numbers.items()
+                for end in ("start", "stop")
+            ),
+            node("safe:cycleNumber", product.cycle),
+            node("safe:phaseIdentifier", 1),
+            node(
+                "safe:extension",
+                {"s1:orbitProperties": {"s1:pass": direction, "s1:ascendingNodeTime": crossed}},
+            ),
+        ],
+    )
 
 
 def _information(product: Product) -> ET.Element:
     cut = product.slices > 1
     content = {"instrumentConfigurationID": 7, "missionDataTakeID": product.datatake}
     kind = {
-        "productClass": "S", "productClassDescription": "SAR Standard L1 Product",
-        "productComposition": "Slice" if cut else "Individual", "productType": "GRD",
-        "productTimelinessCategory": "Fast-24h", "sliceProductFlag": str(cut).lower(),
-    }  # fmt: skip
+        "productClass": "S",
+        "productClassDescription": "SAR Standard L1 Product",
+        "productComposition": "Slice" if cut else "Individual",
+        "productType": "GRD",
+        "productTimelinessCategory": "Fast-24h",
+        "sliceProductFlag": str(cut).lower(),
+    }
     if cut:
-        kind |= {"segmentStartTime": f"{product.start:%Y-%m-%dT%H:%M:%S.%f}", "sliceNumber": str(product.slice_number),
-                 "totalSlices": str(product.slices)}  # fmt: skip
-    return node("s1sarl1:standAloneProductInformation", [
-        *(node(f"s1sarl1:{tag}", value) for tag, value in content.items()),
-        *(node("s1sarl1:transmitterReceiverPolarisation", band) for band in product.polarisations),
-        *(node(f"s1sarl1:{tag}", value) for tag, value in kind.items()),
-    ])  # fmt: skip
+        kind |= {
+            "segmentStartTime": f"{product.start:%Y-%m-%dT%H:%M:%S.%f}",
+            "sliceNumber": str(product.slice_number),
+            "totalSlices": str(product.slices),
+        }
+    return node(
+        "s1sarl1:standAloneProductInformation",
+        [
+            *(node(f"s1sarl1:{tag}", value) for tag, value in content.items()),
+            *(
+                node("s1sarl1:transmitterReceiverPolarisation", band)
+                for band in product.polarisations
+            ),
+            *(node(f"s1sarl1:{tag}", value) for tag, value in kind.items()),
+        ],
+    )
 
 
 def _period(product: Product) -> ET.Element:
-    since = {f"s1:{end}TimeANX": f"{(when - product.node_time).total_seconds() * 1e3:.6e}" for end, when in
-             (("start", product.start), ("stop", product.stop))}  # fmt: skip
-    return node("safe:acquisitionPeriod", {
-        "safe:startTime": f"{product.start:%Y-%m-%dT%H:%M:%S.%f}", "safe:stopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
-        "safe:extension": {"s1:timeANX": since},
-    })  # fmt: skip
+    since = {
+        f"s1:{end}TimeANX": f"{(when - product.node_time).total_seconds() * 1e3:.6e}"
+        for end, when in (("start", product.start), ("stop", product.stop))
+    }
+    return node(
+        "safe:acquisitionPeriod",
+        {
+            "safe:startTime": f"{product.start:%Y-%m-%dT%H:%M:%S.%f}",
+            "safe:stopTime": f"{product.stop:%Y-%m-%dT%H:%M:%S.%f}",
+            "safe:extension": {"s1:timeANX": since},
+        },
+    )
 
 
 def _footprint(product: Product) -> ET.Element:

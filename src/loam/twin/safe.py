@@ -199,9 +199,16 @@ def _files(product: Product, band: str, image: np.ndarray, noise: bytes) -> list
 def _tiff(product: Product, image: np.ndarray) -> bytes:
     lines, pixels, ties = tie_grid(product.frame)
     points = [
-        GroundControlPoint(row=float(line), col=float(pixel), x=float(ties["longitude"][i, j]), y=float(ties["latitude"][i, j]), z=0.0)
-        for i, line in enumerate(lines) for j, pixel in enumerate(pixels)
-    ]  # fmt: skip
+        GroundControlPoint(
+            row=float(line),
+            col=float(pixel),
+            x=float(ties["longitude"][i, j]),
+            y=float(ties["latitude"][i, j]),
+            z=0.0,
+        )
+        for i, line in enumerate(lines)
+        for j, pixel in enumerate(pixels)
+    ]
     profile = {
         "driver": "GTiff",
         "dtype": "uint16",

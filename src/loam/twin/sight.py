@@ -140,9 +140,16 @@ def _nearer(level: float, above: float, s: float, rise: float, slant: float) -> 
 
 @njit(cache=True, nogil=True)
 def _trace(
-    height: np.ndarray, toward: np.ndarray, slant: np.ndarray, tie: int, spacing: float, rows: np.ndarray, columns: np.ndarray,
-    layover: np.ndarray, shadow: np.ndarray,
-) -> None:  # fmt: skip
+    height: np.ndarray,
+    toward: np.ndarray,
+    slant: np.ndarray,
+    tie: int,
+    spacing: float,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    layover: np.ndarray,
+    shadow: np.ndarray,
+) -> None:
     here, far = np.empty(3), np.empty(3)
     bounds = (float(height.min()), float(height.max()))
     for i in range(rows.size):

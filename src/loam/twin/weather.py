@@ -160,9 +160,12 @@ def _air(
     humid = 79 - 55 * (clear - 0.31) + 6 * correlated_series(days, root, 0.4, rng)
     wind = (3.0 - 0.6 * season) * np.exp(0.4 * correlated_series(days, root, 0.4, rng) - 0.08)
     return {
-        "temperature": mean, "temperature_min": mean - span / 2, "temperature_max": mean + span / 2,
-        "relative_humidity": humid.clip(25, 100), "wind_speed": wind,
-    }  # fmt: skip
+        "temperature": mean,
+        "temperature_min": mean - span / 2,
+        "temperature_max": mean + span / 2,
+        "relative_humidity": humid.clip(25, 100),
+        "wind_speed": wind,
+    }
 
 
 def extraterrestrial_radiation(days: pd.DatetimeIndex, latitude_deg: float) -> np.ndarray:
