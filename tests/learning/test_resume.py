@@ -85,7 +85,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(
     with caplog.at_level("INFO", logger="loam"):
         history = learn(site, tmp_path, SHORT)
     assert any(
-        "of other settings or data; training starts anew" in record.getMessage()
+        "of other settings or data; training starts from the beginning" in record.getMessage()
         for record in caplog.records
     )
     assert history["epoch"].tolist() == [0, 1, 2, 3]

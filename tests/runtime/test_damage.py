@@ -1,4 +1,4 @@
-"""Files cut short or empty are found by the step that reads them, and named with what makes them anew."""
+"""Files cut short or empty are found by the step that reads them, and named with what makes them again."""
 
 import errno
 import json
@@ -73,7 +73,7 @@ def test_a_file_cut_short_or_empty_is_damaged_and_a_whole_one_is_not(
     assert line.startswith(f"{made[kind]}: is not whole (")
     assert "; if it is yours replace it, and if Loam made it remove it" in line
     assert line.endswith(
-        f"remove it (rm -r {made[kind]}) and run the same snakemake command again, which makes it anew"
+        f"remove it (rm -r {made[kind]}) and run the same snakemake command again, which makes it again"
     )
 
 

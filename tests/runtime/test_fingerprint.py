@@ -97,7 +97,11 @@ def test_the_configurations_text_does_not_count(package) -> None:
             "sees nothing of the area; left out of the stack",
             "does not see the area",
         ),  # of the log
-        ("learning/training.py", "training starts anew", "training begins from nothing"),
+        (
+            "learning/training.py",
+            "training starts from the beginning",
+            "training begins from nothing",
+        ),
         ("learning/device.py", "PyTorch finds no GPU", "there is no GPU"),
     ],
 )

@@ -124,9 +124,9 @@ def test_extending_is_the_same_as_making_anew(
     for day in (10, 15, 21):
         write_scene(folder, box, day)
         stack_scenes([folder], out, GRID, code="as written", threads=1)
-    stack_scenes([folder], tmp_path / "anew.zarr", GRID, code="as written", threads=1)
+    stack_scenes([folder], tmp_path / "again.zarr", GRID, code="as written", threads=1)
     xr.testing.assert_identical(
-        open_dataset(out).load(), open_dataset(tmp_path / "anew.zarr").load()
+        open_dataset(out).load(), open_dataset(tmp_path / "again.zarr").load()
     )
 
 

@@ -53,7 +53,7 @@ def test_killed_training_goes_on_where_it_was(cluster: Cluster, copied: SlurmHou
     run.wait()
     assert len(run.submitted()) == 2
     assert "training goes on from here" in log.read_text()
-    assert "epoch 1 of " not in log.read_text()  # the second attempt did not begin anew
+    assert "epoch 1 of " not in log.read_text()  # the second attempt did not begin from nothing
     assert (
         history(copied)["validation_loss"] - undisturbed["validation_loss"]
     ).abs().max() < TOLERANCE

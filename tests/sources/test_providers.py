@@ -121,7 +121,7 @@ def test_a_common_years_31_december_is_there_or_a_gap(write, read) -> None:
 
 
 def test_hourly_era5_land_is_taken_apart_and_summed_to_the_day_or_the_overpass(write, read) -> None:
-    """A millimetre an hour from 20 UTC of 1 January to 04 UTC of the 2nd; accumulations start anew after 00 UTC."""
+    """A millimetre an hour from 20 UTC of 1 January to 04 UTC of the 2nd; accumulations start again after 00 UTC."""
     hours = np.arange(
         np.datetime64("2020-01-01T01"), np.datetime64("2020-01-03T01"), np.timedelta64(1, "h")
     ).astype("datetime64[ns]")

@@ -82,7 +82,7 @@ def _is_projected(crs: Any, path: Path) -> bool:
     try:  # a text that is no CRS at all
         return bool(CRS.from_user_input(str(crs)).is_projected)
     except CRSError as error:
-        msg = f"{path}: its CRS cannot be read ({brief(error)}); write it anew (for example with rioxarray's rio.write_crs)"
+        msg = f"{path}: its CRS cannot be read ({brief(error)}); write it again (for example with rioxarray's rio.write_crs)"
         raise LoamError(msg) from None
 
 

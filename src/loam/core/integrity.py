@@ -41,7 +41,7 @@ def require_chunks(path: Path, first: int | None = None) -> None:
     if missing := missing_chunk(path, first):
         msg = (
             f"{path}: {missing} is missing, and would be read as no data; remove the folder (rm -r {path}) and run the same snakemake"
-            " command again, which makes it anew"
+            " command again, which makes it again"
         )
         raise LoamError(msg)
 

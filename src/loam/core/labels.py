@@ -125,7 +125,7 @@ def _unpack(data: Any, labels: Labels) -> None:
             part = data.isel(time=where[0], y=where[1]).load()
             out = labels.mapped(
                 "r+"
-            )  # for each part anew: what is written counts as memory as long as it is mapped
+            )  # for each part again: what is written counts as memory as long as it is mapped
             for layer, name in enumerate(LAYERS):
                 out[where[0], layer, where[1]] = usable_labels(
                     part[name].values, part["flags"].values

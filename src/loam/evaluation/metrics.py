@@ -69,7 +69,7 @@ def skill(target: np.ndarray, estimate: np.ndarray, reference: np.ndarray) -> fl
 def noise_ceiling(label: np.ndarray, uncertainty: np.ndarray) -> float:
     """Highest R² that labels with this noise allow, 1 - mean(u²)/var(label) [1]; below 0 where noise is all there is.
 
-    It holds for errors that nothing foretells. What plants and tillage do to a pixel lasts for weeks: a model that sees the
+    It holds for errors that nothing predicts. What plants and tillage do to a pixel lasts for weeks: a model that sees the
     pixel's past labels follows part of these errors too, and may come out above.
 
     Args:

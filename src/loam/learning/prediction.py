@@ -158,7 +158,7 @@ def write_days(model: Network, inputs: Inputs, days: np.ndarray, out: Path, tile
         _template(inputs.covariates, days), out, {"time": 1, "y": CHUNK_PX, "x": CHUNK_PX}
     ) as partial:
         for index, day in enumerate(tqdm(days, desc="predict", unit="day", mininterval=10)):
-            # Labels are mapped for each day anew: what was read of the file counts as memory as long as it is mapped.
+            # Labels are mapped for each day again: what was read of the file counts as memory as long as it is mapped.
             fresh = replace(
                 inputs, labels=None if inputs.labels is None else replace(inputs.labels)
             )

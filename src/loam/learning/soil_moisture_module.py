@@ -9,7 +9,7 @@ from torch import distributed
 from loam.learning.architectures import build
 from loam.learning.losses import label_weight, pixel_losses, with_more_rain
 
-RAINED_ON = 4  # every so-manieth sample of a batch is also seen with more rain: enough to keep the sign, at a quarter more time
+RAINED_ON = 4  # one in so many samples of a batch is also seen with more rain: enough to keep the sign, at a quarter more time
 
 Batch = dict[str, torch.Tensor]
 
@@ -76,7 +76,7 @@ class SoilMoistureModule(lightning.LightningModule):
     def _drying(
         self, batch: Batch, mean: torch.Tensor, noise: torch.Tensor | None, draws: torch.Generator
     ) -> torch.Tensor | float:
-        """Penalty on moisture that falls when more rain falls, all else equal, on every so-manieth sample."""
+        """Penalty on moisture that falls when more rain falls, all else equal, on one sample in `RAINED_ON`."""
         if not self.hparams["monotonicity_penalty"]:
             return 0.0
         count = len(mean) * self.trainer.world_size

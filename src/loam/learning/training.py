@@ -261,13 +261,15 @@ def resumable(lesson: SoilMoistureModule, scratch: Path) -> Path | None:
         then = torch.load(last, map_location="cpu", weights_only=True)["hyper_parameters"]
     except Exception as error:
         log.warning(
-            "%s: cannot be read (%s); training starts anew", last, str(error).splitlines()[0]
+            "%s: cannot be read (%s); training starts from the beginning",
+            last,
+            str(error).splitlines()[0],
         )
         then = None
     if then is not None and _plain(then) == _plain(lesson.hparams):
         log.info("%s: training goes on from here", last)
         return last
-    log.info("%s: is of other settings or data; training starts anew", last)
+    log.info("%s: is of other settings or data; training starts from the beginning", last)
     last.unlink(missing_ok=True)
     return None
 
@@ -303,7 +305,7 @@ class PatchDataModule(lightning.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader:
-        """Shuffled anew each epoch by seed and epoch alone, so that a run that goes on sees what it would have seen."""
+        """Shuffled in each epoch by seed and epoch alone, so that a run that goes on sees what it would have seen."""
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         full = len(self.data["train"]) >= self.cfg.batch_size

@@ -15,7 +15,7 @@ def average_rows(
 ) -> None:
     """Average a range of rows over a square window and turn the means into decibels.
 
-    Every window is summed anew, in one order: results do not depend on how an area is cut into blocks.
+    Every window is summed by itself, in one order: results do not depend on how an area is cut into blocks.
 
     Args:
         power: linear power `(time, y, x)` float32, NaN missing; may be negative.

@@ -26,7 +26,7 @@ def explain(error: BaseException, arguments: Mapping[str, Any]) -> str | None:
         return f"{place}: the disk is full; free some space and run the same command again"
     for path in _paths(arguments.values()):
         if fault := damage(path):
-            remedy = f"remove it (rm -r {path}) and run the same snakemake command again, which makes it anew"
+            remedy = f"remove it (rm -r {path}) and run the same snakemake command again, which makes it again"
             return f"{path}: is not whole ({fault}); if it is yours replace it, and if Loam made it {remedy}"
     return None
 

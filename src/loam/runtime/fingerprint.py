@@ -133,7 +133,7 @@ def _pieces() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def _statements(package: str) -> Iterator[ast.stmt]:
-    """Statements of all modules of a package; parsed anew, because `plain` changes what it is given."""
+    """Statements of all modules of a package; parsed each time, because `plain` changes what it is given."""
     for path in sorted(PACKAGE.joinpath(*package.split(".")[1:]).glob("*.py")):
         yield from ast.parse(path.read_text()).body
 

@@ -193,7 +193,7 @@ def _looked_at(paths: Sequence[Path], wanted: Wanted, processes: int) -> list[Pr
     look = partial(_look_at, wanted=wanted)
     if processes == 1 or len(paths) < FEW:
         return [look(path) for path in paths]
-    # Started anew: a fork could copy a library's lock in the middle of its use.
+    # Started fresh: a fork could copy a library's lock in the middle of its use.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         return list(pool.map(look, paths, chunksize=4))
 

@@ -53,7 +53,7 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, code: str, threads:
         folders: with one GeoTIFF per scene.
         out: the stack, a Zarr.
         grid: section `grid`.
-        code: fingerprint of this step; a stack that other code made is made anew.
+        code: fingerprint of this step; a stack that other code made is made again.
         threads: that write.
     """
     box = target_grid(grid, None)
@@ -141,7 +141,7 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox, code: str) -> int
         )
         held = list(stack["digest"].values) if same else []
     except (LoamError, KeyError, ValueError) as error:
-        logging.getLogger(__name__).warning("%s: is damaged (%s); made anew", out, error)
+        logging.getLogger(__name__).warning("%s: is damaged (%s); made again", out, error)
         return 0
     wanted = [scene.digest for scene in scenes]
     first = next(

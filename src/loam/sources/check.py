@@ -71,7 +71,7 @@ def _present_files(cfg: Config, name: str) -> list[Path]:
 
 
 def _present(cfg: Config, name: str) -> Path | None:
-    """Path of a source that a user has brought; what the twin makes may be about to be made anew."""
+    """Path of a source that a user has brought; what the twin makes may be about to be made again."""
     path = cfg.sources.path(name)
     if path is None or path.startswith(cfg.made_by_the_twin) or not Path(path).exists():
         return None
