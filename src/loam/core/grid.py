@@ -69,6 +69,12 @@ def around(data: Any, box: GeoBox, margin: int = 0) -> Any:
 def require_same_grid(path: Path, box: GeoBox, other: Path, other_box: GeoBox) -> None:
     """Stop when two files do not lie on one grid: rows and columns would not be the same places.
 
+    Args:
+        path: first file, for the message.
+        box: its grid.
+        other: second file, for the message.
+        other_box: its grid.
+
     Raises:
         LoamError: they differ.
     """

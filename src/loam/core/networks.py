@@ -169,6 +169,12 @@ def _values(path: Path, encoding: str) -> pd.DataFrame:
 def require_place(latitude: float, longitude: float, path: Path, station: str) -> None:
     """Stop where a station's coordinates are no degrees of WGS 84.
 
+    Args:
+        latitude: of the station [degree].
+        longitude: of the station [degree].
+        path: file that names it, for the message.
+        station: its name, for the message.
+
     Raises:
         LoamError: they are not.
     """

@@ -310,7 +310,17 @@ def write_geotiff(
     description: str,
     **tags: Any,
 ) -> None:
-    """Write values `(y, x)` on a GeoBox as the one band of a GeoTIFF, tags of the file with them, whole or not at all."""
+    """Write values `(y, x)` on a GeoBox as the one band of a GeoTIFF, tags of the file with them, whole or not at all.
+
+    Args:
+        values: the band `(y, x)`.
+        box: GeoBox of the band.
+        path: file to write; an older one is replaced.
+        nodata: value of missing pixels.
+        unit: unit of the values.
+        description: name of the band.
+        tags: tags of the file.
+    """
     import rasterio
 
     profile = {

@@ -42,7 +42,17 @@ def prepare_static(
     cube: str | None,
     properties: Soil | None,
 ) -> None:
-    """Write elevation, slope, aspect terms, curvature, wetness index and soil as `static.zarr (channel, y, x)`, with flags."""
+    """Write elevation, slope, aspect terms, curvature, wetness index and soil as `static.zarr (channel, y, x)`, with flags.
+
+    Args:
+        dem: heights [m], of `mosaic_dem`.
+        soil: soil properties, of `import_soil`; None: without.
+        out: Zarr to write.
+        cfg: section `covariates.static`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+        properties: section `sources.soil`; None: without.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     layers, filled = terrain_on_grid(heights_around(dem, box), box, dem, cfg)
     if soil is not None and properties is not None:

@@ -21,7 +21,16 @@ LEAST_FILL = 1e-3  # ASSUME: no vegetation index has one value on so large a sha
 def prepare_ndvi(
     ndvi: Path, out: Path, cfg: NdviCovariates, source: Ndvi, grid: Grid, cube: str | None
 ) -> None:
-    """Write NDVI composites, filled from the last clear look, with the look's age, as `ndvi.zarr`."""
+    """Write NDVI composites, filled from the last clear look, with the look's age, as `ndvi.zarr`.
+
+    Args:
+        ndvi: looks, of `import_ndvi`.
+        out: Zarr to write.
+        cfg: section `covariates.ndvi`.
+        source: section `sources.ndvi`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+    """
     data = open_dataset(ndvi)
     variable = source.variable if source.kind == "netcdf" else "ndvi"  # what import-ndvi writes
     require(data, (variable, "time"), ndvi)

@@ -34,7 +34,16 @@ LONG_NAMES = {
 def prepare_weather(
     weather: Path, dem: Path, out: Path, cfg: WeatherCovariates, grid: Grid, cube: str | None
 ) -> None:
-    """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI."""
+    """Write daily precipitation, temperature, humidity, wind and reference ET on the weather's own grid, around the AOI.
+
+    Args:
+        weather: daily weather, of `import_weather`.
+        dem: heights [m], of `mosaic_dem`.
+        out: Zarr to write.
+        cfg: section `covariates.weather`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     raw = around(open_dataset(weather), box).load()
     height_m = mean_height(mosaic([dem], box.pad(COARSE)), box, dem)

@@ -48,7 +48,14 @@ class Model:
 
 
 def score(samples: Path, probes: list[Path], calibrations: list[Path], out: Path) -> None:
-    """Score every model on the same samples, and write one row per model, split, target, stratum and metric, as Parquet."""
+    """Score every model on the same samples, and write one row per model, split, target, stratum and metric, as Parquet.
+
+    Args:
+        samples: samples of every experiment, of `collect_samples`.
+        probes: answers, of `probe_model`.
+        calibrations: factors of the experiments, of `calibrate`.
+        out: Parquet file to write.
+    """
     factors = {path.parent.name: read_factors(path) for path in calibrations}
     asked = {(path.parent.name, path.stem): pd.read_parquet(path) for path in probes}
     table = score_table(pd.read_parquet(samples), factors)

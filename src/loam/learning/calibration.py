@@ -27,7 +27,15 @@ DAY = "datetime64[D]"
 def calibrate(
     predictions: list[Path], ssm: Path, splits: Path, out: Path, cfg: Calibration
 ) -> None:
-    """Write `calibration.json`: factors of the ensemble's sigma for intervals of 68, 90 and 95 %."""
+    """Write `calibration.json`: factors of the ensemble's sigma for intervals of 68, 90 and 95 %.
+
+    Args:
+        predictions: maps of the members of one experiment.
+        ssm: labels.
+        splits: splits of the run.
+        out: JSON file to write.
+        cfg: section `learning.calibration`.
+    """
     content, labels = Splits.read(splits), open_dataset(ssm)
     members = open_members(predictions, ssm, labels.odc.geobox)
     errors = [error for error in errors_of_dates(members, labels, content, cfg.parts) if error.size]

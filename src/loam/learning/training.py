@@ -61,6 +61,23 @@ def train(
     """Train one network with early stopping; write its best checkpoint and its history.
 
     What is needed to go on after a kill lies in `<member>.resume` beside the checkpoint until training ends.
+
+    Args:
+        ssm: labels.
+        patches: index of patches, of `sample_patches`.
+        splits: splits of the run.
+        static: static covariates.
+        weather: daily weather on its own grid.
+        ndvi: NDVI composites; None: without.
+        out: checkpoint to write.
+        history: table of the epochs to write (CSV).
+        cfg: section `learning.train`.
+        model: settings of the experiment's network.
+        experiment: what the network is shown.
+        size_px: edge of a patch [pixel].
+        antecedent_days: labels older than this are not shown [day].
+        member: number of the member; it is added to the seed.
+        threads: threads to use.
     """
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)

@@ -23,7 +23,15 @@ CHUNKS = {"time": TIME_CHUNK, "y": SSM_CHUNK_PX, "x": SSM_CHUNK_PX}
 
 
 def volumetric_moisture(ssm: Path, static: Path, out: Path, compute: Compute, threads: int) -> None:
-    """Scale relative moisture between residual and saturated water content; write `volumetric.zarr`."""
+    """Scale relative moisture between residual and saturated water content; write `volumetric.zarr`.
+
+    Args:
+        ssm: labels.
+        static: static covariates, with soil.
+        out: Zarr to write.
+        compute: section `moisture.compute`.
+        threads: threads to use.
+    """
     labels, ground = open_dataset(ssm), open_dataset(static)
     require_same_grid(static, ground.odc.geobox, ssm, labels.odc.geobox)
     channels = dict(
@@ -40,7 +48,15 @@ def volumetric_moisture(ssm: Path, static: Path, out: Path, compute: Compute, th
 
 
 def soil_water_index(ssm: Path, out: Path, cfg: Derived, compute: Compute, threads: int) -> None:
-    """Filter the usable labels of every pixel over time; write `soil_water_index.zarr`, one variable per characteristic time."""
+    """Filter the usable labels of every pixel over time; write `soil_water_index.zarr`, one variable per characteristic time.
+
+    Args:
+        ssm: labels.
+        out: Zarr to write.
+        cfg: section `moisture.derived`.
+        compute: section `moisture.compute`.
+        threads: threads to use.
+    """
     labels = open_dataset(ssm)
     texts = {
         f"swi_{days:g}": f"soil water index, characteristic time {days:g} days"

@@ -29,7 +29,15 @@ COLOURS = {
 def draw_covariates(
     quality: Path, static: Path, weather: Path, ndvi: Path | None, out: Path
 ) -> None:
-    """Draw every covariate: what does not change as it is, what does as its mean over time, or over time where it has few cells."""
+    """Draw every covariate: what does not change as it is, what does as its mean over time, or over time where it has few cells.
+
+    Args:
+        quality: report of the covariates (JSON), of `report_covariates`.
+        static: static covariates.
+        weather: daily weather on its own grid.
+        ndvi: NDVI composites; None: without.
+        out: PNG to write.
+    """
     told = json.loads(quality.read_text())
     terrain = open_dataset(static)["static"].load()
     fields = {str(name): terrain.sel(channel=name) for name in terrain["channel"].values}

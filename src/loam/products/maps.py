@@ -39,7 +39,17 @@ def write_maps(
     out: list[Path],
     signal: Signal,
 ) -> None:
-    """Write one map per day, named by its date, and beside it the style that shows it in QGIS."""
+    """Write one map per day, named by its date, and beside it the style that shows it in QGIS.
+
+    Args:
+        predictions: maps of the members of the experiment that makes the maps.
+        calibration: its factors of sigma, of `calibrate`.
+        ssm: labels, for their flags.
+        weather: daily weather, for frost.
+        style: QGIS style to put beside each map.
+        out: files to write, named by their days.
+        signal: section `moisture.signal`.
+    """
     labels, daily = open_dataset(ssm), open_dataset(weather)
     members = open_members(predictions, ssm, labels.odc.geobox)
     require(labels, ("flags",), ssm)

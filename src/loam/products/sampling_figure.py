@@ -15,7 +15,15 @@ WAYS = ("pass 1 alone", "both passes", "both, weighted")
 
 
 def draw_sampling(patches: Path, ssm: Path, out: Path, size_px: float, high_ssm: float) -> None:
-    """Draw the distribution of the training labels: of pass 1, of both passes, and of both with their weights."""
+    """Draw the distribution of the training labels: of pass 1, of both passes, and of both with their weights.
+
+    Args:
+        patches: index of patches, of `sample_patches`.
+        ssm: labels.
+        out: PNG to write.
+        size_px: edge of a patch [pixel].
+        high_ssm: SSM above which a pixel counts as wet [1].
+    """
     labels = open_dataset(ssm)
     require(labels, ("ssm", "flags"), ssm)
     index = pd.read_parquet(patches)

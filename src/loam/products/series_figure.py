@@ -20,7 +20,16 @@ MIN_SHARE = 0.1
 def draw_series(
     predictions: list[Path], ssm: Path, weather: Path, splits: Path, truth: Path | None, out: Path
 ) -> None:
-    """Draw the area's mean soil moisture of labels, ensembles and truth, with daily rain."""
+    """Draw the area's mean soil moisture of labels, ensembles and truth, with daily rain.
+
+    Args:
+        predictions: maps of the members of every experiment.
+        ssm: labels.
+        weather: daily weather on its own grid.
+        splits: splits of the run.
+        truth: Zarr with the true SSM; None where it is not known.
+        out: PNG to write.
+    """
     labels = open_dataset(ssm, {})  # in chunks: of whole series only the means are kept
     usable = ((labels["flags"] & int(UNUSABLE)) == 0) & labels["ssm"].notnull()
     area = usable.any("time").compute()

@@ -19,7 +19,14 @@ COLUMNS = ["date", "row", "column", "pass", "weight", "split"]
 
 
 def sample_patches(ssm: Path, splits: Path, out: Path, cfg: Patches) -> None:
-    """Write the index of patches as `patches.parquet`."""
+    """Write the index of patches as `patches.parquet`.
+
+    Args:
+        ssm: labels.
+        splits: splits of the run.
+        out: Parquet file to write.
+        cfg: section `samples.patches`.
+    """
     labels = open_dataset(ssm)
     content = Splits.read(splits)
     index = build_index(labels, content, cfg)
@@ -94,7 +101,14 @@ def _corners(shape: tuple[int, ...], size: int, stride: int) -> tuple[np.ndarray
 
 
 def window_share(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
-    """Share of true pixels in square windows at the given upper left corners, by a summed-area table."""
+    """Share of true pixels in square windows at the given upper left corners, by a summed-area table.
+
+    Args:
+        mask: bool `(y, x)`.
+        rows: upper row of each window `(window)`.
+        columns: left column of each window `(window)`.
+        size: edge of a window [pixel].
+    """
     table = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     total = (
         table[rows + size, columns + size]
@@ -199,6 +213,12 @@ def check_disjoint(index: pd.DataFrame, splits: Splits, size: int, shape: tuple[
     """Stop when a patch of one split covers a pixel-date of another.
 
     Every patch is painted onto its date, and every pixel-date compared with where the splits put it.
+
+    Args:
+        index: index of patches.
+        splits: splits of the run.
+        size: edge of a patch [pixel].
+        shape: of the grid `(y, x)`.
 
     Raises:
         LoamError: with the first such patch.

@@ -24,7 +24,15 @@ SCHEMES = {
 def make_splits(
     stack: Path, out: Path, cfg: SplitSettings, signal: Signal, speckle: Speckle
 ) -> None:
-    """Write `splits.json`: one training part, and four tests of it from lenient to honest."""
+    """Write `splits.json`: one training part, and four tests of it from lenient to honest.
+
+    Args:
+        stack: backscatter, of `stack_scenes` or `import_cube`.
+        out: JSON file to write.
+        cfg: section `samples.splits`.
+        signal: section `moisture.signal`.
+        speckle: section `sar.speckle`.
+    """
     data = open_dataset(stack)
     reach = reach_of_labels(abs(data.odc.geobox.resolution.x), signal, speckle)
     splits = build_splits(data["time"].values, (data.sizes["y"], data.sizes["x"]), cfg, reach)

@@ -59,7 +59,16 @@ class Terrain:
 def prepare_heights(
     dem: Path, geoid: Path | None, out: Path, source: Dem, grid: Grid, heights: Heights
 ) -> None:
-    """Bring the DEM to the corners of facets and above the ellipsoid; write a GeoTIFF."""
+    """Bring the DEM to the corners of facets and above the ellipsoid; write a GeoTIFF.
+
+    Args:
+        dem: heights, of `mosaic_dem`.
+        geoid: raster of the geoid's height above WGS 84 [m]; None where `source` gives a number or the ellipsoid.
+        out: GeoTIFF to write.
+        source: section `sources.dem`.
+        grid: section `grid`.
+        heights: section `sar.heights`.
+    """
     box = target_grid(grid, None)
     per_pixel, margin = facets_per_pixel(box, heights.facet_m), margin_pixels(box, heights.margin_m)
     corners = corner_grid(box, per_pixel, margin)

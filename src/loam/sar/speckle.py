@@ -15,7 +15,15 @@ from loam.sar.stack import CHUNKS
 
 
 def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, threads: int) -> None:
-    """Filter a stack's backscatter over time and space; angle, mask and coordinates stay as they are."""
+    """Filter a stack's backscatter over time and space; angle, mask and coordinates stay as they are.
+
+    Args:
+        stack: backscatter, of `stack_scenes`.
+        splits: splits of the run, for `images: split`; None: without.
+        out: Zarr to write.
+        cfg: section `sar.speckle`.
+        threads: threads to use.
+    """
     data = open_dataset(stack, chunks={"time": -1, "y": CHUNKS["y"] * 2, "x": CHUNKS["x"] * 2})
     groups = data["track"].values.astype(str)
     if cfg.images == "split" and splits is not None:

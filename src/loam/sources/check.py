@@ -179,6 +179,13 @@ def require_cover(
 ) -> None:
     """Stop when a source leaves part of the area of interest uncovered.
 
+    Args:
+        data: the source, with its CRS.
+        box: the target grid.
+        path: file of the source, for the message.
+        key: setting that names it, for the message.
+        half_cell: whether the outer half of a cell at the edge may be missing.
+
     Raises:
         LoamError: with the share that is covered.
     """

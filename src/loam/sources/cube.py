@@ -33,7 +33,15 @@ TIME_CHUNK_PX = 64
 def import_cube(
     cube: Path, out: Path, backscatter: Backscatter, grid: Grid, period: Period
 ) -> None:
-    """Bring a backscatter cube onto the target grid as `stack.zarr`: linear power, angle, mask, for time series."""
+    """Bring a backscatter cube onto the target grid as `stack.zarr`: linear power, angle, mask, for time series.
+
+    Args:
+        cube: NetCDF or Zarr.
+        out: Zarr to write.
+        backscatter: section `sources.backscatter`.
+        grid: section `grid`.
+        period: section `period`.
+    """
     data = open_cube(cube, period, backscatter.units)
     box = target_grid(grid, cube)
     check_overlap(data, box, cube)

@@ -15,7 +15,15 @@ SPARE_M = 2000.0  # the wetness index gains from the catchment above the area
 
 
 def mosaic_dem(dem: list[Path], out: Path, grid: Grid, cube: str | None, margin_m: float) -> None:
-    """Join tiles around the area and its margin into one GeoTIFF, in the CRS of the first."""
+    """Join tiles around the area and its margin into one GeoTIFF, in the CRS of the first.
+
+    Args:
+        dem: tiles.
+        out: GeoTIFF to write.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+        margin_m: terrain to keep beyond the area [m].
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     heights = mosaic(dem, box.pad(math.ceil((margin_m + SPARE_M) / box.resolution.x)))
     with written_by_gdal(out) as target:

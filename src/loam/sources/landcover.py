@@ -15,7 +15,14 @@ NO_CLASS = 65535
 
 
 def mosaic_landcover(landcover: list[Path], out: Path, grid: Grid, cube: str | None) -> None:
-    """Join tiles of class codes around the area into one GeoTIFF, in the CRS of the first."""
+    """Join tiles of class codes around the area into one GeoTIFF, in the CRS of the first.
+
+    Args:
+        landcover: tiles.
+        out: GeoTIFF to write.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     codes = joined_tiles(landcover, box.pad(SPARE_PX), "nearest")
     known = codes.values[np.isfinite(codes.values)]

@@ -42,7 +42,15 @@ CLEAR_SHARE = 0.5  # ASSUME: a cell that is half clear shows its vegetation
 
 
 def import_ndvi(ndvi: list[Path], out: Path, source: Ndvi, grid: Grid, cube: str | None) -> None:
-    """Write NDVI around the area, a look per composite or scene, no finer than it is and no finer than the grid."""
+    """Write NDVI around the area, a look per composite or scene, no finer than it is and no finer than the grid.
+
+    Args:
+        ndvi: files of the source.
+        out: Zarr to write.
+        source: section `sources.ndvi`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     write_zarr(read_ndvi(ndvi, source, box), out)
 

@@ -43,7 +43,15 @@ TEXTURES = "resources/soil_texture.csv"
 
 
 def import_soil(soil: list[Path], out: Path, source: Soil, grid: Grid, cube: str | None) -> None:
-    """Write soil properties around the area, each with its source, no finer than they are and no finer than the grid."""
+    """Write soil properties around the area, each with its source, no finer than they are and no finer than the grid.
+
+    Args:
+        soil: files of the source.
+        out: Zarr to write.
+        source: section `sources.soil`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     write_zarr(read_soil(soil, source, box), out)
 

@@ -49,7 +49,17 @@ def import_weather(
     cube: str | None,
     period: Period,
 ) -> None:
-    """Write daily weather around the area, on its native grid, under Loam's names and units."""
+    """Write daily weather around the area, on its native grid, under Loam's names and units.
+
+    Args:
+        weather: files of the source.
+        dem: heights [m], for temperatures of stations; None: without.
+        out: Zarr to write.
+        source: section `sources.weather`.
+        grid: section `grid`.
+        cube: the backscatter cube, read only where `grid` says 'source'.
+        period: section `period`.
+    """
     box = target_grid(grid, Path(cube) if cube else None)
     write_zarr(cut(read_weather(weather, source, box, dem, period), period, weather[0]), out)
 
