@@ -58,30 +58,26 @@ def schema(default: Path) -> dict[str, Any]:
     return {"$schema": URL, **shape, "title": "Settings of Loam"}
 
 
-def page(default: Path) -> str:
-    """The settings as a page in Markdown: a table for every stage."""
-    shape = schema(default)
-    parts = [HEAD]
-    first = [
-        row
-        for row in _rows(shape, "")
-        if "." not in row[0] and not fixed_keys(shape["properties"][row[0]])
-    ]
-    parts.append(_table("The run", "", first))
-    for name, section in shape["properties"].items():
-        if rows := list(_rows(section, "")) if fixed_keys(section) else []:
-            parts.append(_table(f"`{name}`", section.get("description", ""), rows))
-    return "\n".join(parts)
+def page(shape: Mapping[str, Any]) -> str:
+    """The settings as a page in Markdown: a table for every stage.
+
+    Args:
+        shape: of `schema`.
+    """
+    sections = {name: each for name, each in shape["properties"].items() if fixed_keys(each)}
+    alone = {name: each for name, each in shape["properties"].items() if name not in sections}
+    tables = [_table("The run", "", list(_rows({"properties": alone})))]
+    for name, section in sections.items():
+        tables.append(_table(f"`{name}`", section.get("description", ""), list(_rows(section))))
+    return "\n".join([HEAD, *tables])
 
 
 def write(default: Path, schema_file: Path, page_file: Path) -> None:
     """Write both; `make reference` calls this."""
-    schema_file.write_text(_as_text(schema(default)), encoding="utf-8")
-    page_file.write_text(page(default), encoding="utf-8")
-
-
-def _as_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n"
+    shape = schema(default)
+    text = json.dumps(shape, indent=1, ensure_ascii=False, default=str)
+    schema_file.write_text(text + "\n", encoding="utf-8")
+    page_file.write_text(page(shape), encoding="utf-8")
 
 
 def resolved(value: Any, definitions: Mapping[str, Any]) -> Any:
@@ -125,7 +121,7 @@ def _annotate(shape: dict[str, Any], default: Any, texts: Mapping[str, str], pat
         shape["anyOf"] = [kept, *others] if "anyOf" not in kept else [*kept["anyOf"], *others]
 
 
-def _rows(section: Mapping[str, Any], path: str) -> Iterator[tuple[str, str, str, str]]:
+def _rows(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Rows of a table: key, default, what is allowed, meaning."""
     for name, inner in fixed_keys(section).items():
         key = f"{path}.{name}".lstrip(".")

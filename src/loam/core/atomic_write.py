@@ -8,10 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-QUIET_S, LATEST_S = (
-    0.3,
-    30.0,
-)  # a failed write's other threads: gone when nothing has come for so long; waited for at most
+# A failed write's other threads have ended when nothing has come for QUIET_S; they are waited for LATEST_S at most.
+QUIET_S, LATEST_S = 0.3, 30.0
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 

@@ -1,4 +1,4 @@
-"""Backend `snap`: the same outputs through pyroSAR and SNAP's `gpt`, for who has it (envs/snap.yaml).
+"""Backend `snap`: the same outputs through pyroSAR and SNAP's `gpt`, if SNAP is installed (envs/snap.yaml).
 
 It differs from backend `loam` where SNAP does. Where the thermal noise is greater than the signal, SNAP keeps the
 signal as it was instead of a negative power, so means near the noise floor come out too high. SNAP samples a DEM given
