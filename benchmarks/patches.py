@@ -30,9 +30,8 @@ from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import PatchDataModule, make_lesson
 
-DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())[
-    "learning"
-]
+SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())
+DEFAULT, SIZE_PX = SETTINGS["learning"], SETTINGS["samples"]["patches"]["size_px"]
 TRAIN = Train.model_validate(DEFAULT["train"] | {"accelerator": "cpu", "patience": None})
 SEQUENCE = Experiment.model_validate(DEFAULT["experiments"]["sequence"])
 CASES = {
@@ -87,7 +86,7 @@ def dataset(
         index[index["split"] == part],
         labels,
         covariates,
-        size=DEFAULT["patches"]["size_px"],
+        size=SIZE_PX,
         days=experiment.days,
         form=experiment.form,
         stride=stride,

@@ -62,7 +62,7 @@ class Train(Section):
     weight_by_uncertainty: bool
     static_noise: float = Field(ge=0, le=100)
     monotonicity_penalty: float = Field(ge=0, le=1e6)
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     workers: int = Field(ge=0, le=1000)
     seed: Seed
     accelerator: Literal["auto", "cpu", "gpu"]

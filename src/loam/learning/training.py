@@ -190,7 +190,7 @@ def make_lesson(
             "batch_size": cfg.batch_size,
             "patience": cfg.patience,
             "patches": patches,
-            "precision": _precision(cfg),
+            "precision": cfg.precision,
             "labels": digest(data.labels.file),
         },
     )
@@ -239,7 +239,7 @@ def fit(
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        precision=_precision(cfg),
+        precision=cfg.precision,
         plugins=[Whole()],
     )
     if device.type == "cuda":
@@ -251,17 +251,6 @@ def fit(
         weights_only=True,
     )
     return trainer, rows.rows
-
-
-def _precision(cfg: Train) -> Any:
-    """Half the memory traffic where the hardware has matrix units for it; a CPU has none worth it."""
-    return (
-        cfg.precision
-        if cfg.precision != "auto"
-        else "bf16-mixed"
-        if device_of(cfg.accelerator).type == "cuda"
-        else "32-true"
-    )
 
 
 def resumable(lesson: SoilMoistureModule, scratch: Path) -> Path | None:
