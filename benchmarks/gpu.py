@@ -33,8 +33,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from loam.config.learning import Network, Train
-from loam.core.features import open_covariates
-from loam.core.labels import open_labels
+from loam.core.features import COVARIATES, open_covariates
 from loam.core.raster import open_dataset
 from loam.core.splits import Splits
 from loam.learning.architectures import build
@@ -43,6 +42,7 @@ from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.prediction import Inputs, write_days
 from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import PatchDataModule, make_lesson
+from loam.samples.unpacked import unpack
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -51,10 +51,8 @@ def datasets(folder: Path, scratch: Path, case: str, count: int) -> dict[str, Pa
     """Random patches of the county's last ten dates, and a tenth of them to validate."""
     experiment, changes = CASES[case]
     splits = Splits.read(folder / "splits.json")
-    labels = open_labels(folder / "ssm.zarr", splits, scratch, ("train",))
-    covariates = open_covariates(
-        folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr"
-    )
+    labels = unpack(folder / "ssm.zarr", splits, scratch / case)
+    covariates = open_covariates([folder / f"{name}.zarr" for name in COVARIATES])
     rng, found = np.random.default_rng(3), {}
     for name, number in (("train", count), ("validate", max(count // 10, 64))):
         index = pd.DataFrame(
@@ -265,10 +263,8 @@ def prediction_table(
         "| experiment | tile | precision | s | megapixels a second | largest difference of the mean |"
     )
     print("|---|---|---|---|---|---|")
-    covariates = open_covariates(
-        folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr"
-    )
-    labels = open_labels(folder / "ssm.zarr", Splits.read(folder / "splits.json"), scratch)
+    covariates = open_covariates([folder / f"{name}.zarr" for name in COVARIATES])
+    labels = unpack(folder / "ssm.zarr", Splits.read(folder / "splits.json"), scratch / "all")
     day = covariates.weather.times[-1:]
     for case in cases:
         experiment, changes = CASES[case]

@@ -2,10 +2,12 @@
 
     PYTHONPATH=src .venv/bin/python benchmarks/patches.py results/demo [--threads 2] [--epochs 2] [--no-profile]
 
-Takes labels and covariates of a finished run and the settings of config/default.yaml: the default experiment, the same network
-without past labels, and the plain ConvLSTM (stride 1, 10 days). Prints patches per second, with weather and NDVI interpolated and labels
-read from the mapped file; then trains and prints what Lightning's profiler says of the time spent waiting for data. Seconds are of the wall
-clock and of the processor: on a machine that others use, only the latter tell the speed.
+Takes labels and covariates of a finished run and the settings of config/default.yaml: the default
+experiment, the same network without antecedent labels, and the plain ConvLSTM (stride 1, 10 days).
+Prints patches per second, with weather and NDVI interpolated and labels read from the mapped file;
+then trains and prints what Lightning's profiler says of the time spent waiting for data. Seconds
+are of the wall clock and of the processor: on a machine that others use, only the latter tell the
+speed.
 """
 
 import argparse
@@ -22,13 +24,13 @@ from lightning.pytorch.profilers import SimpleProfiler
 from torch.utils.data import DataLoader
 
 from loam.config.learning import Experiment, Network, Train
-from loam.core.features import open_covariates
-from loam.core.labels import open_labels
+from loam.core.features import COVARIATES, open_covariates
 from loam.core.splits import Splits
 from loam.learning.dataset import PatchDataset
 from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import PatchDataModule, make_lesson
+from loam.samples.unpacked import SEEN_BY_TRAINING, unpack
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())
 DEFAULT, SIZE_PX = SETTINGS["learning"], SETTINGS["samples"]["patches"]["size_px"]
@@ -36,7 +38,10 @@ TRAIN = Train.model_validate(DEFAULT["train"] | {"accelerator": "cpu", "patience
 SEQUENCE = Experiment.model_validate(DEFAULT["experiments"]["sequence"])
 CASES = {
     "default": (SEQUENCE, {}),
-    "default without past labels": (SEQUENCE.model_copy(update={"antecedent_labels": False}), {}),
+    "default without antecedent labels": (
+        SEQUENCE.model_copy(update={"antecedent_labels": False}),
+        {},
+    ),
     "plain ConvLSTM": (
         SEQUENCE.model_copy(
             update={"antecedent_labels": False, "architecture": "convlstm", "days": 10}
@@ -70,18 +75,10 @@ def dataset(
 ) -> PatchDataset:
     """Patches of a run."""
     index = pd.read_parquet(run / "samples/patches.parquet")
-    labels = open_labels(
-        run / "moisture/ssm.zarr",
-        Splits.read(run / "samples/splits.json"),
-        scratch,
-        ("train", "validate"),
-    )
-    ndvi = run / "covariates/ndvi.zarr"
-    covariates = open_covariates(
-        run / "covariates/static.zarr",
-        run / "covariates/weather.zarr",
-        ndvi if ndvi.exists() else None,
-    )
+    splits = Splits.read(run / "samples/splits.json")
+    labels = unpack(run / "moisture/ssm.zarr", splits, scratch, SEEN_BY_TRAINING)
+    files = [run / f"covariates/{name}.zarr" for name in COVARIATES]
+    covariates = open_covariates([path for path in files if path.exists()])
     return PatchDataset(
         index[index["split"] == part],
         labels,

@@ -22,7 +22,7 @@ import numpy as np
 from loam.core.splits import Splits
 
 SHAPE, STATIC, PAST_DAYS, LONGEST = (1760, 1762), 13, 90, 60
-# Arguments of the network, days of the window, and whether it is shown past labels.
+# Arguments of the network, days of the window, and whether it is shown antecedent labels.
 CASES: dict[str, tuple[dict[str, Any], int, bool]] = {
     "exact": (
         {"architecture": "convlstm", "hidden_channels": [24], "kernel_size": 3, "stride": 1},
@@ -124,10 +124,10 @@ def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
     """Predict the last day in this process and print seconds, processor seconds and peak memory [MB]."""
     import torch
 
-    from loam.core.features import WEATHER, open_covariates
-    from loam.core.labels import open_labels
+    from loam.core.features import COVARIATES, WEATHER, open_covariates
     from loam.learning.architectures import build
     from loam.learning.prediction import Inputs, write_days
+    from loam.samples.unpacked import unpack
 
     torch.set_num_threads(threads)
     arguments, days, past = CASES[case]
@@ -138,11 +138,9 @@ def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
         **arguments, dynamic_channels=len(WEATHER), static_channels=channels, statistics=plain
     )
     start = time.perf_counter(), time.process_time()
-    covariates = open_covariates(
-        folder / "static.zarr", folder / "weather.zarr", folder / "ndvi.zarr"
-    )
+    covariates = open_covariates([folder / f"{name}.zarr" for name in COVARIATES])
     splits = Splits.read(folder / "splits.json")
-    labels = open_labels(folder / "ssm.zarr", splits, folder) if past else None
+    labels = unpack(folder / "ssm.zarr", splits, folder / "labels") if past else None
     inputs = Inputs(covariates, days, "sequence", labels, PAST_DAYS)
     write_days(model.eval(), inputs, covariates.weather.times[-1:], folder / "out.zarr", tile_px)
     spent = time.perf_counter() - start[0], time.process_time() - start[1]

@@ -159,7 +159,9 @@ def test_results_are_all_there(house: House) -> None:
         {"climatology", "persistence", "antecedent", "boosting"},
         {"date_only", "pixel_season", "shuffled_weather", "shuffled_space"},
     )
-    assert {"sequence", "ceiling"} | baselines | probes == set(scores["model"]) - {"boosting_past"}
+    assert {"sequence", "ceiling"} | baselines | probes == set(scores["model"]) - {
+        "boosting_antecedent"
+    }
     assert {"r2", "r", "rmse", "mae", "bias"} <= set(scores["metric"])
     assert {"label", "truth"} == set(scores["target"])
     kinds = {

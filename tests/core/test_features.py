@@ -161,7 +161,7 @@ def test_covariates_are_read_with_their_positions(tmp_path, box, layer) -> None:
         }
     )
     write_zarr(weather.odc.assign_crs(box.crs), tmp_path / "weather.zarr")
-    opened = open_covariates(tmp_path / "static.zarr", tmp_path / "weather.zarr", None)
+    opened = open_covariates([tmp_path / "static.zarr", tmp_path / "weather.zarr"])
     assert opened.static_names == ("slope", "sand")
     across = opened.dynamic(
         np.datetime64("2020-01-02"), 1, "sequence", (slice(0, 12), slice(0, 16))

@@ -67,13 +67,13 @@ def written(tmp_path, box, layer):
         write_zarr(
             xr.Dataset({"ndvi": look, "age": age}).odc.assign_crs(box.crs), tmp_path / "ndvi.zarr"
         )
-        return tmp_path / "static.zarr", tmp_path / "weather.zarr", tmp_path / "ndvi.zarr"
+        return [tmp_path / f"{name}.zarr" for name in ("static", "weather", "ndvi")]
 
     return write
 
 
 def test_the_report_tells_range_gaps_units_and_source(written, tmp_path) -> None:
-    report_covariates(*written(), tmp_path / "report.json")
+    report_covariates(written(), tmp_path / "report.json")
     told = json.loads((tmp_path / "report.json").read_text())
     assert set(told) == {"elevation", "slope", *LONG_NAMES, "ndvi", "age"}
     assert told["elevation"]["lowest"] == 10
@@ -98,13 +98,13 @@ def test_what_cannot_be_is_named(written, tmp_path, name: str, value: float) -> 
         LoamError,
         match=rf"weather.zarr: {name} reaches from .* check units and nodata of its source",
     ):
-        report_covariates(*written(**{name: value}), tmp_path / "report.json")
+        report_covariates(written(**{name: value}), tmp_path / "report.json")
 
 
 def test_every_covariate_is_drawn(written, tmp_path) -> None:
     paths = written()
-    report_covariates(*paths, tmp_path / "report.json")
-    draw_covariates(tmp_path / "report.json", *paths, tmp_path / "covariates.png")
+    report_covariates(paths, tmp_path / "report.json")
+    draw_covariates(tmp_path / "report.json", paths, tmp_path / "covariates.png")
     from PIL import Image
 
     with Image.open(tmp_path / "covariates.png") as picture:
@@ -121,11 +121,10 @@ def test_a_lone_cell_of_weather_is_drawn_over_time_and_degrees_are_metres(
 ) -> None:
     static, weather, _ = written()
     lone = open_dataset(weather).isel(y=slice(0, 1), x=slice(0, 1)).load()
-    write_zarr(lone.odc.assign_crs(box.crs), tmp_path / "lone.zarr")
-    report_covariates(static, tmp_path / "lone.zarr", None, tmp_path / "report.json")
-    draw_covariates(
-        tmp_path / "report.json", static, tmp_path / "lone.zarr", None, tmp_path / "covariates.png"
-    )
+    write_zarr(lone.odc.assign_crs(box.crs), tmp_path / "lone/weather.zarr")
+    few = [static, tmp_path / "lone/weather.zarr"]
+    report_covariates(few, tmp_path / "report.json")
+    draw_covariates(tmp_path / "report.json", few, tmp_path / "covariates.png")
     assert (tmp_path / "covariates.png").stat().st_size > 20_000
     assert pixel_m(layer(np.zeros(box.shape))) == (20, 20)
     degrees = layer(np.zeros((60, 80))[: box.shape[0], : box.shape[1]]).odc.reproject(

@@ -17,9 +17,7 @@ def test_the_index_is_its_recurrence() -> None:
 
 
 def test_a_planted_decay_is_found_from_noisy_labels_and_predicts_other_days(shared_run) -> None:
-    covariates = open_covariates(
-        shared_run.path("static.zarr"), shared_run.path("weather.zarr"), None
-    )
+    covariates = open_covariates(shared_run.inputs()["covariates"])
     rng = np.random.default_rng(1)
     field = antecedent_index(covariates.weather.values[:, WEATHER.index("precipitation")], 0.83)
     index = rng.integers(60, len(field), 900)
@@ -47,9 +45,7 @@ def test_a_planted_decay_is_found_from_noisy_labels_and_predicts_other_days(shar
 
 
 def test_without_labels_there_is_no_fit(shared_run) -> None:
-    covariates = open_covariates(
-        shared_run.path("static.zarr"), shared_run.path("weather.zarr"), None
-    )
+    covariates = open_covariates(shared_run.inputs()["covariates"])
     none = np.zeros(0, dtype=int)
     assert (
         fit_antecedent(covariates, none.astype("datetime64[D]"), none, none, none.astype(float))

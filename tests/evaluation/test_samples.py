@@ -14,7 +14,7 @@ from loam.core.flags import UNUSABLE, Flag
 from loam.core.raster import open_dataset, write_zarr
 from loam.core.splits import SPLITS, TESTS, Splits, splits_of_pixels
 from loam.evaluation.baselines import climatology, usable_windows
-from loam.evaluation.history import past_channels, with_history
+from loam.evaluation.history import antecedent_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_frames, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
@@ -163,7 +163,7 @@ def test_persistence_never_sees_the_same_day_or_the_future() -> None:
     np.testing.assert_allclose(last, [np.nan, 0.1, 0.1, 0.3, 0.3], rtol=1e-6)
 
 
-def test_past_labels_are_those_of_the_days_before_weighted_by_their_certainty() -> None:
+def test_antecedent_labels_are_those_of_the_days_before_weighted_by_their_certainty() -> None:
     days = ["2022-01-01T05", "2022-01-05T05", "2022-01-05T17", "2022-01-09T05", "2022-01-20T05"]
     walk = with_history(frames_of(days, [0.1, 0.2, 0.3, np.nan, 0.5]), 8)
     none, one = (np.zeros(1, dtype=int), np.zeros(1, dtype=int))
@@ -289,8 +289,8 @@ def test_without_land_cover_the_class_is_unknown(run: Any) -> None:
     assert set(collected(run, landcover=None)["land_cover"]) == {"unknown"}
 
 
-def test_past_labels_give_boosting_a_second_column_only_when_asked(run: Any) -> None:
-    assert "boosting_past" not in collected(run, antecedent_days=0)
+def test_antecedent_labels_give_boosting_a_second_column_only_when_asked(run: Any) -> None:
+    assert "boosting_antecedent" not in collected(run, antecedent_days=0)
 
 
 def test_boosting_sees_no_longer_window_than_the_experiments() -> None:
@@ -299,7 +299,7 @@ def test_boosting_sees_no_longer_window_than_the_experiments() -> None:
     assert usable_windows((20,), 2) == (2,)
 
 
-def test_past_labels_of_baselines_are_those_that_models_are_shown() -> None:
+def test_antecedent_labels_of_baselines_are_those_that_models_are_shown() -> None:
     """Two rooms, two ways of reading, one meaning."""
     rng = np.random.default_rng(0)
     values = rng.random((7, 2, 3, 4)).astype(np.float32)
@@ -312,5 +312,5 @@ def test_past_labels_of_baselines_are_those_that_models_are_shown() -> None:
     )
     flat = values.reshape(7, 2, 12)
     np.testing.assert_allclose(
-        past_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4
+        antecedent_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4
     )

@@ -12,10 +12,11 @@ from odc.geo.geobox import GeoBox
 from loam.config.learning import Experiment, Network, Train
 from loam.core.features import WEATHER
 from loam.core.flags import Flag
-from loam.core.labels import Labels, open_labels
+from loam.core.labels import Labels
 from loam.core.raster import write_zarr
 from loam.core.splits import Splits
 from loam.learning.training import train
+from loam.samples.unpacked import unpack, unpack_labels
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(
@@ -107,8 +108,22 @@ def georeferenced(layers: dict, box: GeoBox, times) -> xr.Dataset:
     return xr.Dataset(data, coords=coords).odc.assign_crs(box.crs)
 
 
-def labels_of(site, folder, parts: tuple[str, ...] = ()) -> Labels:
-    return open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), folder, parts)
+def labels_of(site, folder, seen: tuple[str, ...] = ()) -> Labels:
+    return unpack(site / "ssm.zarr", Splits.read(site / "splits.json"), folder / "labels", seen)
+
+
+def training_labels(site: Path) -> Path:
+    """What training may see of the site's labels, unpacked once as the workflow does."""
+    out = site / "labels"
+    if not out.exists():
+        unpack_labels(site / "ssm.zarr", site / "splits.json", out / "training", out / "all")
+    return out / "training"
+
+
+def all_labels(ssm: Path, site: Path, out: Path) -> Path:
+    """All labels of a file, unpacked as prediction reads them; the splits are the site's."""
+    unpack(ssm, Splits.read(site / "splits.json"), out)
+    return out
 
 
 def learn(
@@ -120,12 +135,9 @@ def learn(
     experiment: Experiment = EXPERIMENT,
 ) -> pd.DataFrame:
     train(
-        folder / "ssm.zarr",
+        training_labels(folder),
         folder / "patches.parquet",
-        folder / "splits.json",
-        folder / "static.zarr",
-        folder / "weather.zarr",
-        None,
+        [folder / "static.zarr", folder / "weather.zarr"],
         out / f"{member}.ckpt",
         out / f"{member}.csv",
         cfg,

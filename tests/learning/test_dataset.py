@@ -11,14 +11,16 @@ import xarray as xr
 from helpers import days, odc_coords
 from odc.geo.geobox import GeoBox
 
-from loam.core.antecedent_labels import PAST, summarise
+from loam.core.antecedent_labels import ANTECEDENT, summarise
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, open_covariates
 from loam.core.flags import Flag, usable_labels
-from loam.core.labels import open_labels
+from loam.core.labels import Labels
 from loam.core.raster import open_dataset, write_zarr
 from loam.core.splits import SPLITS, Splits, splits_of_pixels
 from loam.learning.dataset import PatchDataset, channel_statistics
+from loam.learning.training import datasets
+from loam.samples.unpacked import unpack_labels
 
 SHAPE, BLOCK, SIZE = (32, 48), 16, 8
 TIMES = days("2022-01-01T05:00", 24, 6)
@@ -100,13 +102,9 @@ def index_of(split: str, site: Path) -> pd.DataFrame:
 def dataset(
     site: Path, folder: Path, split: str = "train", antecedent_days: int = 40
 ) -> PatchDataset:
-    labels = open_labels(
-        site / "ssm.zarr",
-        Splits.read(site / "splits.json"),
-        folder,
-        ("train", "validate"),
-    )
-    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    unpack_labels(site / "ssm.zarr", site / "splits.json", folder / "training", folder / "all")
+    labels = Labels.open(folder / "training")
+    covariates = open_covariates([site / "static.zarr", site / "weather.zarr"])
     return PatchDataset(
         index_of(split, site),
         labels,
@@ -143,25 +141,66 @@ def rewritten(site: Path, folder: Path, where: np.ndarray) -> Path:
 def test_the_file_holds_every_usable_label_whatever_the_chunks(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loam.core import labels as module
+    from loam.samples import unpacked as module
 
     monkeypatch.setattr(module, "BLOCK_VALUES", 500)
-    labels = open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), tmp_path)
+    unpack_labels(site / "ssm.zarr", site / "splits.json", tmp_path / "seen", tmp_path / "all")
+    labels = Labels.open(tmp_path / "all")
     data = open_dataset(site / "ssm.zarr").load()
     for layer, name in enumerate(("ssm", "ssm_uncertainty")):
         np.testing.assert_array_equal(
             labels.values[:, layer], usable_labels(data[name].values, data["flags"].values)
         )
-    few = open_labels(site / "ssm.zarr", Splits.read(site / "splits.json"), tmp_path, ("validate",))
-    np.testing.assert_array_equal(few.times, TIMES[16:19])
-    np.testing.assert_array_equal(
-        few.values[:, 0], usable_labels(data["ssm"].values, data["flags"].values)[16:19]
-    )
+    assert labels.grid == data.odc.geobox
+    np.testing.assert_array_equal(labels.times, TIMES)
+
+
+def test_what_training_sees_holds_no_label_of_a_test_or_of_calibration(
+    site: Path, tmp_path: Path
+) -> None:
+    splits = Splits.read(site / "splits.json")
+    unpack_labels(site / "ssm.zarr", site / "splits.json", tmp_path / "seen", tmp_path / "all")
+    seen = Labels.open(tmp_path / "seen")
+    data = open_dataset(site / "ssm.zarr").load()
+    usable = usable_labels(data["ssm"].values, data["flags"].values)
+    allowed = [SPLITS.index(split) for split in ("train", "validate")]
+    dates = np.isin(splits.of_dates(TIMES), ("train", "validate"))
+    np.testing.assert_array_equal(seen.times, TIMES[dates])
+    units = splits.of_units(TIMES)[dates]
+    mine = np.isin(units.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2), allowed)
+    mine = mine[:, : usable.shape[1], : usable.shape[2]]
+    assert 0 < mine.mean() < 1
+    np.testing.assert_array_equal(seen.values[:, 0], np.where(mine, usable[dates], np.nan))
+
+
+def test_training_refuses_the_labels_that_are_for_prediction(site: Path, tmp_path: Path) -> None:
+    unpack_labels(site / "ssm.zarr", site / "splits.json", tmp_path / "seen", tmp_path / "all")
+    index_of("train", site).to_parquet(tmp_path / "patches.parquet")
+    covariates = open_covariates([site / "static.zarr", site / "weather.zarr"])
+    with pytest.raises(
+        LoamError, match=r"all/values.f32: holds labels of a test or of calibration"
+    ):
+        datasets(Labels.open(tmp_path / "all"), tmp_path / "patches.parquet", covariates, {})
+
+
+def test_unpacked_labels_that_are_not_whole_are_refused(site: Path, tmp_path: Path) -> None:
+    unpack_labels(site / "ssm.zarr", site / "splits.json", tmp_path / "seen", tmp_path / "all")
+    values = tmp_path / "all/values.f32"
+    values.write_bytes(values.read_bytes()[:-4])
+    with pytest.raises(
+        LoamError, match=r"values.f32: has \d+ bytes, not \d+; remove .*all and run"
+    ):
+        Labels.open(tmp_path / "all")
+    (tmp_path / "seen/units.npy").unlink()
+    with pytest.raises(
+        LoamError, match=r"seen: holds no unpacked labels .*; remove it and run again"
+    ):
+        Labels.open(tmp_path / "seen")
 
 
 def test_a_sample_has_its_labels_weight_and_names(site: Path, tmp_path: Path) -> None:
     data = dataset(site, tmp_path)
-    assert data.static_names == ("a", "b", "c", *PAST)
+    assert data.static_names == ("a", "b", "c", *ANTECEDENT)
     patch, sample = index_of("train", site).iloc[37], data[37]
     assert sample["weight"].shape == () and float(sample["weight"]) == pytest.approx(
         patch["weight"]
@@ -190,7 +229,7 @@ def test_workers_get_the_file_not_its_content(site: Path, tmp_path: Path) -> Non
     assert contents(data) == before
 
 
-def test_past_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Path) -> None:
+def test_antecedent_channels_are_what_a_loop_over_pixels_says(site: Path, tmp_path: Path) -> None:
     data = dataset(site, tmp_path)
     labels = open_dataset(site / "ssm.zarr").load()
     usable = [

@@ -1,4 +1,4 @@
-"""Prediction by tiles: the same as one frame, whatever the stride, the size and the tiles; past labels; days one by one."""
+"""Prediction by tiles: the same as one frame, whatever the stride, the size and the tiles; antecedent labels; days one by one."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ from odc.geo.geobox import GeoBox
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates, open_covariates
 from loam.core.flags import Flag
-from loam.core.labels import open_labels
 from loam.core.raster import open_dataset, write_zarr
 from loam.core.splits import Splits
 from loam.learning.convlstm import ConvLSTM
 from loam.learning.prediction import Inputs, predict_day, predict_window, write_days
+from loam.samples.unpacked import unpack
 
 SHAPE = (53, 67)  # odd, so that tiles, cells and the grid end apart
 DAY = np.datetime64("2022-02-15")
@@ -108,7 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def covariates(site: Path) -> Covariates:
-    return open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    return open_covariates([site / "static.zarr", site / "weather.zarr"])
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_an_aggregate_takes_one_step(covariates: Covariates) -> None:
     np.testing.assert_allclose(predict_day(model, inputs, DAY, 16)[0], whole, atol=1e-5)
 
 
-def test_past_labels_of_all_parts_before_the_day_are_shown(
+def test_antecedent_labels_of_all_splits_before_the_day_are_shown(
     site: Path, covariates: Covariates, tmp_path: Path
 ) -> None:
     splits = Splits.read(site / "splits.json")
-    labels = open_labels(site / "ssm.zarr", splits, tmp_path)
+    labels = unpack(site / "ssm.zarr", splits, tmp_path / "labels")
     inputs, model = Inputs(covariates, 4, "sequence", labels, 20), model_of(4, 6)
     window = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
     _, static = inputs.of(DAY, window, 4)

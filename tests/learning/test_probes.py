@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learning.task import TRAIN, learn
+from learning.task import TRAIN, all_labels, learn
 
 from loam.config.evaluation import Probes
 from loam.core.features import WEATHER
@@ -200,13 +200,11 @@ def test_a_trained_checkpoint_is_asked_on_the_test_patches_of_pass_1(
     cfg = Probes(patches_per_split=12, rain_factor=1.5, rain_mm=5, tolerance=1e-3, seed=1)
     files = (
         tmp_path / "0.ckpt",
-        site / "ssm.zarr",
-        site / "splits.json",
+        all_labels(site / "ssm.zarr", site, tmp_path / "labels"),
         tmp_path / "patches.parquet",
-        site / "static.zarr",
-        site / "weather.zarr",
+        [site / "static.zarr", site / "weather.zarr"],
     )
-    probe_model(*files, None, tmp_path / "asked.parquet", cfg, 16, "cpu", 1)
+    probe_model(*files, tmp_path / "asked.parquet", cfg, 16, "cpu", 1)
     table = pd.read_parquet(tmp_path / "asked.parquet")
     assert set(table["split"]) == {"spatiotemporal"}
     assert table[table["case"] == "unchanged"]["pixels"].sum() == 12 * 16 * 16

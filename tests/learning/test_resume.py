@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from learning.task import EXPERIMENT, MODEL, SIZE, TRAIN, learn
+from learning.task import EXPERIMENT, MODEL, SIZE, TRAIN, learn, training_labels
 
 from loam.config.learning import Train
 from loam.learning import training
@@ -152,12 +152,11 @@ def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:
         "size_px": SIZE,
         "antecedent_days": 30,
     }
+    covariates = [site / "static.zarr", site / "weather.zarr"]
     files = {
-        "ssm": "ssm.zarr",
-        "patches": "patches.parquet",
-        "splits": "splits.json",
-        "static": "static.zarr",
-        "weather": "weather.zarr",
+        "labels": [training_labels(site)],
+        "patches": [site / "patches.parquet"],
+        "covariates": covariates,
     }
     command = [
         sys.executable,
@@ -171,9 +170,9 @@ def test_two_processes_learn_what_one_does(site, undisturbed, tmp_path) -> None:
         "--params",
         json.dumps(params),
     ]
-    for name, file in files.items():
-        command += [f"--{name}", str(site / file)]
-    command += ["--ndvi", "--out", str(tmp_path / "0.ckpt"), "--history", str(tmp_path / "0.csv")]
+    for name, paths in files.items():
+        command += [f"--{name}", *map(str, paths)]
+    command += ["--out", str(tmp_path / "0.ckpt"), "--history", str(tmp_path / "0.csv")]
     source = Path(training.__file__).parents[2]
     done = subprocess.run(
         command,

@@ -1,18 +1,16 @@
 """Training on a tiny task whose answer is known; prediction from its checkpoint."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from learning.task import EXPERIMENT, SIZE, TRAIN, labels_of, learn
+from learning.task import EXPERIMENT, SIZE, TRAIN, all_labels, labels_of, learn
 
 from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import open_covariates
-from loam.core.labels import scratch_folder
 from loam.core.raster import open_dataset, write_zarr
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
@@ -65,7 +63,7 @@ def test_mse_is_a_choice(site, tmp_path) -> None:
     history = learn(site, tmp_path, TRAIN.model_copy(update={"loss": "mse", "epochs": 4}))
     assert (history["train_loss"] > 0).all()
     model, window = load_checkpoint(tmp_path / "0.ckpt")
-    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    covariates = open_covariates([site / "static.zarr", site / "weather.zarr"])
     inputs = Inputs(covariates, window["days"], window["form"], None, 0)
     sigma = np.stack(
         [
@@ -79,7 +77,7 @@ def test_mse_is_a_choice(site, tmp_path) -> None:
 
 def test_normalisation_comes_from_the_training_patches_and_travels(site, trained, tmp_path) -> None:
     labels = labels_of(site, tmp_path, ("train",))
-    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    covariates = open_covariates([site / "static.zarr", site / "weather.zarr"])
     index = pd.read_parquet(site / "patches.parquet")
     dataset = PatchDataset(
         index[index["split"] == "train"],
@@ -98,7 +96,7 @@ def test_normalisation_comes_from_the_training_patches_and_travels(site, trained
 
 def test_a_patch_is_what_lies_at_its_place_and_day(site, tmp_path) -> None:
     labels = labels_of(site, tmp_path)
-    covariates = open_covariates(site / "static.zarr", site / "weather.zarr", None)
+    covariates = open_covariates([site / "static.zarr", site / "weather.zarr"])
     index = pd.DataFrame(
         {"date": [labels.times[7]], "row": [16], "column": [0], "weight": [0.7], "split": ["train"]}
     )
@@ -122,11 +120,8 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     write_zarr(short.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
     predict(
         trained[0] / "0.ckpt",
-        tmp_path / "ssm.zarr",
-        site / "splits.json",
-        site / "static.zarr",
-        site / "weather.zarr",
-        None,
+        all_labels(tmp_path / "ssm.zarr", site, tmp_path / "all"),
+        [site / "static.zarr", site / "weather.zarr"],
         tmp_path / "out.zarr",
         Predict(tile_px=16),
         "cpu",
@@ -142,11 +137,8 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     both = [tmp_path / f"2022-01-07/{member}.zarr" for member in (0, 1)]
     predict_date(
         [trained[0] / "0.ckpt"] * 2,
-        tmp_path / "ssm.zarr",
-        site / "splits.json",
-        site / "static.zarr",
-        site / "weather.zarr",
-        None,
+        all_labels(tmp_path / "ssm.zarr", site, tmp_path / "all"),
+        [site / "static.zarr", site / "weather.zarr"],
         both,
         Predict(tile_px=16),
         "cpu",
@@ -159,7 +151,7 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     assert ((maps["ssm_uncertainty"].values > 0) & (maps["ssm_uncertainty"].values < 1)).all()
 
 
-def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
+def test_antecedent_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
     learn(
         site,
         tmp_path,
@@ -184,11 +176,8 @@ def test_past_labels_travel_from_training_to_prediction(site, tmp_path) -> None:
         write_zarr(changed.odc.assign_crs("EPSG:32618"), tmp_path / "ssm.zarr")
         predict(
             tmp_path / "0.ckpt",
-            tmp_path / "ssm.zarr",
-            site / "splits.json",
-            site / "static.zarr",
-            site / "weather.zarr",
-            None,
+            all_labels(tmp_path / "ssm.zarr", site, tmp_path / "all"),
+            [site / "static.zarr", site / "weather.zarr"],
             tmp_path / "out.zarr",
             Predict(tile_px=16),
             "cpu",
@@ -235,11 +224,8 @@ def test_a_truncated_checkpoint_and_other_channels_are_named(site, trained, tmp_
     ):
         predict(
             trained[0] / "0.ckpt",
-            site / "ssm.zarr",
-            site / "splits.json",
-            tmp_path / "static.zarr",
-            site / "weather.zarr",
-            None,
+            all_labels(site / "ssm.zarr", site, tmp_path / "all"),
+            [tmp_path / "static.zarr", site / "weather.zarr"],
             tmp_path / "o.zarr",
             Predict(tile_px=16),
             "cpu",
@@ -253,28 +239,3 @@ def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixtur
     assert any(
         record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records
     )
-
-
-def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_path: Path) -> None:
-    out, others = tmp_path / "0.zarr", tmp_path / ".1.zarr.scratch.0.0.abc"
-    others.mkdir()
-    killed = scratch_folder(out)
-    (killed.__enter__() / "labels.f32").write_bytes(b"0" * 8)  # and never left
-    (left,) = set(tmp_path.iterdir()) - {others}
-    with scratch_folder(out) as folder:
-        assert set(tmp_path.iterdir()) == {others, folder}
-        assert folder != left
-        assert not list(folder.iterdir())
-    assert set(tmp_path.iterdir()) == {others}
-
-
-def test_processes_that_train_together_leave_each_other_s_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with scratch_folder(tmp_path / "0.ckpt") as first:
-        for name in ("LOCAL_RANK", "SLURM_PROCID"):
-            with monkeypatch.context() as patch:
-                patch.setenv(name, "1")
-                with scratch_folder(tmp_path / "0.ckpt") as second:
-                    assert set(tmp_path.iterdir()) == {first, second}
-        assert first.is_dir()

@@ -140,6 +140,14 @@ def used(name, path):
     return path if cfg.sources.path(name) else []
 
 
+# What models are shown of a place and day.
+COVARIATES = [
+    "<results>/covariates/static.zarr",
+    "<results>/covariates/weather.zarr",
+    *(["<results>/covariates/ndvi.zarr"] if cfg.sources.path("ndvi") else []),
+]
+
+
 def check_inputs():
     """Before the first job starts, open every source and look for the GPU that is asked for; stop with one line if one cannot serve."""
     check("check-inputs", cfg=cfg, sources=inputs.sources_of(TARGETS, cfg))

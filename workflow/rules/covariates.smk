@@ -79,9 +79,7 @@ rule prepare_ndvi:
 
 rule report_covariates:
     input:
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        COVARIATES,
     output:
         "<results>/covariates/covariates_report.json",
     log:
@@ -96,5 +94,4 @@ rule report_covariates:
     params:
         **step("report_covariates"),
     shell:
-        "python -m loam report-covariates --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q}"
-        " --out {output:q} 2> {log:q}"
+        "python -m loam report-covariates --covariates {input:q} --out {output:q} 2> {log:q}"

@@ -11,9 +11,7 @@ rule collect_samples:
         leaks="<results>/samples/leaks.json",
         ssm="<results>/moisture/ssm.zarr",
         splits="<results>/samples/splits.json",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        covariates=COVARIATES,
         landcover=source("landcover"),
         truth=TRUTH,
     output:
@@ -39,19 +37,16 @@ rule collect_samples:
         ),
     shell:
         "python -m loam collect-samples --predictions {input.predictions:q} --ssm {input.ssm:q}"
-        " --splits {input.splits:q} --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q}"
+        " --splits {input.splits:q} --covariates {input.covariates:q}"
         " --landcover {input.landcover:q} --truth {input.truth:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
 rule probe_model:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
+        labels="<results>/samples/labels/all",
         patches="<results>/samples/patches.parquet",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        covariates=COVARIATES,
     output:
         "<results>/evaluation/probes/{experiment}/{member}.parquet",
     log:
@@ -71,8 +66,8 @@ rule probe_model:
             accelerator="learning.train.accelerator",
         ),
     shell:
-        "python -m loam probe-model --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
-        " --patches {input.patches:q} --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        "python -m loam probe-model --checkpoint {input.checkpoint:q} --labels {input.labels:q}"
+        " --patches {input.patches:q} --covariates {input.covariates:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 

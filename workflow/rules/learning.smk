@@ -1,12 +1,9 @@
 rule train:
     input:
         leaks="<results>/samples/leaks.json",
-        ssm="<results>/moisture/ssm.zarr",
+        labels="<results>/samples/labels/training",
         patches="<results>/samples/patches.parquet",
-        splits="<results>/samples/splits.json",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        covariates=COVARIATES,
     output:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
         history="<results>/learning/{experiment}/{member}.csv",
@@ -31,19 +28,16 @@ rule train:
     shell:
         # Under Slurm a task for every process that trains; elsewhere Lightning starts them.
         launcher("train")
-        + "python -m loam train --ssm {input.ssm:q} --patches {input.patches:q} --splits {input.splits:q}"
-        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output.checkpoint:q}"
+        + "python -m loam train --labels {input.labels:q} --patches {input.patches:q}"
+        " --covariates {input.covariates:q} --out {output.checkpoint:q}"
         " --history {output.history:q} --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 
 rule predict:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        labels="<results>/samples/labels/all",
+        covariates=COVARIATES,
     output:
         directory("<results>/learning/{experiment}/{member}.zarr"),
     log:
@@ -62,8 +56,8 @@ rule predict:
             accelerator="learning.train.accelerator",
         ),
     shell:
-        "python -m loam predict --checkpoint {input.checkpoint:q} --ssm {input.ssm:q} --splits {input.splits:q}"
-        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        "python -m loam predict --checkpoint {input.checkpoint:q} --labels {input.labels:q}"
+        " --covariates {input.covariates:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 
@@ -71,11 +65,8 @@ rule predict:
 rule predict_date:
     input:
         checkpoints=expand("<results>/learning/{{experiment}}/{member}.ckpt", member=MEMBERS),
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        labels="<results>/samples/labels/all",
+        covariates=COVARIATES,
     output:
         directory(expand("<results>/learning/{{experiment}}/{{date}}/{member}.zarr", member=MEMBERS)),
     log:
@@ -94,8 +85,8 @@ rule predict_date:
             accelerator="learning.train.accelerator",
         ),
     shell:
-        "python -m loam predict-date --checkpoints {input.checkpoints:q} --ssm {input.ssm:q} --splits {input.splits:q}"
-        " --static {input.static:q} --weather {input.weather:q} --ndvi {input.ndvi:q} --out {output:q}"
+        "python -m loam predict-date --checkpoints {input.checkpoints:q} --labels {input.labels:q}"
+        " --covariates {input.covariates:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
 

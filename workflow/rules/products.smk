@@ -293,9 +293,7 @@ rule draw_scenes:
 rule draw_covariates:
     input:
         quality="<results>/covariates/covariates_report.json",
-        static="<results>/covariates/static.zarr",
-        weather="<results>/covariates/weather.zarr",
-        ndvi=used("ndvi", "<results>/covariates/ndvi.zarr"),
+        covariates=COVARIATES,
     output:
         report(
             "<results>/figures/covariates.png",
@@ -315,5 +313,4 @@ rule draw_covariates:
     params:
         **step("draw_covariates"),
     shell:
-        "python -m loam draw-covariates --quality {input.quality:q} --static {input.static:q} --weather {input.weather:q}"
-        " --ndvi {input.ndvi:q} --out {output:q} 2> {log:q}"
+        "python -m loam draw-covariates --quality {input.quality:q} --covariates {input.covariates:q} --out {output:q} 2> {log:q}"

@@ -41,6 +41,30 @@ rule sample_patches:
         " --params {params.cfg:q} 2> {log:q}"
 
 
+# Once for all that trains, predicts and probes; gone when they are done. Training's folder holds no label of a test.
+rule unpack_labels:
+    input:
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/samples/splits.json",
+    output:
+        training=temp(directory("<results>/samples/labels/training")),
+        everything=temp(directory("<results>/samples/labels/all")),
+    log:
+        "<logs>/unpack_labels.log",
+    benchmark:
+        "<benchmarks>/unpack_labels.tsv"
+    conda:
+        "../../envs/loam.yaml"
+    threads: NEEDS["unpack_labels"].threads
+    resources:
+        **asked("unpack_labels"),
+    params:
+        **step("unpack_labels"),
+    shell:
+        "python -m loam unpack-labels --ssm {input.ssm:q} --splits {input.splits:q} --training {output.training:q}"
+        " --everything {output.everything:q} 2> {log:q}"
+
+
 # Nothing is trained or scored before this has passed.
 rule check_splits:
     input:

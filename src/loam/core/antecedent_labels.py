@@ -1,17 +1,17 @@
-"""Past labels as inputs: what the radar said of a pixel before the day."""
+"""Antecedent labels as inputs: what the radar said of a pixel before the day."""
 
 import numpy as np
 from numba import njit
 
-PAST = ("last_ssm", "last_ssm_age", "past_ssm_mean", "past_ssm_count")
+ANTECEDENT = ("last_ssm", "last_ssm_age", "antecedent_ssm_mean", "antecedent_ssm_count")
 # Smallest 1 sigma that weighs a label [1]: one that claims to be without error must not rule alone.
 LEAST_SIGMA = 0.01
 
 
-def past_channels(
+def antecedent_channels(
     ssm: np.ndarray, uncertainty: np.ndarray, ages: np.ndarray, days: int
 ) -> np.ndarray:
-    """Channels `PAST` of some pixels, `(4, n)` float32.
+    """Channels `ANTECEDENT` of some pixels, `(4, n)` float32.
 
     Args:
         ssm: labels [1] `(time, n)`, in order of time, NaN missing.
@@ -21,7 +21,7 @@ def past_channels(
     """
     values = np.stack([ssm, uncertainty], axis=1)[:, :, None].astype(np.float32)
     one, count = np.zeros(1, dtype=np.intp), np.zeros(ssm.shape[1], dtype=np.intp)
-    out = np.empty((len(PAST), 1, ssm.shape[1]), dtype=np.float32)
+    out = np.empty((len(ANTECEDENT), 1, ssm.shape[1]), dtype=np.float32)
     summarise(
         values,
         ages.astype(np.float32),

@@ -1,5 +1,6 @@
 """What a model is shown: covariates of a day and place, put together from their own grids only where asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from loam.core.errors import LoamError
 from loam.core.grid import pixel_positions
 from loam.core.raster import open_dataset
 
+COVARIATES = ("static", "weather", "ndvi")  # files of covariates
 WEATHER = ("precipitation", "temperature", "humidity", "wind", "evapotranspiration")
 # The paper sums what falls and evaporates over the window, and averages the rest.
 SUMMED = ("precipitation", "evapotranspiration")
@@ -176,6 +178,7 @@ class Covariates:
     static_names: tuple[str, ...]
     weather: Field
     ndvi: Field | None
+    file: Path = Path("static.zarr")  # of the grid, for messages
 
     def dynamic(
         self, day: np.datetime64, days: int, form: str, window: tuple[slice, slice], stride: int = 1
@@ -222,20 +225,48 @@ class Covariates:
         return fields
 
 
-def open_covariates(static: Path, weather: Path, ndvi: Path | None) -> Covariates:
-    """Read the covariate files into memory: megabytes, since coarse fields stay coarse."""
-    terrain = open_dataset(static)
+def open_covariates(paths: Sequence[Path]) -> Covariates:
+    """Read the covariate files into memory: megabytes, since coarse fields stay coarse.
+
+    Args:
+        paths: `static.zarr`, `weather.zarr` and, where NDVI is used, `ndvi.zarr`, known by their names.
+
+    Raises:
+        LoamError: static covariates or weather are missing, or a file has another name.
+    """
+    files = covariate_files(paths)
+    terrain = open_dataset(files["static"])
     names = tuple(terrain["channel"].values.tolist())
     box = terrain.odc.geobox
-    vegetation = None if ndvi is None else _field(open_dataset(ndvi), ("ndvi", "age"), box)
+    vegetation = (
+        _field(open_dataset(files["ndvi"]), ("ndvi", "age"), box) if "ndvi" in files else None
+    )
     channels = names if vegetation is None else (*names, "ndvi", "ndvi_age")
     return Covariates(
         box,
         terrain["static"].values.astype(np.float32),
         channels,
-        _field(open_dataset(weather), WEATHER, box),
+        _field(open_dataset(files["weather"]), WEATHER, box),
         vegetation,
+        files["static"],
     )
+
+
+def covariate_files(paths: Sequence[Path]) -> dict[str, Path]:
+    """The covariate files by what they hold: 'static', 'weather', and 'ndvi' where it is used.
+
+    Args:
+        paths: of the files, in any order.
+
+    Raises:
+        LoamError: static covariates or weather are missing, or a file has another name.
+    """
+    files = {path.stem: path for path in paths}
+    told = ", ".join(map(str, paths)) or "no file"
+    if len(files) < len(paths) or not {"static", "weather"} <= set(files) <= set(COVARIATES):
+        msg = f"--covariates: {told}; give static.zarr, weather.zarr and, where NDVI is used, ndvi.zarr"
+        raise LoamError(msg)
+    return files
 
 
 def _field(data: xr.Dataset, names: tuple[str, ...], box: GeoBox) -> Field:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
+
+Array = TypeVar("Array", np.ndarray, xr.DataArray)
 
 
 class Flag(IntFlag):
@@ -55,15 +57,15 @@ UNUSABLE = (
 )
 
 
-def usable_labels(ssm: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """SSM where it may serve as a label, NaN elsewhere; float32 of the same shape.
+def usable_labels(ssm: Array, flags: Array) -> Array:
+    """SSM where it may serve as a label, NaN elsewhere; float32 of the same shape, lazy where the data are.
 
     Args:
         ssm: soil moisture [1], any shape.
         flags: bits of `Flag`, of the same shape.
     """
-    unusable = (flags.astype(np.int64) & int(UNUSABLE)) != 0
-    return np.where(unusable, np.nan, ssm).astype(np.float32)
+    usable = (flags.astype(np.int64) & int(UNUSABLE)) == 0
+    return xr.where(usable, ssm, np.float32("nan")).astype(np.float32)
 
 
 def flag_attributes() -> dict[str, Any]:

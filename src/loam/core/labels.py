@@ -1,31 +1,26 @@
 """Labels as a flat file of floats: any patch of any date is read from it without the rest, by every process alike."""
 
+import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from loam.core.flags import usable_labels
-from loam.core.raster import open_dataset
-from loam.core.splits import Splits
+from loam.core.errors import LoamError
 
-# Values that are unpacked at once while the file is made: 64 MB of each variable.
-BLOCK_VALUES = 16_000_000
 LAYERS = ("ssm", "ssm_uncertainty")
+VALUES, INDEX, UNITS = "values.f32", "labels.json", "units.npy"
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of some acquisitions, in order of time, with the part that every block of every one belongs to."""
+    """Labels of some acquisitions, in order of time, with the split that every block of every one belongs to."""
 
     grid: GeoBox
     times: np.ndarray  # (time) datetime64[ns]
@@ -33,8 +28,60 @@ class Labels:
     units: np.ndarray  # (time, block_row, block_column) int8, index into SPLITS
     block_px: int
 
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what `unpack-labels` wrote; no value is read yet.
+
+        Raises:
+            LoamError: the folder is not one that `unpack-labels` writes.
+        """
+        try:
+            told = json.loads((folder / INDEX).read_text())
+            grid = GeoBox(tuple(told["shape"]), Affine(*told["transform"]), told["crs"])
+            times = np.array(told["times"], dtype="datetime64[ns]")
+            units = np.load(folder / UNITS, allow_pickle=False)
+            found = cls(grid, times, folder / VALUES, units, int(told["block_px"]))
+            size = found.file.stat().st_size
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            msg = f"{folder}: holds no unpacked labels ({type(error).__name__}: {error}); remove it and run again"
+            raise LoamError(msg) from None
+        if size != found.nbytes:
+            msg = (
+                f"{found.file}: has {size} bytes, not {found.nbytes}; remove {folder} and run again"
+            )
+            raise LoamError(msg)
+        return found
+
+    def describe(self) -> None:
+        """Write what `open` reads beside the values."""
+        told = {
+            "shape": list(self.grid.shape),
+            "transform": list(self.grid.transform)[:6],
+            "crs": str(self.grid.crs),
+            "times": np.datetime_as_string(self.times).tolist(),
+            "block_px": self.block_px,
+        }
+        (self.file.parent / INDEX).write_text(json.dumps(told))
+        np.save(self.file.parent / UNITS, self.units, allow_pickle=False)
+
+    def allocate(self) -> None:
+        """Make the file with room for all values: writing to a mapped page that the disk has none for kills the process."""
+        with self.file.open("wb") as file:
+            if self.nbytes:
+                os.posix_fallocate(file.fileno(), 0, self.nbytes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Times, layers, rows, columns."""
+        return (len(self.times), len(LAYERS), *self.grid.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the values' file [byte]."""
+        return 4 * int(np.prod(self.shape))
+
     @cached_property
-    def values(self) -> np.memmap:
+    def values(self) -> np.ndarray:
         """SSM and its 1 sigma `(time, layer, y, x)`, mapped: only what is asked for is read."""
         return self.mapped("r")
 
@@ -42,92 +89,14 @@ class Labels:
         """Without the mapping: each worker maps the file for itself, else its whole content would be sent to it."""
         return {name: value for name, value in self.__dict__.items() if name != "values"}
 
-    def mapped(self, mode: Literal["r", "r+"]) -> np.memmap:
+    def mapped(self, mode: Literal["r", "r+"]) -> np.ndarray:
         """The file as an array, as `np.memmap` opens it."""
-        return np.memmap(
-            self.file, np.float32, mode, shape=(len(self.times), len(LAYERS), *self.grid.shape)
-        )
+        if not self.nbytes:  # an empty file cannot be mapped
+            return np.empty(self.shape, np.float32)
+        return np.memmap(self.file, np.float32, mode, shape=self.shape)
 
     def before(self, day: np.datetime64, days: int) -> slice:
         """Places of the acquisitions of the `days` days before a day; the day's own are not among them."""
         dates = self.times.astype("datetime64[D]")
         last = day.astype("datetime64[D]")
         return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
-
-
-@contextmanager
-def scratch_folder(out: Path) -> Iterator[Path]:
-    """A folder beside a step's output for unpacked labels. It goes with the step; what a killed one has left goes before.
-
-    Beside the output, since labels can be larger than the disk of temporary files. Each process that trains has its own, and
-    removes its own alone: the others may be at work.
-
-    Args:
-        out: file or Zarr that the step writes.
-    """
-    process = f"{os.environ.get('SLURM_PROCID', 0)}.{os.environ.get('LOCAL_RANK', 0)}"
-    prefix = f".{out.name}.scratch.{process}."
-    for left in [path for path in out.parent.iterdir() if path.name.startswith(prefix)]:
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix) as folder:
-        yield Path(folder)
-
-
-def open_labels(
-    path: Path,
-    splits: Splits,
-    folder: Path,
-    parts: tuple[str, ...] = (),
-    since: np.datetime64 | None = None,
-) -> Labels:
-    """Unpack `ssm.zarr` into a file of a folder, a few dates at a time.
-
-    Args:
-        path: `ssm.zarr`. A value under a flag that makes it unusable becomes NaN.
-        splits: of the run.
-        folder: where the file goes; it must outlive the labels. 8 byte a pixel and date.
-        parts: acquisitions of these parts of the dates alone ('train', 'validate', …); all where none is named.
-        since: acquisitions from this day on alone; None: all.
-    """
-    data = open_dataset(path)[[*LAYERS, "flags"]]
-    data = data if data.indexes["time"].is_monotonic_increasing else data.sortby("time")
-    if since is not None:
-        data = data.isel(time=data["time"].values >= since)
-    if parts:
-        wanted = splits.times(*parts)
-        data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))
-    times = data["time"].values
-    labels = Labels(
-        data.odc.geobox,
-        times,
-        folder / "labels.f32",
-        splits.of_units(times),
-        splits.block_px,
-    )
-    _unpack(data, labels)
-    return labels
-
-
-def _unpack(data: Any, labels: Labels) -> None:
-    """Fill the labels' file, a range of dates and rows at a time."""
-    shape = tuple(data["ssm"].shape)
-    if not shape[0]:
-        return
-    with (
-        labels.file.open("wb") as file
-    ):  # room for all of it: writing to a mapped page that the disk has none for kills the process
-        os.posix_fallocate(file.fileno(), 0, 4 * len(LAYERS) * data["ssm"].size)
-    chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
-    rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
-    for first in range(0, shape[0], chunk_dates):
-        for row in range(0, shape[1], rows):
-            where = (slice(first, first + chunk_dates), slice(row, row + rows))
-            part = data.isel(time=where[0], y=where[1]).load()
-            out = labels.mapped(
-                "r+"
-            )  # for each part again: what is written counts as memory as long as it is mapped
-            for layer, name in enumerate(LAYERS):
-                out[where[0], layer, where[1]] = usable_labels(
-                    part[name].values, part["flags"].values
-                )
-            del out

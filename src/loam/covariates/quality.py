@@ -9,6 +9,7 @@ import xarray as xr
 
 from loam.core.elevation import PLAUSIBLE_HEIGHTS_M
 from loam.core.errors import LoamError
+from loam.core.features import covariate_files
 from loam.core.raster import atomic_write, open_dataset
 
 # Channel: lowest and highest value that can be right. What lies beyond is a fault of units or nodata.
@@ -39,20 +40,26 @@ TOLD = ("method", "stations", "leave_one_out_rmse", "leave_one_out_bias", "max_a
 SLACK = 1e-3  # of float32
 
 
-def report_covariates(static: Path, weather: Path, ndvi: Path | None, out: Path) -> None:
-    """Write range, missing share, units and source of every covariate as JSON; stop where one is out of bounds."""
-    terrain, daily = open_dataset(static), open_dataset(weather)
-    found = static_entries(terrain, static)
+def report_covariates(covariates: list[Path], out: Path) -> None:
+    """Write range, missing share, units and source of every covariate as JSON; stop where one is out of bounds.
+
+    Args:
+        covariates: files of `open_covariates`.
+        out: JSON file to write.
+    """
+    files = covariate_files(covariates)
+    daily = open_dataset(files["weather"])
+    found = static_entries(open_dataset(files["static"]), files["static"])
     found |= series_entries(
         daily,
-        weather,
+        files["weather"],
         {
             "source": str(daily.attrs.get("source", "weather")),
             "days": str(daily.attrs.get("days", "")),
         },
     )
-    if ndvi is not None:
-        found |= series_entries(open_dataset(ndvi), ndvi, {})
+    if "ndvi" in files:
+        found |= series_entries(open_dataset(files["ndvi"]), files["ndvi"], {})
     with atomic_write(out) as partial:
         partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
 

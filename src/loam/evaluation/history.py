@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loam.core.antecedent_labels import PAST, past_channels
+from loam.core.antecedent_labels import ANTECEDENT, antecedent_channels
 from loam.evaluation.labels import Frame
 
 DAY = np.timedelta64(1, "D")
@@ -33,7 +33,7 @@ class History:
     def at(
         self, day: np.datetime64, row: np.ndarray, column: np.ndarray, part: int | None = None
     ) -> dict[str, np.ndarray]:
-        """Columns `PAST` of some pixels `(n)` on a day, as `past_channels` makes them.
+        """Columns `ANTECEDENT` of some pixels `(n)` on a day, as `antecedent_channels` makes them.
 
         Args:
             day: the day.
@@ -52,7 +52,9 @@ class History:
         )
         if part is not None and frames:
             label[np.array([frame.part[row, column] != part for frame in frames])] = np.nan
-        return dict(zip(PAST, past_channels(label, sigma, ages, self.days), strict=True))
+        return dict(
+            zip(ANTECEDENT, antecedent_channels(label, sigma, ages, self.days), strict=True)
+        )
 
 
 def with_history(frames: Iterable[Frame], days: int) -> Iterator[tuple[Frame, History]]:

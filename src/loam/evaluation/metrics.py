@@ -70,7 +70,7 @@ def noise_ceiling(label: np.ndarray, uncertainty: np.ndarray) -> float:
     """Highest R² that labels with this noise allow, 1 - mean(u²)/var(label) [1]; below 0 where noise is all there is.
 
     It holds for errors that nothing predicts. What plants and tillage do to a pixel lasts for weeks: a model that sees the
-    pixel's past labels follows part of these errors too, and may come out above.
+    pixel's antecedent labels follows part of these errors too, and may come out above.
 
     Args:
         label: labels `(n)`.

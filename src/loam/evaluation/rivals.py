@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from loam.config.evaluation import Boosting
-from loam.core.antecedent_labels import PAST
+from loam.core.antecedent_labels import ANTECEDENT
 from loam.core.features import Covariates
 from loam.evaluation.baselines import boost, stationary_features, weather_features
 from loam.evaluation.leakage import date_features, pixel_and_season, shuffled_days, shuffled_pixels
 from loam.evaluation.precipitation import fit_antecedent
 
-BASELINES = ("climatology", "persistence", "antecedent", "boosting", "boosting_past")
+BASELINES = ("climatology", "persistence", "antecedent", "boosting", "boosting_antecedent")
 PROBES = ("date_only", "pixel_season", "shuffled_weather", "shuffled_space")
 
 
@@ -28,7 +28,7 @@ def rivals(
 
     Args:
         covariates: of the run.
-        train: training samples of `draw_samples`. Where it has the columns `PAST`, as some experiments do, boosting is there
+        train: training samples of `draw_samples`. Where it has the columns `ANTECEDENT`, as some experiments do, boosting is there
             once more with them.
         tests: test samples of `draw_samples`.
         cfg: section `evaluation.boosting`.
@@ -39,9 +39,9 @@ def rivals(
     features = _Features(covariates, both, windows_days, seed)
     plain = np.concatenate([features.stationary, features.weather], axis=1)
     matrices = {"boosting": plain}
-    if set(PAST) <= set(train.columns):
-        matrices["boosting_past"] = np.concatenate(
-            [plain, both[list(PAST)].to_numpy(np.float32)], axis=1
+    if set(ANTECEDENT) <= set(train.columns):
+        matrices["boosting_antecedent"] = np.concatenate(
+            [plain, both[list(ANTECEDENT)].to_numpy(np.float32)], axis=1
         )
     matrices |= {
         "date_only": date_features(days_of(both)),

@@ -30,9 +30,7 @@ def collect_samples(
     predictions: list[Path],
     ssm: Path,
     splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
+    covariates: list[Path],
     landcover: Path | None,
     truth: Path | None,
     out: Path,
@@ -42,13 +40,28 @@ def collect_samples(
     days: int,
     antecedent_days: int,
 ) -> None:
-    """Draw labelled pixel-dates of every test part and write them with what each model says of them, as Parquet."""
+    """Draw labelled pixel-dates of every test split and write them with what each model says of them, as Parquet.
+
+    Args:
+        predictions: maps of the members of every experiment.
+        ssm: labels.
+        splits: splits of the run.
+        covariates: files of `open_covariates`.
+        landcover: land cover; None: without.
+        truth: Zarr with the true SSM; None where it is not known.
+        out: Parquet file to write.
+        cfg: section `evaluation.samples`.
+        boosting: section `evaluation.boosting`.
+        classes: section `sources.landcover`; None without land cover.
+        days: longest window of weather that an experiment is shown [day].
+        antecedent_days: age of the oldest label that an experiment is shown; 0: none is shown [day].
+    """
     labels = open_frames(open_dataset(ssm), Splits.read(splits))
-    covariates = open_covariates(static, weather, ndvi)
-    require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
+    opened = open_covariates(covariates)
+    require_same_grid(opened.file, opened.grid, ssm, labels.data.odc.geobox)
     most = dict.fromkeys(TESTS, cfg.per_split) | {"train": boosting.samples}
     table = draw_samples(
-        labels, covered(covariates, labels.times, days), most, cfg.seed, antecedent_days
+        labels, covered(opened, labels.times, days), most, cfg.seed, antecedent_days
     )
     train, tests = (
         part.reset_index(drop=True)
@@ -58,13 +71,13 @@ def collect_samples(
         msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
     known = train["label"].to_numpy()
-    table = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, covariates.grid))
-    table = with_strata(table, known, covariates, landcover, classes, cfg.slope_classes_deg)
+    table = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, opened.grid))
+    table = with_strata(table, known, opened, landcover, classes, cfg.slope_classes_deg)
     table["wet_threshold"] = np.float32(
         np.quantile(known, cfg.wet_quantile) if known.size else np.nan
     )
     windows = usable_windows(boosting.windows_days, days)
-    columns = rivals(covariates, train, tests, boosting, windows, cfg.seed)
+    columns = rivals(opened, train, tests, boosting, windows, cfg.seed)
     said = [predicted(name, paths, tests) for name, paths in by_experiment(predictions).items()]
     with atomic_write(out) as partial:
         pd.concat([table, columns, *said], axis=1).to_parquet(partial, index=False)
@@ -84,10 +97,10 @@ def draw_samples(
         allowed: acquisitions that may be drawn from, bool `(time)`.
         most: largest number of pixel-dates by part; every one has the same chance.
         seed: of the draws; each part has its own stream, so that the draws of one do not depend on another.
-        antecedent_days: look back so far for `PAST`; 0: not at all [day].
+        antecedent_days: look back so far for `ANTECEDENT`; 0: not at all [day].
 
     Returns:
-        `COLUMNS`, climatology, persistence, and `PAST` where asked for; in order of time.
+        `COLUMNS`, climatology, persistence, and `ANTECEDENT` where asked for; in order of time.
     """
     counts, mean = survey(labels)
     ordinals = {

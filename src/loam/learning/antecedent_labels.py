@@ -1,8 +1,8 @@
-"""Past labels of a window of pixels."""
+"""Antecedent labels of a window of pixels."""
 
 import numpy as np
 
-from loam.core.antecedent_labels import PAST, summarise
+from loam.core.antecedent_labels import ANTECEDENT, summarise
 from loam.core.labels import Labels, Window
 from loam.core.splits import SPLITS
 
@@ -10,7 +10,7 @@ from loam.core.splits import SPLITS
 def antecedent_labels(
     labels: Labels, day: np.datetime64, window: Window, days: int, parts: tuple[str, ...]
 ) -> np.ndarray:
-    """Channels `PAST` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
+    """Channels `ANTECEDENT` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
 
     Args:
         labels: of the run.
@@ -28,7 +28,7 @@ def antecedent_labels(
         shown[:] = [part in parts for part in SPLITS]
     size = [part.stop - part.start for part in window]
     rows, columns = (np.arange(part.start, part.stop) // labels.block_px for part in window)
-    out = np.empty((len(PAST), *size), dtype=np.float32)
+    out = np.empty((len(ANTECEDENT), *size), dtype=np.float32)
     summarise(
         labels.values[(times, slice(None), *window)],
         ages,

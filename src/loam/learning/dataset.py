@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from loam.core.antecedent_labels import PAST
+from loam.core.antecedent_labels import ANTECEDENT
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates
 from loam.core.labels import Labels
@@ -23,7 +23,7 @@ SHOWN = {
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`, `weight ()`.
 
-    The weight is that of the patch in the index: 1 on the average of the training part. With past labels, `static` ends
+    The weight is that of the patch in the index: 1 on the average of the training part. With antecedent labels, `static` ends
     in the channels of `loam.learning.antecedent_labels`.
     """
 
@@ -43,7 +43,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
 
         Args:
             index: rows of `patches.parquet`, of one split that is no test.
-            labels: acquisitions of the index, and those before that past labels come from.
+            labels: acquisitions of the index, and those before that antecedent labels come from.
             covariates: of the whole run.
             size: edge of a patch [pixel].
             days: length of the weather window [day].
@@ -84,7 +84,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     @property
     def static_names(self) -> tuple[str, ...]:
         """Channels of `static`."""
-        return self.covariates.static_names + (PAST if self.antecedent_days else ())
+        return self.covariates.static_names + (ANTECEDENT if self.antecedent_days else ())
 
     def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """One patch."""

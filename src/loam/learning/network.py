@@ -35,7 +35,7 @@ class Network(nn.Module, ABC):
 
         Args:
             features: channels that `encode` gives.
-            static_channels: terrain, soil and vegetation channels, and those of past labels.
+            static_channels: terrain, soil and vegetation channels, and those of antecedent labels.
             stride: pixels per step of the encoder's grid; 1 is every pixel.
             statistics: `dynamic_mean`, `dynamic_deviation`, `static_mean`, `static_deviation`, a number per channel.
         """

@@ -15,9 +15,8 @@ from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import Covariates, open_covariates
 from loam.core.grid import empty_like_grid, require_same_grid
-from loam.core.labels import Labels, Window, open_labels, scratch_folder
-from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
-from loam.core.splits import Splits
+from loam.core.labels import Labels, Window
+from loam.core.raster import write_blocks, zarr_in_blocks
 from loam.learning.antecedent_labels import antecedent_labels
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
@@ -33,7 +32,7 @@ class Inputs:
     covariates: Covariates
     days: int  # length of the weather window
     form: str  # 'aggregate' or 'sequence'
-    labels: Labels | None  # past labels, where the model was trained with them
+    labels: Labels | None  # antecedent labels, where the model was trained with them
     antecedent_days: int
 
     @property
@@ -53,84 +52,75 @@ class Inputs:
 
 def predict(
     checkpoint: Path,
-    ssm: Path,
-    splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
+    labels: Path,
+    covariates: list[Path],
     out: Path,
     cfg: Predict,
     accelerator: Literal["auto", "cpu", "gpu"],
     threads: int,
 ) -> None:
-    """Map every day with an acquisition; write mean and 1 sigma, a day at a time."""
+    """Map every day with an acquisition; write mean and 1 sigma, a day at a time.
+
+    Args:
+        checkpoint: of the member.
+        labels: folder of all labels, of `unpack_labels`.
+        covariates: files of `open_covariates`.
+        out: Zarr to write.
+        cfg: section `learning.predict`.
+        accelerator: where to compute.
+        threads: threads to use.
+    """
     torch.set_num_threads(threads)
-    acquired = np.unique(open_dataset(ssm)["time"].values.astype("datetime64[D]"))
-    _predict_days(
-        [checkpoint],
-        ssm,
-        splits,
-        open_covariates(static, weather, ndvi),
-        static,
-        [out],
-        acquired,
-        cfg,
-        accelerator,
-    )
+    known = Labels.open(labels)
+    acquired = np.unique(known.times.astype("datetime64[D]"))
+    opened = open_covariates(covariates)
+    _predict_days([checkpoint], known, opened, [out], acquired, cfg, accelerator)
 
 
 def predict_date(
     checkpoints: list[Path],
-    ssm: Path,
-    splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
+    labels: Path,
+    covariates: list[Path],
     out: list[Path],
     cfg: Predict,
     accelerator: Literal["auto", "cpu", "gpu"],
     threads: int,
 ) -> None:
-    """Map one day, which the folder of the files is named by, with every member; write a file each."""
+    """Map one day, which the folder of the files is named by, with every member; write a file each.
+
+    Args:
+        checkpoints: of the members.
+        labels: folder of all labels, of `unpack_labels`.
+        covariates: files of `open_covariates`.
+        out: Zarr to write for each member.
+        cfg: section `learning.predict`.
+        accelerator: where to compute.
+        threads: threads to use.
+    """
     torch.set_num_threads(threads)
     day = np.array([out[0].parent.name], dtype="datetime64[D]")
-    _predict_days(
-        checkpoints,
-        ssm,
-        splits,
-        open_covariates(static, weather, ndvi),
-        static,
-        out,
-        day,
-        cfg,
-        accelerator,
-    )
+    opened = open_covariates(covariates)
+    _predict_days(checkpoints, Labels.open(labels), opened, out, day, cfg, accelerator)
 
 
 def _predict_days(
     checkpoints: list[Path],
-    ssm: Path,
-    splits: Path,
+    labels: Labels,
     covariates: Covariates,
-    static: Path,
     out: list[Path],
     days: np.ndarray,
     cfg: Predict,
     accelerator: str,
 ) -> None:
-    """Map some days with every model; labels are unpacked once, and only for models that are shown some."""
-    models = [load_checkpoint(path) for path in checkpoints]
-    require_same_grid(static, covariates.grid, ssm, open_dataset(ssm).odc.geobox)
-    with scratch_folder(out[0]) as scratch:
-        back = max(window["antecedent_days"] for _, window in models)
-        since = days.min() - np.timedelta64(back, "D")
-        labels = open_labels(ssm, Splits.read(splits), scratch, since=since) if back else None
-        for path, (model, window), target in zip(checkpoints, models, out, strict=True):
-            if list(covariates.static_names) != window["channels"]:
-                msg = f"{path}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
-                raise LoamError(msg)
-            inputs = inputs_of(covariates, window, labels)
-            write_days(model.to(device_of(accelerator)), inputs, days, target, cfg.tile_px)
+    """Map some days with every model."""
+    require_same_grid(covariates.file, covariates.grid, labels.file, labels.grid)
+    for path, target in zip(checkpoints, out, strict=True):
+        model, window = load_checkpoint(path)
+        if list(covariates.static_names) != window["channels"]:
+            msg = f"{path}: was trained on {window['channels']}, but the covariates are {list(covariates.static_names)}; train again"
+            raise LoamError(msg)
+        inputs = inputs_of(covariates, window, labels)
+        write_days(model.to(device_of(accelerator)), inputs, days, target, cfg.tile_px)
 
 
 def inputs_of(covariates: Covariates, window: dict[str, Any], labels: Labels | None) -> Inputs:
@@ -201,7 +191,7 @@ def predict_day(
     mean, sigma = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     for inner, outer, core in tiles(shape, tile_px, model.receptive_radius(inputs.steps)):
         mean[inner], sigma[inner] = (
-            part[core] for part in predict_window(model, inputs, day, outer)
+            values[core] for values in predict_window(model, inputs, day, outer)
         )
     return mean, sigma
 
@@ -213,8 +203,8 @@ def predict_window(
     """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
     device = next(model.parameters()).device
     shown = (
-        torch.from_numpy(np.ascontiguousarray(part))[None].to(device)
-        for part in inputs.of(day, window, model.stride)
+        torch.from_numpy(np.ascontiguousarray(values))[None].to(device)
+        for values in inputs.of(day, window, model.stride)
     )
     mean, log_variance = model(*shown)
     return mean[0].float().cpu().numpy(), (log_variance[0].float() / 2).exp().cpu().numpy()

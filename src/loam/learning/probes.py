@@ -10,12 +10,12 @@ import pandas as pd
 import torch
 
 from loam.config.evaluation import Probes
-from loam.core.antecedent_labels import PAST
+from loam.core.antecedent_labels import ANTECEDENT
 from loam.core.features import WEATHER, open_covariates
 from loam.core.grid import require_same_grid
-from loam.core.labels import Labels, open_labels, scratch_folder
+from loam.core.labels import Labels
 from loam.core.raster import atomic_write
-from loam.core.splits import TESTS, Splits
+from loam.core.splits import TESTS
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.network import Network
@@ -44,30 +44,35 @@ class Patches:
 
 def probe_model(
     checkpoint: Path,
-    ssm: Path,
-    splits: Path,
+    labels: Path,
     patches: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
+    covariates: list[Path],
     out: Path,
     cfg: Probes,
     size_px: int,
     accelerator: Literal["auto", "cpu", "gpu"],
     threads: int,
 ) -> None:
-    """Ask one member, and write sums of its errors per split, date and question, as Parquet."""
+    """Ask one member, and write sums of its errors per split, date and question, as Parquet.
+
+    Args:
+        checkpoint: of the member.
+        labels: folder of all labels, of `unpack_labels`.
+        patches: index of patches, of `sample_patches`.
+        covariates: files of `open_covariates`.
+        out: Parquet file to write.
+        cfg: section `evaluation.probes`.
+        size_px: edge of a patch [pixel].
+        accelerator: where to compute.
+        threads: threads to use.
+    """
     torch.set_num_threads(threads)
     model, window = load_checkpoint(checkpoint)
-    covariates = open_covariates(static, weather, ndvi)
-    with scratch_folder(out) as scratch:
-        labels = open_labels(ssm, Splits.read(splits), scratch)
-        require_same_grid(static, covariates.grid, ssm, labels.grid)
-        inputs = inputs_of(covariates, window, labels)
-        index = pd.read_parquet(patches)
-        answers = list(
-            _answers(model.to(device_of(accelerator)), inputs, labels, index, size_px, cfg)
-        )
+    opened, known = open_covariates(covariates), Labels.open(labels)
+    require_same_grid(opened.file, opened.grid, known.file, known.grid)
+    inputs = inputs_of(opened, window, known)
+    index = pd.read_parquet(patches)
+    answers = list(_answers(model.to(device_of(accelerator)), inputs, known, index, size_px, cfg))
     with atomic_write(out) as partial:
         pd.concat(answers, ignore_index=True).to_parquet(partial, index=False)
 
@@ -76,7 +81,7 @@ def _answers(
     model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes
 ) -> Iterator[pd.DataFrame]:
     """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
-    channels = [*inputs.covariates.static_names, *(PAST if inputs.labels else ())]
+    channels = [*inputs.covariates.static_names, *(ANTECEDENT if inputs.labels else ())]
     # An aggregated window has one step for all its days.
     rain = (cfg.rain_factor, cfg.rain_mm * inputs.days / inputs.steps, cfg.tolerance)
     for number, split in enumerate(TESTS):
@@ -142,8 +147,8 @@ def questions(
 
 
 def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
-    """Places of the channels by group; what is neither terrain, vegetation nor a past label comes from the soil map."""
-    named = {"terrain": TERRAIN, "vegetation": VEGETATION, "antecedent_labels": PAST}
+    """Places of the channels by group; what is neither terrain, vegetation nor a antecedent label comes from the soil map."""
+    named = {"terrain": TERRAIN, "vegetation": VEGETATION, "antecedent_labels": ANTECEDENT}
     group = {member: name for name, members in named.items() for member in members}
     out: dict[str, list[int]] = {}
     for place, channel in enumerate(channels):

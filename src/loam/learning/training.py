@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
@@ -19,17 +20,19 @@ from torch.utils.data.distributed import DistributedSampler
 
 from loam.config.learning import Experiment, Network, Train
 from loam.core.errors import LoamError
-from loam.core.features import open_covariates
+from loam.core.features import Covariates, open_covariates
 from loam.core.grid import require_same_grid
-from loam.core.labels import open_labels, scratch_folder
+from loam.core.labels import Labels
 from loam.core.raster import atomic_write
-from loam.core.splits import Splits
+from loam.core.splits import SPLITS
 from loam.learning.checkpoint import not_finite
 from loam.learning.dataset import PatchDataset, channel_statistics, typical_variance
 from loam.learning.device import device_of
 from loam.learning.soil_moisture_module import SoilMoistureModule
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+# Splits of dates that no training may open. Blocks of other tests lie on training dates; their values are NaN.
+NEVER_SEEN = ("calibrate", "temporal", "spatiotemporal")
 COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_rmse", "validation_r2"]
 # Warnings that no reader of a log can use: one process reads patches in time, the folder is ours, and jobs start as they should.
 TOLD_IN_VAIN = (
@@ -42,12 +45,9 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    ssm: Path,
+    labels: Path,
     patches: Path,
-    splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
+    covariates: list[Path],
     out: Path,
     history: Path,
     cfg: Train,
@@ -63,12 +63,9 @@ def train(
     What is needed to go on after a kill lies in `<member>.resume` beside the checkpoint until training ends.
 
     Args:
-        ssm: labels.
+        labels: folder of the labels that training may see, of `unpack_labels`.
         patches: index of patches, of `sample_patches`.
-        splits: splits of the run.
-        static: static covariates.
-        weather: daily weather on its own grid.
-        ndvi: NDVI composites; None: without.
+        covariates: files of `open_covariates`.
         out: checkpoint to write.
         history: table of the epochs to write (CSV).
         cfg: section `learning.train`.
@@ -82,25 +79,16 @@ def train(
     torch.set_num_threads(threads)
     lightning.seed_everything(cfg.seed + member, verbose=False)
     keep = out.with_suffix(".resume")
-    with scratch_folder(out) as scratch:
-        past = antecedent_days if experiment.antecedent_labels else 0
-        data = _datasets(
-            ssm,
-            patches,
-            splits,
-            static,
-            weather,
-            ndvi,
-            scratch,
-            int(size_px),
-            experiment,
-            model.stride,
-            past,
-        )
-        lesson = make_lesson(
-            data["train"], cfg, model, experiment, cfg.seed + member, digest(patches)
-        )
-        trainer, rows = fit(lesson, data, cfg, keep)
+    shown = {
+        "size": int(size_px),
+        "days": experiment.days,
+        "form": experiment.form,
+        "stride": model.stride,
+        "antecedent_days": antecedent_days if experiment.antecedent_labels else 0,
+    }
+    data = datasets(Labels.open(labels), patches, open_covariates(covariates), shown)
+    lesson = make_lesson(data["train"], cfg, model, experiment, cfg.seed + member, digest(patches))
+    trainer, rows = fit(lesson, data, cfg, keep)
     if trainer.is_global_zero:
         with atomic_write(history) as partial:
             pd.DataFrame(rows)[COLUMNS].to_csv(partial, index=False)
@@ -123,42 +111,34 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
-def _datasets(
-    ssm: Path,
-    patches: Path,
-    splits: Path,
-    static: Path,
-    weather: Path,
-    ndvi: Path | None,
-    scratch: Path,
-    size: int,
-    experiment: Experiment,
-    stride: int,
-    antecedent_days: int,
+def datasets(
+    labels: Labels, patches: Path, covariates: Covariates, shown: dict[str, Any]
 ) -> dict[str, PatchDataset]:
-    """Patches that train and that stop training."""
+    """Patches that train and that stop training.
+
+    Args:
+        labels: those that training may see.
+        patches: index of patches.
+        covariates: of the run.
+        shown: keyword arguments of `PatchDataset`.
+
+    Raises:
+        LoamError: a split has no patch, or the labels hold dates that training must not see.
+    """
     index = pd.read_parquet(patches)
-    labels = open_labels(ssm, Splits.read(splits), scratch, ("train", "validate"))
-    covariates = open_covariates(static, weather, ndvi)
-    require_same_grid(static, covariates.grid, ssm, labels.grid)
-    parts = {name: index[index["split"] == name] for name in ("train", "validate")}
-    for name, part in parts.items():
-        if part.empty:
+    require_same_grid(covariates.file, covariates.grid, labels.file, labels.grid)
+    hidden = [SPLITS.index(split) for split in NEVER_SEEN]
+    if np.isin(labels.units, hidden).any():
+        msg = f"{labels.file}: holds labels of a test or of calibration; give train the labels that training may see"
+        raise LoamError(msg)
+    found = {}
+    for name in ("train", "validate"):
+        chosen = index[index["split"] == name]
+        if chosen.empty:
             msg = f"{patches}: no patch of split '{name}'; remove the file and run again"
             raise LoamError(msg)
-    return {
-        name: PatchDataset(
-            part,
-            labels,
-            covariates,
-            size=size,
-            days=experiment.days,
-            form=experiment.form,
-            stride=stride,
-            antecedent_days=antecedent_days,
-        )
-        for name, part in parts.items()
-    }
+        found[name] = PatchDataset(chosen, labels, covariates, **shown)
+    return found
 
 
 def make_lesson(
@@ -297,12 +277,12 @@ class PatchDataModule(lightning.LightningDataModule):
         """Steps of training per epoch, however many processes share them."""
         return max(len(self.data["train"]) // self.cfg.batch_size, 1)
 
-    def _loader(self, part: str, sampler: DistributedSampler, **more: Any) -> DataLoader:
+    def _loader(self, split: str, sampler: DistributedSampler, **more: Any) -> DataLoader:
         assert self.trainer is not None
         size = self.cfg.batch_size // self.trainer.world_size
         workers = self.cfg.workers
         return DataLoader(
-            self.data[part],
+            self.data[split],
             size,
             sampler=sampler,
             num_workers=workers,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from loam.core.features import COVARIATES, covariate_files
 from loam.core.raster import open_dataset
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map
 
@@ -26,24 +27,21 @@ COLOURS = {
 }
 
 
-def draw_covariates(
-    quality: Path, static: Path, weather: Path, ndvi: Path | None, out: Path
-) -> None:
+def draw_covariates(quality: Path, covariates: list[Path], out: Path) -> None:
     """Draw every covariate: what does not change as it is, what does as its mean over time, or over time where it has few cells.
 
     Args:
         quality: report of the covariates (JSON), of `report_covariates`.
-        static: static covariates.
-        weather: daily weather on its own grid.
-        ndvi: NDVI composites; None: without.
+        covariates: files of `open_covariates`.
         out: PNG to write.
     """
     told = json.loads(quality.read_text())
-    terrain = open_dataset(static)["static"].load()
+    files = covariate_files(covariates)
+    terrain = open_dataset(files["static"])["static"].load()
     fields = {str(name): terrain.sel(channel=name) for name in terrain["channel"].values}
-    for path in (weather, ndvi):
-        if path is not None:
-            fields |= {str(name): values.load() for name, values in open_dataset(path).items()}
+    for name in [name for name in COVARIATES[1:] if name in files]:
+        found = open_dataset(files[name])
+        fields |= {str(name): values.load() for name, values in found.items()}
     rows, columns = fields["elevation"].shape
     figure, panels = map_figure(len(fields), (rows, columns), COLUMNS)
     for (panel, below), (name, values) in zip(panels, fields.items(), strict=True):

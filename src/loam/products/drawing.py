@@ -22,7 +22,7 @@ BASELINE_COLOURS = {
     "persistence": "#B0B0B0",
     "antecedent": "#8C8C8C",
     "boosting": "#636363",
-    "boosting_past": "#333333",
+    "boosting_antecedent": "#333333",
 }
 PROBE_COLOURS = {
     "date_only": "#5B3A8C",

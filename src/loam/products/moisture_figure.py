@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loam.core.flags import UNUSABLE, Flag
+from loam.core.flags import Flag, usable_labels
 from loam.core.raster import open_dataset, require
 from loam.products.drawing import colour_bar, map_figure, missing_grey, save, show_map, ssm_colours
 
@@ -37,10 +37,10 @@ def label_statistics(ssm: xr.DataArray, flags: xr.DataArray) -> tuple[np.ndarray
         ssm: labels [1] `(time, y, x)`.
         flags: bits of `Flag` `(time, y, x)`.
     """
-    usable = ((flags & int(UNUSABLE)) == 0) & ssm.notnull()
+    usable = usable_labels(ssm, flags)
     seen = ((flags & int(Flag.NO_OBSERVATION)) == 0).sum("time")
     statistics = xr.Dataset(
-        {"mean": ssm.where(usable).mean("time"), "share": usable.sum("time") / seen.where(seen > 0)}
+        {"mean": usable.mean("time"), "share": usable.count("time") / seen.where(seen > 0)}
     ).compute()
     return statistics["mean"].values, statistics["share"].values
 

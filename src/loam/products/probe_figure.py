@@ -24,7 +24,7 @@ GROUP_NAMES = {
     "air": "temperature, humidity, wind",
     "weather": "all weather",
     "static": "all maps",
-    "antecedent_labels": "past labels",
+    "antecedent_labels": "antecedent labels",
 }
 HEADLINE = "spatiotemporal"
 WORST_R2 = -1.0

@@ -12,7 +12,7 @@ NAMES = {
     "climatology": "climatology of the pixel",
     "antecedent": "antecedent precipitation",
     "boosting": "gradient boosting",
-    "boosting_past": "gradient boosting, past labels",
+    "boosting_antecedent": "gradient boosting, antecedent labels",
     "date_only": "dates alone",
     "pixel_season": "pixel and season",
     "shuffled_weather": "boosting, weather of other dates",

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from loam.core.ensemble import by_experiment
-from loam.core.flags import UNUSABLE
+from loam.core.flags import usable_labels
 from loam.core.raster import open_dataset
 from loam.core.splits import Splits
 from loam.products.drawing import COLOURS, LABEL_COLOUR, RAIN_COLOUR, TRUTH_COLOUR, new_figure, save
@@ -31,13 +31,13 @@ def draw_series(
         out: PNG to write.
     """
     labels = open_dataset(ssm, {})  # in chunks: of whole series only the means are kept
-    usable = ((labels["flags"] & int(UNUSABLE)) == 0) & labels["ssm"].notnull()
-    area = usable.any("time").compute()
+    usable = usable_labels(labels["ssm"], labels["flags"])
+    area = usable.notnull().any("time").compute()
     series = {
         name: area_mean([open_dataset(path, {})["ssm"] for path in paths], area)
         for name, paths in by_experiment(predictions).items()
     }
-    observed = label_means(labels["ssm"].where(usable), area)
+    observed = label_means(usable, area)
     true = None if truth is None else area_mean([open_dataset(truth, {})["ssm"]], area)
     rain = open_dataset(weather)["precipitation"].mean(("y", "x")).to_series()
     save(

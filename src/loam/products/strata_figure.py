@@ -16,7 +16,7 @@ KINDS = {
 HEADLINE = "spatiotemporal"
 SEASON_ORDER = ("December to February", "March to May", "June to August", "September to November")
 SHORT = dict(zip(SEASON_ORDER, ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov"), strict=True))  # noqa: RUF001
-COMPARED = ("climatology", "boosting", "boosting_past")
+COMPARED = ("climatology", "boosting", "boosting_antecedent")
 
 
 def strata_figure(scores: Scores) -> Any:

@@ -26,6 +26,7 @@ COMMANDS = {
     "volumetric-moisture": "loam.moisture.derived:volumetric_moisture",
     "soil-water-index": "loam.moisture.derived:soil_water_index",
     "sample-patches": "loam.samples.patches:sample_patches",
+    "unpack-labels": "loam.samples.unpacked:unpack_labels",
     "check-splits": "loam.samples.split_checks:check_splits",
     "check-device": "loam.learning.device:check_device",
     "train": "loam.learning.training:train",
