@@ -48,6 +48,7 @@ SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
 PATCHES = {"sample_patches", "check_splits", "draw_sampling"}
 LEARNING = {
+    "unpack_labels",
     "train",
     "predict",
     "predict_date",

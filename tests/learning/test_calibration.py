@@ -117,7 +117,7 @@ def calibrated(run: Path, *parts: str) -> dict:
         run / "ssm.zarr",
         run / "splits.json",
         run / "calibration.json",
-        Calibration(parts=parts),
+        Calibration(splits=parts),
     )
     return json.loads((run / "calibration.json").read_text())
 
@@ -129,7 +129,7 @@ def test_the_file_says_how_many_sigmas_the_usable_errors_are(
     with caplog.at_level(logging.WARNING, logger="loam"):
         found = calibrated(run, "calibrate")
     assert found["factor_90"] == pytest.approx(0.2 / sigma, rel=1e-4)
-    assert (found["dates"], found["count"], found["parts"]) == (
+    assert (found["dates"], found["count"], found["splits"]) == (
         2,
         2 * (3 * 256 - 64),
         ["calibrate"],
@@ -152,7 +152,7 @@ def test_no_label_to_calibrate_on_is_named(run: Path) -> None:
     (run / "splits.json").write_text(json.dumps(splits))
     with pytest.raises(
         LoamError,
-        match=r"learning.calibration.parts = \['calibrate'\]: no usable label on their dates",
+        match=r"learning.calibration.splits = \['calibrate'\]: no usable label on their dates",
     ):
         calibrated(run, "calibrate")
 

@@ -104,7 +104,7 @@ class Predict(Section):
 class Calibration(Section):
     """Conformal calibration of the ensemble's uncertainty by blocks of dates."""
 
-    parts: tuple[Literal["calibrate", "validate"], ...] = Field(min_length=1)
+    splits: tuple[Literal["calibrate", "validate"], ...] = Field(min_length=1)
 
 
 class Learning(Section):

@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter
 
 from loam.core.errors import LoamError
 
-# One training part serves four tests, from lenient to honest: units drawn at random from the dates and blocks that
+# One training split serves four tests, from lenient to honest: units drawn at random from the dates and blocks that
 # train, other dates, other blocks, and both at once.
 SPLITS = (
     "unused",
@@ -127,36 +127,36 @@ class Splits:
         return splits_of_pixels(units, self.block_px, shape, self.buffer_px)
 
 
-def _of_date(part: str, is_test_block: np.ndarray) -> np.ndarray:
-    """Parts of the blocks of one date, by the date's own part."""
+def _of_date(split: str, is_test_block: np.ndarray) -> np.ndarray:
+    """Splits of the blocks of one date, by the date's own split."""
     inside = {
         "train": "train",
         "validate": "validate",
         "calibrate": "calibrate",
         "test": "temporal",
-    }.get(part, "unused")
-    outside = {"train": "spatial", "test": "spatiotemporal"}.get(part, "unused")
+    }.get(split, "unused")
+    outside = {"train": "spatial", "test": "spatiotemporal"}.get(split, "unused")
     return np.where(is_test_block, SPLITS.index(outside), SPLITS.index(inside)).astype(np.int8)
 
 
 def splits_of_pixels(
     units: np.ndarray, block_px: int, shape: Sequence[int], buffer_px: int
 ) -> np.ndarray:
-    """Part of every pixel of one date `(y, x)`, as indices into `SPLITS`.
+    """Split of every pixel of one date `(y, x)`, as indices into `SPLITS`.
 
     Args:
-        units: parts of its blocks `(block_row, block_column)`.
+        units: splits of its blocks `(block_row, block_column)`.
         block_px: edge of a block [pixel].
         shape: rows and columns of the grid.
         buffer_px: held-out pixels at most this far from a training pixel of the date are unused, since their labels average
             the same speckle [pixel].
     """
-    parts = units.repeat(block_px, axis=0).repeat(block_px, axis=1)[: shape[0], : shape[1]]
-    train = parts == SPLITS.index("train")
+    of_pixels = units.repeat(block_px, axis=0).repeat(block_px, axis=1)[: shape[0], : shape[1]]
+    train = of_pixels == SPLITS.index("train")
     if not buffer_px or not train.any() or train.all():
-        return parts
+        return of_pixels
     near = maximum_filter(train, 2 * buffer_px + 1, mode="constant")
-    return np.where(near & ~train, 0, parts).astype(parts.dtype)
+    return np.where(near & ~train, 0, of_pixels).astype(of_pixels.dtype)
 
 
 def speckle_reach_px(support_px: int, filter_px: int, speckle_cell_px: float) -> int:

@@ -31,7 +31,7 @@ class History:
         return History(last, tuple(kept), self.days)
 
     def at(
-        self, day: np.datetime64, row: np.ndarray, column: np.ndarray, part: int | None = None
+        self, day: np.datetime64, row: np.ndarray, column: np.ndarray, split: int | None = None
     ) -> dict[str, np.ndarray]:
         """Columns `ANTECEDENT` of some pixels `(n)` on a day, as `antecedent_channels` makes them.
 
@@ -39,7 +39,7 @@ class History:
             day: the day.
             row: rows of the pixels.
             column: their columns.
-            part: only labels of this part count, as networks are shown when they train; None: all.
+            split: only labels of this split count, as networks are shown when they train; None: all.
         """
         frames = [frame for frame in self.frames if frame.day >= day - self.days * DAY]
         ages = np.array([(day - frame.day) / DAY for frame in frames], dtype=np.float32)
@@ -50,8 +50,8 @@ class History:
             ).reshape(size)
             for name in ("label", "uncertainty")
         )
-        if part is not None and frames:
-            label[np.array([frame.part[row, column] != part for frame in frames])] = np.nan
+        if split is not None and frames:
+            label[np.array([frame.split[row, column] != split for frame in frames])] = np.nan
         return dict(
             zip(ANTECEDENT, antecedent_channels(label, sigma, ages, self.days), strict=True)
         )
@@ -60,7 +60,7 @@ class History:
 def with_history(frames: Iterable[Frame], days: int) -> Iterator[tuple[Frame, History]]:
     """Every acquisition with the usable labels of each pixel from days strictly before its own.
 
-    Labels of all tracks and parts count, test dates too: an observation of yesterday is known to whoever maps today.
+    Labels of all tracks and splits count, test dates too: an observation of yesterday is known to whoever maps today.
 
     Args:
         frames: acquisitions in order of time.

@@ -1,4 +1,4 @@
-"""Labels date by date, with the part of the data that each pixel belongs to."""
+"""Labels date by date, with the split that each pixel belongs to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Frame:
     track: Any
     label: np.ndarray  # (y, x) float32 [1], NaN where no label is usable
     uncertainty: np.ndarray  # (y, x) float32 [1]
-    part: np.ndarray  # (y, x) int8, index into SPLITS
+    split: np.ndarray  # (y, x) int8, index into SPLITS
 
     @property
     def day(self) -> np.datetime64:
@@ -50,10 +50,10 @@ class LabelFrames:
             values = self.data.isel(time=block).load()
             label = usable_labels(values["ssm"].values, values["flags"].values)
             for index, now in enumerate(range(block.start, block.stop)):
-                part = self.splits.of_pixels(units[now], label.shape[1:])
+                split = self.splits.of_pixels(units[now], label.shape[1:])
                 uncertainty = values["ssm_uncertainty"].values[index]
                 yield Frame(
-                    self.times[now], values["track"].values[index], label[index], uncertainty, part
+                    self.times[now], values["track"].values[index], label[index], uncertainty, split
                 )
 
 

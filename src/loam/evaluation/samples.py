@@ -64,11 +64,11 @@ def collect_samples(
         labels, covered(opened, labels.times, days), most, cfg.seed, antecedent_days
     )
     train, tests = (
-        part.reset_index(drop=True)
-        for part in (table[table["split"] == "train"], table[table["split"] != "train"])
+        each.reset_index(drop=True)
+        for each in (table[table["split"] == "train"], table[table["split"] != "train"])
     )
     if tests.empty:
-        msg = f"{ssm}: no test part of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
+        msg = f"{ssm}: no test split of {splits} has a usable label inside the weather's days; lengthen the period or ease moisture.change"
         raise LoamError(msg)
     known = train["label"].to_numpy()
     table = tests[[*COLUMNS]].assign(truth=_truth(truth, tests, opened.grid))
@@ -90,13 +90,13 @@ def draw_samples(
     seed: int,
     antecedent_days: int = 0,
 ) -> pd.DataFrame:
-    """Draw usable pixel-dates of the wanted parts, with climatology, persistence and what was seen before.
+    """Draw usable pixel-dates of the wanted splits, with climatology, persistence and what was seen before.
 
     Args:
-        labels: labels and parts.
+        labels: of the run.
         allowed: acquisitions that may be drawn from, bool `(time)`.
-        most: largest number of pixel-dates by part; every one has the same chance.
-        seed: of the draws; each part has its own stream, so that the draws of one do not depend on another.
+        most: largest number of pixel-dates by split; every one has the same chance.
+        seed: of the draws; each split has its own stream, so that the draws of one do not depend on another.
         antecedent_days: look back so far for `ANTECEDENT`; 0: not at all [day].
 
     Returns:
@@ -104,30 +104,30 @@ def draw_samples(
     """
     counts, mean = survey(labels)
     ordinals = {
-        part: draw_ordinals(
-            np.where(allowed, counts[:, SPLITS.index(part)], 0),
+        split: draw_ordinals(
+            np.where(allowed, counts[:, SPLITS.index(split)], 0),
             number,
-            np.random.default_rng([seed, SPLITS.index(part)]),
+            np.random.default_rng([seed, SPLITS.index(split)]),
         )
-        for part, number in most.items()
+        for split, number in most.items()
     }
     drawn = [
-        pick(frame, part, ordinals[part][index], mean, history)
+        pick(frame, split, ordinals[split][index], mean, history)
         for index, (frame, history) in enumerate(with_history(labels, antecedent_days))
-        for part in most
-        if ordinals[part][index].size
+        for split in most
+        if ordinals[split][index].size
     ]
     return pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=[*COLUMNS])
 
 
 def survey(frames: Iterable[Frame]) -> tuple[np.ndarray, np.ndarray]:
-    """Count the usable labels of every acquisition and part `(time, part)`, and take the climatology `(y, x)`."""
+    """Count the usable labels of every acquisition and split `(time, split)`, and take the climatology `(y, x)`."""
     counts: list[np.ndarray] = []
     total, number = np.zeros(1), np.zeros(1, dtype=int)
     for frame in frames:
         usable = np.isfinite(frame.label)
-        counts.append(np.bincount(frame.part[usable], minlength=len(SPLITS)))
-        training = usable & (frame.part == TRAIN)
+        counts.append(np.bincount(frame.split[usable], minlength=len(SPLITS)))
+        training = usable & (frame.split == TRAIN)
         total = total + np.where(training, frame.label, 0.0)
         number = number + training
     return np.array(counts), climatology(total, number)
@@ -154,22 +154,22 @@ def draw_ordinals(
 
 
 def pick(
-    frame: Frame, part: str, ordinals: np.ndarray, mean: np.ndarray, history: History
+    frame: Frame, split: str, ordinals: np.ndarray, mean: np.ndarray, history: History
 ) -> pd.DataFrame:
     """Rows of the table for some usable pixels of one acquisition.
 
     Args:
         frame: the acquisition.
-        part: part that the pixels belong to.
+        split: split that the pixels belong to.
         ordinals: which of its usable pixels, in reading order `(n)`.
         mean: climatology `(y, x)`.
         history: what was seen before the day. Persistence is its last label, or climatology where there was none.
     """
-    usable = np.isfinite(frame.label) & (frame.part == SPLITS.index(part))
+    usable = np.isfinite(frame.label) & (frame.split == SPLITS.index(split))
     row, column = (index[ordinals].astype(np.int32) for index in np.nonzero(usable))
     last = history.last[row, column]
     past = (
-        history.at(frame.day, row, column, TRAIN if part == "train" else None)
+        history.at(frame.day, row, column, TRAIN if split == "train" else None)
         if history.days
         else {}
     )
@@ -178,7 +178,7 @@ def pick(
             "time": frame.time,
             "row": row,
             "column": column,
-            "split": part,
+            "split": split,
             "track": frame.track,
             "label": frame.label[row, column],
             "label_uncertainty": frame.uncertainty[row, column].astype(np.float32),

@@ -8,7 +8,7 @@ from loam.core.splits import SPLITS
 
 
 def antecedent_labels(
-    labels: Labels, day: np.datetime64, window: Window, days: int, parts: tuple[str, ...]
+    labels: Labels, day: np.datetime64, window: Window, days: int, splits: tuple[str, ...]
 ) -> np.ndarray:
     """Channels `ANTECEDENT` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
 
@@ -17,17 +17,17 @@ def antecedent_labels(
         day: the day that is predicted; labels of the day itself are not looked at.
         window: rows and columns.
         days: how far back to look [day].
-        parts: only labels of these parts count ('train', …); all where none is named.
+        splits: only labels of these splits count ('train', …); all where none is named.
     """
     times = labels.before(day, days)
     ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(
         np.float32
     )
     shown = np.ones(len(SPLITS), dtype=bool)
-    if parts:
-        shown[:] = [part in parts for part in SPLITS]
-    size = [part.stop - part.start for part in window]
-    rows, columns = (np.arange(part.start, part.stop) // labels.block_px for part in window)
+    if splits:
+        shown[:] = [split in splits for split in SPLITS]
+    size = [edge.stop - edge.start for edge in window]
+    rows, columns = (np.arange(edge.start, edge.stop) // labels.block_px for edge in window)
     out = np.empty((len(ANTECEDENT), *size), dtype=np.float32)
     summarise(
         labels.values[(times, slice(None), *window)],

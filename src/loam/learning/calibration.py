@@ -38,39 +38,41 @@ def calibrate(
     """
     content, labels = Splits.read(splits), open_dataset(ssm)
     members = open_members(predictions, ssm, labels.odc.geobox)
-    errors = [error for error in errors_of_dates(members, labels, content, cfg.parts) if error.size]
+    errors = [
+        error for error in errors_of_dates(members, labels, content, cfg.splits) if error.size
+    ]
     if not errors:
         msg = (
-            f"learning.calibration.parts = {list(cfg.parts)}: no usable label on their dates; add a part, raise calibrate_share of "
+            f"learning.calibration.splits = {list(cfg.splits)}: no usable label on their dates; add a split, raise calibrate_share of "
             "samples.splits, or lengthen the period"
         )
         raise LoamError(msg)
-    result = conformal_factors(errors) | {"parts": list(cfg.parts)}
+    result = conformal_factors(errors) | {"splits": list(cfg.splits)}
     if len(errors) < FEW_DATES:
-        text = "calibration on %d dates: for 90 %% intervals only %.0f %% coverage is sure; give learning.calibration.parts more dates"
+        text = "calibration on %d dates: for 90 %% intervals only %.0f %% coverage is sure; give learning.calibration.splits more dates"
         logging.getLogger(__name__).warning(text, len(errors), 100 * result["guaranteed_90"])
     with atomic_write(out) as partial:
         partial.write_text(json.dumps(result, indent=1))
 
 
 def errors_of_dates(
-    members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: Splits, parts: tuple[str, ...]
+    members: Mapping[Path, xr.Dataset], labels: xr.Dataset, splits: Splits, taken: tuple[str, ...]
 ) -> Iterator[np.ndarray]:
-    """Scaled errors |label - mean| / sigma of every date of some parts, one array per day: passes of one day err together.
+    """Scaled errors |label - mean| / sigma of every date of some splits, one array per day: passes of one day err together.
 
     Args:
         members: predictions `ssm`, `ssm_uncertainty` `(time, y, x)` of each member.
         labels: content of `ssm.zarr`.
         splits: of the run.
-        parts: whose pixel-dates are taken.
+        taken: splits whose pixel-dates are taken.
     """
-    units, codes = splits.of_units(labels["time"].values), [SPLITS.index(part) for part in parts]
-    taken = np.flatnonzero(np.isin(units, codes).any(axis=(1, 2)))
+    units, codes = splits.of_units(labels["time"].values), [SPLITS.index(split) for split in taken]
+    places = np.flatnonzero(np.isin(units, codes).any(axis=(1, 2)))
     days = labels["time"].values.astype(DAY)
-    for day in np.unique(days[taken]):
+    for day in np.unique(days[places]):
         mean, sigma = ensemble_on(day, members)
         found = []
-        for place in taken[days[taken] == day]:
+        for place in places[days[places] == day]:
             frame = labels[["ssm", "flags"]].isel(time=int(place)).load()
             label = usable_labels(frame["ssm"].values, frame["flags"].values)
             chosen = np.isin(

@@ -12,7 +12,7 @@ from loam.core.labels import Labels
 from loam.learning.antecedent_labels import antecedent_labels
 
 STATISTICS_PATCHES = 512
-# Labels that a sample of each part may be shown: its own part's, and what trained. Never one that tests.
+# Labels that a sample of each split may be shown: its own split's, and what trained. Never one that tests.
 SHOWN = {
     "train": ("train",),
     "validate": ("train", "validate"),
@@ -23,7 +23,7 @@ SHOWN = {
 class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`, `weight ()`.
 
-    The weight is that of the patch in the index: 1 on the average of the training part. With antecedent labels, `static` ends
+    The weight is that of the patch in the index: 1 on the average of the training split. With antecedent labels, `static` ends
     in the channels of `loam.learning.antecedent_labels`.
     """
 
@@ -126,7 +126,7 @@ def typical_variance(dataset: PatchDataset, seed: int) -> float:
     """Median of the squared uncertainty of labels over some training patches [1].
 
     Args:
-        dataset: the training part.
+        dataset: the training split.
         seed: of the choice.
     """
     chosen = np.random.default_rng(seed).permutation(len(dataset))[:STATISTICS_PATCHES]
@@ -138,7 +138,7 @@ def channel_statistics(dataset: PatchDataset, seed: int) -> dict[str, list[float
     """Mean and standard deviation of every channel over some training patches; a constant channel gets 1.
 
     Raises:
-        LoamError: the dataset is not the training part: no other may shape the normalisation.
+        LoamError: the dataset is not the training split: no other may shape the normalisation.
     """
     if dataset.split != "train":
         msg = f"learning: the normalisation would be fitted on split '{dataset.split}'; fit it on 'train'"

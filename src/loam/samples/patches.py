@@ -53,28 +53,30 @@ def build_index(labels: xr.Dataset, splits: Splits, cfg: Patches) -> pd.DataFram
     found = []
     for position, frame in enumerate(frames(labels, ("ssm", "flags"))):
         ssm = usable_labels(frame["ssm"].values, frame["flags"].values)
-        parts = splits_of_pixels(units[position], splits.block_px, ssm.shape, 0)
-        found.append(_of_date(labels["time"].values[position], ssm, np.isfinite(ssm), parts, cfg))
+        of_pixels = splits_of_pixels(units[position], splits.block_px, ssm.shape, 0)
+        found.append(
+            _of_date(labels["time"].values[position], ssm, np.isfinite(ssm), of_pixels, cfg)
+        )
     index = pd.concat(found, ignore_index=True)
-    _require_parts(index, units, cfg, labels["flags"])
+    _require_splits(index, units, cfg, labels["flags"])
     natural = natural_wet_share(index, cfg)
     return with_weights(_thinned(index, cfg), natural, cfg)[COLUMNS]
 
 
 def _of_date(
-    time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, parts: np.ndarray, cfg: Patches
+    time: np.datetime64, ssm: np.ndarray, usable: np.ndarray, of_pixels: np.ndarray, cfg: Patches
 ) -> pd.DataFrame:
     """Patches of one date, both passes; pass 2 is for training only, so that tests keep the natural distribution."""
     high = usable & (np.nan_to_num(ssm) > cfg.high_ssm)
     passes = []
     for number, stride in ((1, cfg.stride_px), (2, cfg.wet_stride_px)):
         corners = _corners(ssm.shape, cfg.size_px, stride)
-        part, pure = _part_of_patches(parts, *corners, cfg.size_px)
+        split, pure = _split_of_patches(of_pixels, *corners, cfg.size_px)
         valid_share = window_share(usable, *corners, cfg.size_px)
         high_share = window_share(high, *corners, cfg.size_px) / np.maximum(valid_share, 1e-9)
-        keep = pure & (valid_share >= cfg.min_valid_share) & (part > 0)
+        keep = pure & (valid_share >= cfg.min_valid_share) & (split > 0)
         if number == 2:
-            keep &= (part == SPLITS.index("train")) & (high_share >= cfg.min_high_share)
+            keep &= (split == SPLITS.index("train")) & (high_share >= cfg.min_high_share)
         passes.append(
             pd.DataFrame(
                 {
@@ -82,7 +84,7 @@ def _of_date(
                     "row": corners[0][keep],
                     "column": corners[1][keep],
                     "pass": number,
-                    "split": np.array(SPLITS)[part[keep]],
+                    "split": np.array(SPLITS)[split[keep]],
                     "high_share": high_share[keep],
                 }
             )
@@ -119,20 +121,20 @@ def window_share(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: 
     return total / size**2
 
 
-def _part_of_patches(
-    parts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int
+def _split_of_patches(
+    of_pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Part of each patch's corner, and whether the whole patch is of it."""
-    corner = parts[rows, columns]
+    corner = of_pixels[rows, columns]
     pure = np.zeros(corner.shape, dtype=bool)
-    for part in np.unique(corner):
-        chosen = corner == part
-        pure[chosen] = window_share(parts == part, rows[chosen], columns[chosen], size) == 1
+    for split in np.unique(corner):
+        chosen = corner == split
+        pure[chosen] = window_share(of_pixels == split, rows[chosen], columns[chosen], size) == 1
     return corner, pure
 
 
 def _thinned(index: pd.DataFrame, cfg: Patches) -> pd.DataFrame:
-    """At most `max_patches` training patches of pass 1 and `max_wet_patches` of pass 2, drawn at random; the other parts whole."""
+    """At most `max_patches` training patches of pass 1 and `max_wet_patches` of pass 2, drawn at random; the other splits whole."""
     train = index["split"] == "train"
     kept = [index[~train]]
     for number, most in ((1, cfg.max_patches), (2, cfg.max_wet_patches)):
@@ -160,7 +162,7 @@ def with_weights(index: pd.DataFrame, natural: float, cfg: Patches) -> pd.DataFr
 
     Pass 2 changes how often wet patches are drawn, not what wet ones look like; so one factor for the wet and one for the
     others is the exact ratio of the natural to the sampled density (importance weights for a shifted prior). They are 1 on
-    the average of the training part, and 1 in the others, which pass 2 does not touch. A power below 1 undoes less.
+    the average of the training split, and 1 in the others, which pass 2 does not touch. A power below 1 undoes less.
 
     Args:
         index: thinned patches, with `high_share`.
@@ -189,22 +191,22 @@ def commonest_flags(flags: np.ndarray) -> str:
     return ", ".join(f"{name} {share:.0%}" for name, share in worst)
 
 
-def _require_parts(
+def _require_splits(
     index: pd.DataFrame, units: np.ndarray, cfg: Patches, flags: xr.DataArray
 ) -> None:
-    for part in SPLITS[1:]:
-        if (index["split"] == part).any():
+    for split in SPLITS[1:]:
+        if (index["split"] == split).any():
             continue
-        count = int((units == SPLITS.index(part)).sum())
-        if not count and part not in NEEDED:
+        count = int((units == SPLITS.index(split)).sum())
+        if not count and split not in NEEDED:
             continue  # the splits have said so
         common = commonest_flags(flags[:: max(1, len(flags) // FLAGS_DATES)].values)
         msg = (
-            f"samples.patches: no patch of split '{part}': of its {count} blocks on dates none has "
+            f"samples.patches: no patch of split '{split}': of its {count} blocks on dates none has "
             f"{cfg.size_px} x {cfg.size_px} pixels with {cfg.min_valid_share:.0%} labelled; "
             f"the commonest flags are {common}: mend what sets them (moisture.change), or lower min_valid_share"
         )
-        if part in NEEDED:
+        if split in NEEDED:
             raise LoamError(msg)
         logging.getLogger(__name__).warning(msg)
 
@@ -225,13 +227,13 @@ def check_disjoint(index: pd.DataFrame, splits: Splits, size: int, shape: tuple[
     """
     for date, patches in index.groupby("date"):
         units = splits.of_units(np.array([date], dtype="datetime64[ns]"))[0]
-        parts = splits_of_pixels(units, splits.block_px, shape, 0)
+        of_pixels = splits_of_pixels(units, splits.block_px, shape, 0)
         for row, column, split in zip(
             patches["row"], patches["column"], patches["split"], strict=True
         ):
-            covered = np.unique(parts[row : row + size, column : column + size])
+            covered = np.unique(of_pixels[row : row + size, column : column + size])
             if covered.tolist() != [SPLITS.index(split)]:
-                other = [SPLITS[part] for part in covered if SPLITS[part] != split]
+                other = [SPLITS[each] for each in covered if SPLITS[each] != split]
                 msg = (
                     f"samples/patches.parquet: the patch of {date} at row {row}, column {column} is of split "
                     f"'{split}' and covers pixels of {other}; remove patches.parquet and run again"

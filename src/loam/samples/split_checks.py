@@ -59,17 +59,19 @@ def check_splits(
 
 
 def check_division(splits: Splits, cfg: SplitSettings, path: Path) -> None:
-    """Every date in one part, parts in order of time with their gaps, random units of training dates and blocks alone.
+    """Every date in one split, splits in order of time with their gaps, random units of training dates and blocks alone.
 
     Raises:
         LoamError: with the first date or unit that is not where it should be.
     """
-    dates = {part: splits.dates.get(part, ()) for part in (*ORDER, "gap")}
+    dates = {split: splits.dates.get(split, ()) for split in (*ORDER, "gap")}
     for one, other in combinations(dates, 2):
         for date in sorted(set(dates[one]) & set(dates[other])):
             msg = f"{path}: {date} is a date of '{one}' and of '{other}'; remove the file and run again"
             raise LoamError(msg)
-    filled = [(part, np.array(dates[part], dtype="datetime64[s]")) for part in ORDER if dates[part]]
+    filled = [
+        (split, np.array(dates[split], dtype="datetime64[s]")) for split in ORDER if dates[split]
+    ]
     gap = np.timedelta64(cfg.gap_days, "D")
     for (one, earlier), (other, later) in pairwise(filled):
         least = gap if one == "train" or other == "test" else np.timedelta64(0, "D")
@@ -79,7 +81,7 @@ def check_division(splits: Splits, cfg: SplitSettings, path: Path) -> None:
     tests = set(splits.test_blocks)
     for date, row, column in splits.random_units:
         if date not in dates["train"] or (row, column) in tests:
-            msg = f"{path}: the random unit of {date}, block {row}, {column} is not of the training part; remove the file and run again"
+            msg = f"{path}: the random unit of {date}, block {row}, {column} is not of the training split; remove the file and run again"
             raise LoamError(msg)
 
 
@@ -110,9 +112,9 @@ def check_references(fitted: list[str] | None, splits: Splits, path: Path) -> in
         msg = f"{path}: does not say which dates it was fitted on; remove it and run again"
         raise LoamError(msg)
     times = np.array(fitted, dtype="datetime64[s]")
-    for date, part in zip(fitted, splits.of_dates(times), strict=True):
-        if part != "train":
-            msg = f"{path}: was fitted on {date}, a date of '{part}'; remove it and run again"
+    for date, split in zip(fitted, splits.of_dates(times), strict=True):
+        if split != "train":
+            msg = f"{path}: was fitted on {date}, a date of '{split}'; remove it and run again"
             raise LoamError(msg)
     return len(fitted)
 
@@ -140,17 +142,17 @@ def check_speckle_filter(stack: Any, splits: Splits, speckle: Speckle, path: Pat
         raise LoamError(msg)
     if speckle.images == "causal":
         return "test dates were filtered with training dates before them, training dates with none after them"
-    groups, parts = (
+    groups, of_dates = (
         stack["speckle_group"].values.astype(str),
         splits.of_dates(stack["time"].values),
     )
     for group in np.unique(groups):
-        mixed = np.unique(parts[groups == group])
+        mixed = np.unique(of_dates[groups == group])
         if mixed.size > 1:
-            odd = stack["time"].values[(groups == group) & (parts != mixed[0])][0]
+            odd = stack["time"].values[(groups == group) & (of_dates != mixed[0])][0]
             msg = f"{path}: {str(odd)[:19]} of '{mixed[1]}' was filtered with dates of '{mixed[0]}'; remove it and run again"
             raise LoamError(msg)
-    return "dates were filtered with dates of their own part"
+    return "dates were filtered with dates of their own split"
 
 
 def check_dates(index: pd.DataFrame, splits: Splits) -> None:

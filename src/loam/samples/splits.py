@@ -24,7 +24,7 @@ SCHEMES = {
 def make_splits(
     stack: Path, out: Path, cfg: SplitSettings, signal: Signal, speckle: Speckle
 ) -> None:
-    """Write `splits.json`: one training part, and four tests of it from lenient to honest.
+    """Write `splits.json`: one training split, and four tests of it from lenient to honest.
 
     Args:
         stack: backscatter, of `stack_scenes` or `import_cube`.
@@ -95,7 +95,7 @@ def count_units(splits: Splits, times: np.ndarray) -> dict[str, int]:
 
 
 def split_dates(times: np.ndarray, cfg: SplitSettings) -> dict[str, list[str]]:
-    """Parts of the acquisitions in order of time: train, gap, validate, calibrate, gap, test.
+    """Splits of the acquisitions in order of time: train, gap, validate, calibrate, gap, test.
 
     Raises:
         LoamError: one of train, validate, test has no date left.

@@ -27,8 +27,8 @@ def filter_speckle(stack: Path, splits: Path | None, out: Path, cfg: Speckle, th
     data = open_dataset(stack, chunks={"time": -1, "y": CHUNKS["y"] * 2, "x": CHUNKS["x"] * 2})
     groups = data["track"].values.astype(str)
     if cfg.images == "split" and splits is not None:
-        parts = Splits.read(splits).of_dates(data["time"].values)
-        groups = np.char.add(np.char.add(groups, " "), parts)
+        of_dates = Splits.read(splits).of_dates(data["time"].values)
+        groups = np.char.add(np.char.add(groups, " "), of_dates)
     filtered = {name: _filtered(data[name], groups, cfg) for name in ("vv", "vh") if name in data}
     note = {"speckle_filter": f"Quegan & Yu 2001, {cfg.images}, {cfg.window_px} pixels"}
     # What the leak check compares with the splits.
