@@ -243,7 +243,7 @@ def test_an_empty_split_is_no_fault_but_no_sample_at_all_is(run: Any) -> None:
     )
     assert set(collected(run)["split"]) == {"random", "spatial"}
     rewrite(run.path("ssm.zarr"), lambda data: data["flags"].values.__ior__(int(Flag.FROZEN)))
-    with pytest.raises(LoamError, match=r"ssm\.zarr: no test part .* usable label"):
+    with pytest.raises(LoamError, match=r"ssm\.zarr: no test split .* usable label"):
         collected(run)
 
 

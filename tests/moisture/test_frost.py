@@ -6,8 +6,8 @@ import xarray as xr
 from helpers import days
 from odc.geo.geobox import GeoBox
 
-from loam.core.frost import frost_temperature
-from loam.moisture.frost import below, frost_of, snow_free_mean, wet_snow
+from loam.core.frost import below, frost_of, frost_temperature
+from loam.moisture.snow import snow_free_mean, wet_snow
 from loam.twin.weather import MARYLAND, simulate_weather
 
 
@@ -22,14 +22,9 @@ def frost(temperatures: np.ndarray, times: np.ndarray, thaw: float = 0, memory: 
         if temperatures.ndim == 1
         else temperatures
     )
-    return frost_of(
-        xr.DataArray(field, dims=("time", "y", "x"), coords=coords),
-        "EPSG:32618",
-        times,
-        2.0,
-        thaw,
-        memory,
-    )
+    daily = xr.DataArray(field, dims=("time", "y", "x"), coords=coords)
+    weather = daily.to_dataset(name="temperature").odc.assign_crs("EPSG:32618")
+    return frost_of(weather, times, 2.0, thaw, memory)
 
 
 def test_a_date_is_frozen_by_its_own_day(box: GeoBox) -> None:

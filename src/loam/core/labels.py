@@ -100,3 +100,16 @@ class Labels:
         dates = self.times.astype("datetime64[D]")
         last = day.astype("datetime64[D]")
         return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
+
+
+def ceiling_r2(noise_variance: float, label_variance: float) -> float:
+    """Highest R² that labels with this noise allow, 1 - mean(u²) / var(label) [1]; below 0 where noise is all there is.
+
+    It holds for errors that nothing predicts. What plants and tillage do to a pixel lasts for weeks: a model that sees the
+    pixel's antecedent labels follows part of these errors too, and may come out above.
+
+    Args:
+        noise_variance: mean of the squared standard errors of the labels.
+        label_variance: variance of the labels, in the same unit; above 0.
+    """
+    return float(1 - noise_variance / label_variance)

@@ -5,6 +5,8 @@ Written out, since there are tens of thousands of them in a table; `tests/evalua
 
 import numpy as np
 
+from loam.core.labels import ceiling_r2
+
 # Usual in the validation of soil moisture (Gruber et al. 2020, doi 10.1016/j.rse.2020.111806): shorter than a season.
 ANOMALY_WINDOW_DAYS = 35
 
@@ -67,17 +69,14 @@ def skill(target: np.ndarray, estimate: np.ndarray, reference: np.ndarray) -> fl
 
 
 def noise_ceiling(label: np.ndarray, uncertainty: np.ndarray) -> float:
-    """Highest R² that labels with this noise allow, 1 - mean(u²)/var(label) [1]; below 0 where noise is all there is.
-
-    It holds for errors that nothing predicts. What plants and tillage do to a pixel lasts for weeks: a model that sees the
-    pixel's antecedent labels follows part of these errors too, and may come out above.
+    """`ceiling_r2` of labels and their uncertainty.
 
     Args:
         label: labels `(n)`.
         uncertainty: their standard errors `(n)`, in the same unit.
     """
     label, uncertainty = _finite(label, uncertainty)
-    return float(1 - np.mean(uncertainty**2) / np.var(label)) if _varies(label) else np.nan
+    return ceiling_r2(np.mean(uncertainty**2), np.var(label)) if _varies(label) else np.nan
 
 
 def group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -19,9 +19,7 @@ from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
-from loam.moisture.fitting import LAYERS
-from loam.moisture.frost import wet_snow
-from loam.moisture.label_noise import label_sums, noise_ceiling, noise_spread
+from loam.moisture.label_noise import label_sums, noise_ceiling, noise_spread, surface_variance
 from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
 from loam.moisture.observed import (
     Images,
@@ -32,7 +30,8 @@ from loam.moisture.observed import (
     open_source,
     read_images,
 )
-from loam.moisture.scale import Moisture, Pixels, relative_moisture
+from loam.moisture.scale import Moisture, Pixels, pixels_of, relative_moisture, with_unknown
+from loam.moisture.snow import wet_snow
 from loam.moisture.vegetation import without_vegetation
 
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
@@ -80,7 +79,22 @@ def detect_change(
     classes: LandCover | None,
     threads: int,
 ) -> None:
-    """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`."""
+    """Scale backscatter between its dry and wet references; write SSM, its uncertainty and flags as `ssm.zarr`.
+
+    Args:
+        stack: backscatter, of `stack_scenes`, `filter_speckle` or `import_cube`.
+        references: of `fit_references`.
+        weather: daily weather on its own grid; None: nothing counts as frozen.
+        ndvi: NDVI composites; None where no treatment of vegetation reads them.
+        landcover: land cover; None: no flag of water, built-up land or forest.
+        out: Zarr to write.
+        signal: section `moisture.signal`.
+        cfg: section `moisture.change`.
+        vegetation: section `moisture.vegetation`.
+        compute: section `moisture.compute`.
+        classes: section `sources.landcover`; None without land cover.
+        threads: threads to use.
+    """
     source = open_source(stack, weather, ndvi, signal, vegetation)
     require_same_grid(references, open_dataset(references).odc.geobox, stack, source.box)
     number, files = len(source.times), (references.resolve(), landcover and landcover.resolve())
@@ -102,7 +116,22 @@ def detect_acquisition(
     classes: LandCover | None,
     threads: int,
 ) -> None:
-    """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other."""
+    """Scale one new acquisition, named by `out` (20240131T054500.zarr), with references that are there; read no other.
+
+    Args:
+        stack: backscatter, of `stack_scenes`, `filter_speckle` or `import_cube`.
+        references: of `fit_references`.
+        weather: daily weather on its own grid; None: nothing counts as frozen.
+        ndvi: NDVI composites; None where no treatment of vegetation reads them.
+        landcover: land cover; None: no flag of water, built-up land or forest.
+        out: Zarr to write.
+        signal: section `moisture.signal`.
+        cfg: section `moisture.change`.
+        vegetation: section `moisture.vegetation`.
+        compute: section `moisture.compute`.
+        classes: section `sources.landcover`; None without land cover.
+        threads: threads to use.
+    """
     source = open_source(stack, weather, ndvi, signal, vegetation, check=False)
     place = acquisition_of(out.stem, source)
     require_chunks(stack, place)
@@ -260,14 +289,6 @@ def scale_dates(
     )
 
 
-def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
-    """u² of the level by what tillage and plants do between dates: given, or as fitted, float32 `(y, x)` or a number [dB²]."""
-    given = source.signal.surface_error_db
-    return np.asarray(
-        references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32
-    )
-
-
 def known_of(plan: Plan, block: Block) -> Known:
     """Read a block's references, and flag those that cannot serve."""
     references = (
@@ -282,17 +303,6 @@ def known_of(plan: Plan, block: Block) -> Known:
         pixels,
         surface_flags(plan, block),
         reference_flags(references, pixels, plan),
-    )
-
-
-def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
-    """References of a block as arrays, with a place of NaN for unknown tracks at the end."""
-    layers = np.stack([references[name].values for name in LAYERS], axis=1)
-    groups = references["track"].values.astype(str).tolist()
-    own = with_unknown(layers[[groups.index(name) for name in names]], np.float32(np.nan))
-    slope = np.stack([references["beta"].values, references["beta_error"].values])
-    return Pixels(
-        own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope
     )
 
 
@@ -331,11 +341,6 @@ def reference_flags(references: xr.Dataset, pixels: Pixels, plan: Plan) -> np.nd
         )
         few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
     return weak | few
-
-
-def with_unknown(layers: np.ndarray, value: np.generic) -> np.ndarray:
-    """Layers by track `(track, y, x)`, with one more for tracks that were never seen in training."""
-    return np.concatenate([layers, np.full_like(layers[:1], value)])
 
 
 def seen_flags(seen: Observed, known: Known, tracks: np.ndarray, plan: Plan) -> np.ndarray:

@@ -1,9 +1,11 @@
 """How noisy labels are: their sums, the R² that their noise leaves, and the sensitivity that noise alone would show."""
 
 import numpy as np
+import xarray as xr
 from scipy.special import ndtri
 
-from loam.core.flags import UNUSABLE
+from loam.core.flags import usable_labels
+from loam.core.labels import ceiling_r2
 from loam.moisture.backscatter import independent_share, speckle_variance
 from loam.moisture.observed import Source
 from loam.moisture.scale import Moisture
@@ -13,8 +15,9 @@ def label_sums(result: Moisture) -> np.ndarray:
     """Count, SSM, SSM² and u² summed over usable labels `(4)`."""
     sums = np.zeros(4)
     for ssm, uncertainty, flags in zip(result.ssm, result.uncertainty, result.flags, strict=True):
-        known = ((flags & np.int32(UNUSABLE)) == 0) & np.isfinite(uncertainty)
-        label, noise = (np.where(known, values, np.float32(0)) for values in (ssm, uncertainty))
+        usable = usable_labels(ssm, flags)
+        known = np.isfinite(usable) & np.isfinite(uncertainty)
+        label, noise = (np.where(known, values, np.float32(0)) for values in (usable, uncertainty))
         sums += [
             known.sum(),
             label.sum(dtype=np.float64),
@@ -25,14 +28,14 @@ def label_sums(result: Moisture) -> np.ndarray:
 
 
 def noise_ceiling(sums: np.ndarray) -> float:
-    """R² that a perfect model could reach against labels with this noise: 1 - mean(u²) / var(SSM); NaN without labels.
+    """`ceiling_r2` of the labels whose sums these are; NaN without labels.
 
     Args:
         sums: of usable labels: count, SSM, SSM², u² `(4)`.
     """
     count, total, square, noise = sums.tolist()
     variance = square / count - (total / count) ** 2 if count else 0.0
-    return 1 - noise / count / variance if variance > 0 else float("nan")
+    return ceiling_r2(noise / count, variance) if variance > 0 else float("nan")
 
 
 def noise_spread(source: Source, percentiles: list[float]) -> float:
@@ -49,3 +52,11 @@ def noise_spread(source: Source, percentiles: list[float]) -> float:
     )
     low, high = (value / 100 for value in percentiles)
     return float(noise_db * (ndtri(high) - ndtri(low)) / (high - low))
+
+
+def surface_variance(references: xr.Dataset, source: Source) -> np.ndarray:
+    """u² of the level by what tillage and plants do between dates: given, or as fitted, float32 `(y, x)` or a number [dB²]."""
+    given = source.signal.surface_error_db
+    return np.asarray(
+        references["surface_error"].values ** 2 if given is None else given**2, dtype=np.float32
+    )

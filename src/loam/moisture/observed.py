@@ -11,13 +11,12 @@ from loam.config.moisture import Signal, Vegetation
 from loam.core.errors import LoamError
 from loam.core.features import Field, bilinear
 from loam.core.flags import HIDDEN
-from loam.core.frost import ground_temperature
+from loam.core.frost import Frost, frost_of, never_frozen
 from loam.core.grid import pixel_positions, support_pixels
 from loam.core.integrity import require_chunks
 from loam.core.raster import open_dataset, require
 from loam.moisture.backscatter import averaged_db, independent_share, speckle_variance
 from loam.moisture.blocks import Block
-from loam.moisture.frost import Frost, frost_of, never_frozen
 from loam.moisture.vegetation import soil_backscatter
 
 DAY = np.timedelta64(1, "D")
@@ -164,7 +163,7 @@ def _frost(weather: Path | None, box: GeoBox, times: np.ndarray, signal: Signal)
     if "soil_temperature" not in daily:
         require(daily, ("temperature",), weather)
     limits = (signal.frozen_below_degc, signal.thaw_degree_days, signal.snow_memory_days)
-    return frost_of(ground_temperature(daily), str(daily.odc.crs), times, *limits)
+    return frost_of(daily, times, *limits)
 
 
 def ndvi_field(path: Path, box: GeoBox) -> Field:

@@ -19,7 +19,6 @@ from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
-from loam.moisture.frost import snow_free_mean, wet_snow
 from loam.moisture.observed import Observed, Source, observe, open_source, read_images
 from loam.moisture.platforms import (
     YEAR_DAYS,
@@ -28,6 +27,7 @@ from loam.moisture.platforms import (
     significant,
     stable_series,
 )
+from loam.moisture.snow import snow_free_mean, wet_snow
 from loam.moisture.surface import shared_series, surface_error
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
 
@@ -83,7 +83,21 @@ def fit_references(
     compute: Compute,
     threads: int,
 ) -> None:
-    """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`."""
+    """Fit dry and wet references, sensitivity, and the angular slope; write `references.zarr`.
+
+    Args:
+        stack: backscatter, of `stack_scenes`, `filter_speckle` or `import_cube`.
+        splits: splits of the run; only training dates are fitted.
+        weather: daily weather on its own grid; None: nothing counts as frozen.
+        ndvi: NDVI composites; None where no treatment of vegetation reads them.
+        landcover: land cover, for slopes by class; None: without.
+        out: Zarr to write.
+        signal: section `moisture.signal`.
+        cfg: section `moisture.references`.
+        vegetation: section `moisture.vegetation`.
+        compute: section `moisture.compute`.
+        threads: threads to use.
+    """
     source = open_source(stack, weather, ndvi, signal, vegetation)
     dates = training_dates(source, Splits.read(splits))
     sample = sampled(source, dates)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
-from loam.moisture.backscatter import NO_ANGLE
+from loam.moisture.backscatter import ALL_TRACKS, NO_ANGLE
 from loam.moisture.compiled import over_rows
+from loam.moisture.fitting import LAYERS
 from loam.moisture.scaling import scale_rows
 
 
@@ -118,3 +120,19 @@ def _scale(
         level.shape[1],
         threads,
     )
+
+
+def pixels_of(references: xr.Dataset, names: list[str], merged: bool) -> Pixels:
+    """References of a block as arrays, with a place of NaN for unknown tracks at the end."""
+    layers = np.stack([references[name].values for name in LAYERS], axis=1)
+    groups = references["track"].values.astype(str).tolist()
+    own = with_unknown(layers[[groups.index(name) for name in names]], np.float32(np.nan))
+    slope = np.stack([references["beta"].values, references["beta_error"].values])
+    return Pixels(
+        own, layers[groups.index(ALL_TRACKS)] if merged and ALL_TRACKS in groups else None, slope
+    )
+
+
+def with_unknown(layers: np.ndarray, value: np.generic) -> np.ndarray:
+    """Layers by track `(track, y, x)`, with one more for tracks that were never seen in training."""
+    return np.concatenate([layers, np.full_like(layers[:1], value)])

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from odc.geo.geobox import GeoBox
 
 from loam import __version__
 from loam.config.moisture import Signal
 from loam.core.ensemble import ensemble_on, open_members, read_factors
 from loam.core.errors import LoamError
-from loam.core.features import bilinear
 from loam.core.flags import Flag, flag_attributes, frames
-from loam.core.frost import frost_temperature, ground_temperature
-from loam.core.grid import pixel_positions
+from loam.core.frost import frost_of
 from loam.core.raster import atomic_write, open_dataset, require, write_cog
 
 # Flags that belong to the place, not to the day of an overpass; a map has them where every overpass has them.
@@ -54,19 +51,15 @@ def write_maps(
     members = open_members(predictions, ssm, labels.odc.geobox)
     require(labels, ("flags",), ssm)
     require(daily, ("temperature",), weather)
-    temperature = ground_temperature(daily)
-    after_frost = temperature.copy(
-        data=frost_temperature(
-            temperature.values, signal.frozen_below_degc, signal.thaw_degree_days
-        )
-    )
+    days = np.array([path.stem for path in out], dtype="datetime64[D]")
+    frost = frost_of(daily, days, signal.frozen_below_degc, signal.thaw_degree_days)
     flags, factor = lasting_flags(labels["flags"]), read_factors(calibration)[68]
-    for path in out:
-        day = np.datetime64(path.stem, "D")
+    for place, (path, day) in enumerate(zip(out, days, strict=True)):
+        if day not in daily["time"].values.astype("datetime64[D]"):
+            msg = f"{weather}: has no temperature for {day}; extend sources.weather or leave the day out of products.maps"
+            raise LoamError(msg)
         mean, sigma = ensemble_on(day, members)
-        frozen = (
-            _temperature(after_frost, day, labels.odc.geobox, weather) < signal.frozen_below_degc
-        )
+        (frozen,) = frost.frozen(labels.odc.geobox, np.array([place]))
         if not np.isfinite(mean).any():
             msg = f"{path}: no pixel would have a value: the members' predictions of {day} share no pixel; predict the day again"
             raise LoamError(msg)
@@ -150,13 +143,3 @@ def tags_of(day: np.datetime64, members: int, support_m: float, factor: float) -
         "software": f"Loam {__version__}",
         "flag_meanings": meanings,
     }
-
-
-def _temperature(data: xr.DataArray, day: np.datetime64, box: GeoBox, path: Path) -> np.ndarray:
-    """A day's temperature of the grid's pixels [degC] `(y, x)`."""
-    index = np.flatnonzero(data["time"].values.astype("datetime64[D]") == day)
-    if index.size == 0:
-        msg = f"{path}: has no temperature for {day}; extend sources.weather or leave the day out of products.maps"
-        raise LoamError(msg)
-    rows, columns = pixel_positions(box, data.odc.crs, data["x"].values, data["y"].values)
-    return bilinear(data.isel(time=int(index[0])).values, rows, columns)
