@@ -34,6 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from loam.config.learning import Network, Train
 from loam.core.features import COVARIATES, open_covariates
+from loam.core.labels import unpack
 from loam.core.raster import open_dataset
 from loam.core.splits import Splits
 from loam.learning.architectures import build
@@ -42,7 +43,6 @@ from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.prediction import Inputs, write_days
 from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import PatchDataModule, make_lesson
-from loam.samples.unpacked import unpack
 
 PRECISIONS = ("32-true", "bf16-mixed")
 

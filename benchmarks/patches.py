@@ -25,12 +25,13 @@ from torch.utils.data import DataLoader
 
 from loam.config.learning import Experiment, Network, Train
 from loam.core.features import COVARIATES, open_covariates
+from loam.core.labels import unpack
 from loam.core.splits import Splits
 from loam.learning.dataset import PatchDataset
 from loam.learning.losses import label_weight, pixel_losses
 from loam.learning.soil_moisture_module import SoilMoistureModule
 from loam.learning.training import PatchDataModule, make_lesson
-from loam.samples.unpacked import SEEN_BY_TRAINING, unpack
+from loam.samples.unpacked import SEEN_BY_TRAINING
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "config/default.yaml").read_text())
 DEFAULT, SIZE_PX = SETTINGS["learning"], SETTINGS["samples"]["patches"]["size_px"]

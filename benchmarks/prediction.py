@@ -125,9 +125,9 @@ def predict_once(folder: Path, case: str, tile_px: int, threads: int) -> None:
     import torch
 
     from loam.core.features import COVARIATES, WEATHER, open_covariates
+    from loam.core.labels import unpack
     from loam.learning.architectures import build
     from loam.learning.prediction import Inputs, write_days
-    from loam.samples.unpacked import unpack
 
     torch.set_num_threads(threads)
     arguments, days, past = CASES[case]

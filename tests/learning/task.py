@@ -12,11 +12,11 @@ from odc.geo.geobox import GeoBox
 from loam.config.learning import Experiment, Network, Train
 from loam.core.features import WEATHER
 from loam.core.flags import Flag
-from loam.core.labels import Labels
+from loam.core.labels import Labels, unpack
 from loam.core.raster import write_zarr
 from loam.core.splits import Splits
 from loam.learning.training import train
-from loam.samples.unpacked import unpack, unpack_labels
+from loam.samples.unpacked import unpack_labels
 
 COUNT, SIZE = 200, 16
 TRAIN = Train(

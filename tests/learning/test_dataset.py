@@ -141,7 +141,7 @@ def rewritten(site: Path, folder: Path, where: np.ndarray) -> Path:
 def test_the_file_holds_every_usable_label_whatever_the_chunks(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loam.samples import unpacked as module
+    from loam.core import labels as module
 
     monkeypatch.setattr(module, "BLOCK_VALUES", 500)
     unpack_labels(site / "ssm.zarr", site / "splits.json", tmp_path / "seen", tmp_path / "all")

@@ -13,11 +13,11 @@ from odc.geo.geobox import GeoBox
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates, open_covariates
 from loam.core.flags import Flag
+from loam.core.labels import unpack
 from loam.core.raster import open_dataset, write_zarr
 from loam.core.splits import Splits
 from loam.learning.convlstm import ConvLSTM
 from loam.learning.prediction import Inputs, predict_day, predict_window, write_days
-from loam.samples.unpacked import unpack
 
 SHAPE = (53, 67)  # odd, so that tiles, cells and the grid end apart
 DAY = np.datetime64("2022-02-15")

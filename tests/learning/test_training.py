@@ -1,6 +1,7 @@
 """Training on a tiny task whose answer is known; prediction from its checkpoint."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from learning.task import EXPERIMENT, SIZE, TRAIN, all_labels, labels_of, learn
 from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import open_covariates
+from loam.core.labels import scratch_folder
 from loam.core.raster import open_dataset, write_zarr
 from loam.learning.dataset import PatchDataset, channel_statistics
 from loam.learning.device import device_of
@@ -137,7 +139,8 @@ def test_predictions_are_for_all_acquisitions_and_each_day_asked_for_has_its_own
     both = [tmp_path / f"2022-01-07/{member}.zarr" for member in (0, 1)]
     predict_date(
         [trained[0] / "0.ckpt"] * 2,
-        all_labels(tmp_path / "ssm.zarr", site, tmp_path / "all"),
+        tmp_path / "ssm.zarr",
+        site / "splits.json",
         [site / "static.zarr", site / "weather.zarr"],
         both,
         Predict(tile_px=16),
@@ -239,3 +242,16 @@ def test_progress_is_plain_lines(site, tmp_path, caplog: pytest.LogCaptureFixtur
     assert any(
         record.getMessage().startswith("epoch 1 of 1: train_loss") for record in caplog.records
     )
+
+
+def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_path: Path) -> None:
+    out, others = tmp_path / "0.zarr", tmp_path / ".1.zarr.scratch.abc"
+    others.mkdir()
+    killed = scratch_folder(out)
+    (killed.__enter__() / "values.f32").write_bytes(b"0" * 8)  # and never left
+    (left,) = set(tmp_path.iterdir()) - {others}
+    with scratch_folder(out) as folder:
+        assert set(tmp_path.iterdir()) == {others, folder}
+        assert folder != left
+        assert not list(folder.iterdir())
+    assert set(tmp_path.iterdir()) == {others}

@@ -15,11 +15,9 @@ def package(tmp_path, monkeypatch: pytest.MonkeyPatch):
 
     def forget() -> None:
         for function in (
-            fingerprint._tree,
-            fingerprint._code,
             fingerprint._imports,
-            fingerprint._settings,
             fingerprint._pieces,
+            fingerprint._settings,
         ):
             function.cache_clear()
 

@@ -65,7 +65,8 @@ rule predict:
 rule predict_date:
     input:
         checkpoints=expand("<results>/learning/{{experiment}}/{member}.ckpt", member=MEMBERS),
-        labels="<results>/samples/labels/all",
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/samples/splits.json",
         covariates=COVARIATES,
     output:
         directory(expand("<results>/learning/{{experiment}}/{{date}}/{member}.zarr", member=MEMBERS)),
@@ -85,7 +86,7 @@ rule predict_date:
             accelerator="learning.train.accelerator",
         ),
     shell:
-        "python -m loam predict-date --checkpoints {input.checkpoints:q} --labels {input.labels:q}"
+        "python -m loam predict-date --checkpoints {input.checkpoints:q} --ssm {input.ssm:q} --splits {input.splits:q}"
         " --covariates {input.covariates:q} --out {output:q}"
         " --threads {threads} --params {params.cfg:q} 2> {log:q}"
 

@@ -2,18 +2,28 @@
 
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from loam.core.errors import LoamError
+from loam.core.flags import usable_labels
+from loam.core.raster import open_dataset
+from loam.core.splits import SPLITS, Splits
 
 LAYERS = ("ssm", "ssm_uncertainty")
+# Values that are unpacked at once: 64 MB of each variable.
+BLOCK_VALUES = 16_000_000
 VALUES, INDEX, UNITS = "values.f32", "labels.json", "units.npy"
 Window = tuple[slice, slice]
 
@@ -100,6 +110,82 @@ class Labels:
         dates = self.times.astype("datetime64[D]")
         last = day.astype("datetime64[D]")
         return slice(*np.searchsorted(dates, [last - np.timedelta64(days, "D"), last]).tolist())
+
+
+def unpack(
+    ssm: Path,
+    splits: Splits,
+    folder: Path,
+    seen: tuple[str, ...] = (),
+    since: np.datetime64 | None = None,
+) -> Labels:
+    """Unpack `ssm.zarr` into a folder, a few dates at a time.
+
+    Args:
+        ssm: `ssm.zarr`. A value under a flag that makes it unusable becomes NaN.
+        splits: of the run.
+        folder: made, and filled with 8 byte a pixel and date.
+        seen: acquisitions on dates of these splits alone, and NaN in blocks of others; all where none is named.
+        since: acquisitions from this day on alone; None: all.
+    """
+    data = open_dataset(ssm)[[*LAYERS, "flags"]]
+    data = data if data.indexes["time"].is_monotonic_increasing else data.sortby("time")
+    if since is not None:
+        data = data.isel(time=data["time"].values >= since)
+    if seen:
+        wanted = splits.times(*seen)
+        data = data.isel(time=np.isin(data["time"].values.astype("datetime64[s]"), wanted))
+    times = data["time"].values
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = Labels(
+        data.odc.geobox, times, folder / VALUES, splits.of_units(times), splits.block_px
+    )
+    labels.allocate()
+    _fill(data, labels, np.isin(np.arange(len(SPLITS)), [SPLITS.index(each) for each in seen]))
+    labels.describe()
+    return labels
+
+
+def _fill(data: xr.Dataset, labels: Labels, seen: np.ndarray) -> None:
+    """Fill the labels' file, a range of dates and rows at a time; `seen`: by split, none: all."""
+    shape = tuple(data["ssm"].shape)
+    if not shape[0]:
+        return
+    chunk_dates, chunk_rows = (data["ssm"].encoding.get("chunks") or shape)[:2]
+    rows = max(chunk_rows, BLOCK_VALUES // (chunk_dates * shape[2]) // chunk_rows * chunk_rows)
+    columns = np.arange(shape[2]) // labels.block_px
+    for first in range(0, shape[0], chunk_dates):
+        for row in range(0, shape[1], rows):
+            where = (slice(first, first + chunk_dates), slice(row, row + rows))
+            part = data.isel(time=where[0], y=where[1]).load()
+            # Mapped for each part again: what is written counts as memory as long as it is mapped.
+            out = labels.mapped("r+")
+            flags = part["flags"].values
+            hidden = np.zeros(flags.shape, dtype=bool)
+            if seen.any():
+                blocks = np.arange(row, row + flags.shape[1]) // labels.block_px
+                hidden = ~seen[labels.units[where[0]]][:, blocks][:, :, columns]
+            for layer, name in enumerate(LAYERS):
+                values = usable_labels(part[name].values, flags)
+                values[hidden] = np.nan
+                out[where[0], layer, where[1]] = values
+            del out
+
+
+@contextmanager
+def scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder beside a step's output for unpacked labels. It goes with the step; what a killed one has left goes before.
+
+    Beside the output, since labels can be larger than the disk of temporary files.
+
+    Args:
+        out: file or Zarr that the step writes.
+    """
+    prefix = f".{out.name}.scratch."
+    for left in [path for path in out.parent.iterdir() if path.name.startswith(prefix)]:
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix) as folder:
+        yield Path(folder)
 
 
 def ceiling_r2(noise_variance: float, label_variance: float) -> float:

@@ -15,8 +15,9 @@ from loam.config.learning import Predict
 from loam.core.errors import LoamError
 from loam.core.features import Covariates, open_covariates
 from loam.core.grid import empty_like_grid, require_same_grid
-from loam.core.labels import Labels, Window
+from loam.core.labels import Labels, Window, scratch_folder, unpack
 from loam.core.raster import write_blocks, zarr_in_blocks
+from loam.core.splits import Splits
 from loam.learning.antecedent_labels import antecedent_labels
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
@@ -79,7 +80,8 @@ def predict(
 
 def predict_date(
     checkpoints: list[Path],
-    labels: Path,
+    ssm: Path,
+    splits: Path,
     covariates: list[Path],
     out: list[Path],
     cfg: Predict,
@@ -88,9 +90,12 @@ def predict_date(
 ) -> None:
     """Map one day, which the folder of the files is named by, with every member; write a file each.
 
+    Only labels of the days that the models are shown are unpacked: a day more must not cost the whole run's.
+
     Args:
         checkpoints: of the members.
-        labels: folder of all labels, of `unpack_labels`.
+        ssm: labels.
+        splits: splits of the run.
         covariates: files of `open_covariates`.
         out: Zarr to write for each member.
         cfg: section `learning.predict`.
@@ -100,7 +105,11 @@ def predict_date(
     torch.set_num_threads(threads)
     day = np.array([out[0].parent.name], dtype="datetime64[D]")
     opened = open_covariates(covariates)
-    _predict_days(checkpoints, Labels.open(labels), opened, out, day, cfg, accelerator)
+    back = max(load_checkpoint(path)[1]["antecedent_days"] for path in checkpoints)
+    with scratch_folder(out[0]) as scratch:
+        since = day[0] - np.timedelta64(back, "D")
+        labels = unpack(ssm, Splits.read(splits), scratch, since=since)
+        _predict_days(checkpoints, labels, opened, out, day, cfg, accelerator)
 
 
 def _predict_days(

@@ -17,40 +17,71 @@ UNTRACKED_PACKAGES = ("loam.config", "loam.runtime")
 # Parts of a syntax tree that say nothing, or not the same under every Python.
 SILENT = {"type_params", "type_comment", "type_ignores", "kind", "ctx"}
 LOGGED = {"debug", "info", "warning", "error", "exception", "critical", "warn"}
+# The name under which statements stand that a module runs when it is imported.
+ON_IMPORT = "<import>"
+
+Place = tuple[str, str]  # module, and name of a function, class or constant in it
 
 
 def fingerprint(step: str) -> str:
-    """Hash of the code a step runs: its module, all modules of the package that this imports, and what their sections of settings do.
+    """Hash of the code a step runs: its function, and every function, class and constant of the package that this reaches.
 
     Args:
         step: name of the rule, `detect_change`.
     """
-    module = COMMANDS[step.replace("_", "-")].partition(":")[0]
+    module, _, name = COMMANDS[step.replace("_", "-")].partition(":")
     digest = hashlib.sha256()
-    sections: set[str] = set()
-    for name in sorted(_reachable(module)):
-        digest.update(_code(name).encode())
-        sections |= _settings(name)
+    pieces, sections = _reachable((module, name))
+    for place in sorted(pieces):
+        digest.update(f"{':'.join(place)}:{_pieces(place[0])[place[1]][0]}".encode())
     for code in _behaviour(sections):
         digest.update(code.encode())
     return digest.hexdigest()[:16]
 
 
-def _reachable(module: str) -> set[str]:
-    """The module and everything of the package that it imports, directly or not."""
-    found: set[str] = set()
-    waiting = [module]
+def _reachable(start: Place) -> tuple[set[Place], set[str]]:
+    """Pieces of code that one reaches, itself among them, and names of the configuration that these use."""
+    found: set[Place] = set()
+    sections: set[str] = set()
+    waiting = [start]
     while waiting:
-        name = waiting.pop()
-        if name not in found and name not in UNTRACKED and not name.startswith(UNTRACKED_PACKAGES):
-            found.add(name)
-            waiting.extend(_imports(name))
-    return found
+        place = waiting.pop()
+        if place in found:
+            continue
+        found.add(place)
+        module, name = place
+        waiting.append((module, ON_IMPORT))
+        for used in _pieces(module)[name][1]:
+            for target, called in _resolved(module, used):
+                if target == CONFIG or target.startswith(CONFIG + "."):
+                    sections.add(called)
+                elif target not in UNTRACKED and not target.startswith(UNTRACKED_PACKAGES):
+                    waiting.append((target, called))
+    return found, sections
 
 
-@cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text())
+def _resolved(module: str, used: str) -> list[Place]:
+    """Where a name lies that a module's code uses, dotted where it is an attribute of another; nothing where it is not of the package."""
+    name, _, attribute = used.partition(".")
+    if name in _pieces(module):
+        return [(module, name)]
+    target = _imports(module).get(name)
+    if target is None:
+        return []
+    home, _, own = target.rpartition(".")
+    if _is_module(target):  # all of it where it is handed on whole
+        attribute = attribute.partition(".")[0]
+        if target.startswith(CONFIG):
+            return [(target, attribute)]
+        names = _pieces(target)
+        return _resolved(target, attribute) or [(target, each) for each in names]
+    if home.startswith(CONFIG):
+        return [(home, own)]
+    return _resolved(home, own)
+
+
+def _is_module(name: str) -> bool:
+    return _path(name).exists()
 
 
 def _path(module: str) -> Path:
@@ -59,32 +90,73 @@ def _path(module: str) -> Path:
 
 
 @cache
-def _imports(module: str) -> set[str]:
-    """Modules of the package that are named in any import statement, inside functions too."""
-    names: set[str] = set()
+def _imports(module: str) -> dict[str, str]:
+    """What names of a module stand for, by any import statement of the package's, inside functions too."""
+    names: dict[str, str] = {}
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            names |= {alias.asname: alias.name for alias in node.names if alias.asname}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.startswith("loam.") and _path(name).exists()}
+            names |= {
+                alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names
+            }
+    return {name: target for name, target in names.items() if target.startswith("loam.")}
+
+
+def _tree(module: str) -> ast.Module:
+    """Syntax tree of a module; parsed each time, because `plain` changes what it is given."""
+    return ast.parse(_path(module).read_text())
 
 
 @cache
-def _settings(module: str) -> set[str]:
-    """Names of the configuration module that a module uses."""
-    names: set[str] = set()
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CONFIG):
-            names.update(alias.name for alias in node.names)
+def _pieces(module: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Of every function, class and constant of a module: its code, and the names that it uses, in its attributes too.
+
+    What runs when the module is imported stands under `ON_IMPORT`.
+    """
+    code: dict[str, str] = {ON_IMPORT: ""}
+    uses: dict[str, set[str]] = {ON_IMPORT: set()}
+    for node in _tree(module).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for name in _bound(node) or [ON_IMPORT]:
+            text = plain(node)
+            code[name] = code.get(name, "") + text
+            uses[name] = uses.get(name, set()) | _used(node)
+    return {name: (code[name], frozenset(uses[name])) for name in code}
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """Names that a statement of a module binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    each = [part for target in targets for part in getattr(target, "elts", [target])]
+    return [part.id for part in each if isinstance(part, ast.Name)]
+
+
+def _used(tree: ast.AST) -> set[str]:
+    """Names that a tree reads, attributes of names as `name.attribute`, and texts that may be names of types."""
+    names = set(_loaded(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names.add(f"{node.value.id}.{node.attr}")
+            names.discard(node.value.id)
         elif (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "config"
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.isidentifier()
         ):
-            names.add(node.attr)
-    return names
+            names.add(node.value)
+    alone = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    within = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return names | {node.id for node in alone if id(node) not in within}
 
 
 def _behaviour(names: set[str]) -> Iterator[str]:
@@ -92,7 +164,7 @@ def _behaviour(names: set[str]) -> Iterator[str]:
 
     Fields and validators are left out: values reach a step as its parameters, as validators have left them.
     """
-    pieces = _pieces()
+    pieces = _settings()
     found: set[str] = set()
     waiting = sorted(names)
     while waiting:
@@ -106,10 +178,11 @@ def _behaviour(names: set[str]) -> Iterator[str]:
 
 
 @cache
-def _pieces() -> dict[str, tuple[str, frozenset[str]]]:
-    """Of every name of the configuration module: code of what it does, and names that it uses."""
+def _settings() -> dict[str, tuple[str, frozenset[str]]]:
+    """Of every name of the configuration: code of what it does, and names that it uses."""
     out: dict[str, tuple[str, frozenset[str]]] = {}
-    for node in _statements(CONFIG):
+    modules = sorted(PACKAGE.joinpath(*CONFIG.split(".")[1:]).glob("*.py"))
+    for node in [node for path in modules for node in ast.parse(path.read_text()).body]:
         if isinstance(node, ast.ClassDef):
             does = [
                 each
@@ -122,32 +195,17 @@ def _pieces() -> dict[str, tuple[str, frozenset[str]]]:
         elif isinstance(node, ast.FunctionDef):
             out[node.name] = (plain(node), frozenset(_loaded(node)))
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            names = frozenset(
-                _loaded(node.value)
-            )  # of a type: what it may hold is checked before, and does nothing
-            out[node.targets[0].id] = (
-                "" if names & {"Annotated", "Literal"} else plain(node.value),
-                names,
-            )
+            # Of a type: what it may hold is checked before, and does nothing.
+            names = frozenset(_loaded(node.value))
+            of_type = names & {"Annotated", "Literal"}
+            out[node.targets[0].id] = ("" if of_type else plain(node.value), names)
     return out
-
-
-def _statements(package: str) -> Iterator[ast.stmt]:
-    """Statements of all modules of a package; parsed each time, because `plain` changes what it is given."""
-    for path in sorted(PACKAGE.joinpath(*package.split(".")[1:]).glob("*.py")):
-        yield from ast.parse(path.read_text()).body
 
 
 def _validates(function: ast.FunctionDef) -> bool:
     return any(
         "validator" in name for decorator in function.decorator_list for name in _loaded(decorator)
     )
-
-
-@cache
-def _code(module: str) -> str:
-    """Code of a module without comments, docstrings, positions and the wording of messages."""
-    return plain(ast.parse(_path(module).read_text()))
 
 
 def plain(node: ast.AST) -> str:
