@@ -1,5 +1,9 @@
 """What tests share that is no fixture."""
 
+import inspect
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +43,39 @@ def splits_text(**dates: list[str]) -> str:
     return Splits(
         {name: tuple(texts) for name, texts in dates.items()}, 16, (1, 1), (), 0, ()
     ).as_json()
+
+
+def not_fingerprinted(command: str, run: Callable[[], object]) -> set[tuple[str, str]]:
+    """Functions and classes of Loam that a call runs, as module and name, which the fingerprint of its step leaves out."""
+    from loam.runtime import fingerprint
+    from loam.runtime.commands import COMMANDS
+
+    source, ran = str(REPOSITORY / "src") + "/", set()
+
+    def note(frame: Any, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(source):
+            ran.add((code.co_filename[len(source) :], code.co_qualname, code.co_flags))
+
+    before = sys.getprofile()
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(None)
+    module, _, name = COMMANDS[command].partition(":")
+    reached, _ = fingerprint._reachable((module, name))
+    # Bodies of modules and classes, which run on import, are no functions and lack this flag.
+    optimized = inspect.CO_OPTIMIZED
+    called = {
+        (file.removesuffix(".py").replace("/", "."), qualname.partition(".")[0])
+        for file, qualname, flags in ran
+        if flags & optimized and not qualname.startswith("<")
+    }
+    return {
+        (home, name)
+        for home, name in called - reached
+        if home not in fingerprint.UNTRACKED and not home.startswith(fingerprint.UNTRACKED_PACKAGES)
+    }

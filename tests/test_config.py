@@ -151,26 +151,28 @@ def test_variables_and_folders_in_paths_are_replaced(load, monkeypatch: pytest.M
             "ndvi": {"path": "${LOAM_ELSE:-/other}/ndvi.nc"},
         }
     )
-    assert (cfg.sources.path("dem"), cfg.sources.path("ndvi")) == (
+    assert (cfg.sources.dem.path, cfg.sources.ndvi.path) == (
         "/data/dem.tif",
         "/other/ndvi.nc",
     )
-    assert cfg.sources.path("weather") == "resources/here/input/weather.nc"
+    assert cfg.sources.weather.path == "resources/here/input/weather.nc"
 
 
 def test_files_of_a_source_may_be_a_list_or_a_glob(load, tmp_path) -> None:
     for name in ("n38.tif", "n39.tif", "notes.txt"):
         (tmp_path / name).touch()
     tiles = [str(tmp_path / "n38.tif"), str(tmp_path / "n39.tif")]
-    assert load(sources={"dem": {"path": f"{tmp_path}/n*.tif"}}).sources.files("dem") == tiles
-    assert load(sources={"dem": {"path": tiles[::-1]}}).sources.files("dem") == tiles[::-1]
-    assert load(sources={"dem": {"path": f"{tmp_path}/none_*.tif"}}).sources.files("dem") == [
-        f"{tmp_path}/none_*.tif"
-    ]
-    assert load(sources={"soil": {"kind": "polaris", "path": str(tmp_path)}}).sources.imported(
-        "soil"
+    assert (
+        inputs.source_files(load(sources={"dem": {"path": f"{tmp_path}/n*.tif"}}), "dem") == tiles
     )
-    assert not load(sources={"soil": {"path": str(tmp_path)}}).sources.imported("soil")
+    assert inputs.source_files(load(sources={"dem": {"path": tiles[::-1]}}), "dem") == tiles[::-1]
+    assert inputs.source_files(
+        load(sources={"dem": {"path": f"{tmp_path}/none_*.tif"}}), "dem"
+    ) == [f"{tmp_path}/none_*.tif"]
+    assert inputs.is_imported(
+        load(sources={"soil": {"kind": "polaris", "path": str(tmp_path)}}), "soil"
+    )
+    assert not inputs.is_imported(load(sources={"soil": {"path": str(tmp_path)}}), "soil")
 
 
 def test_a_glob_that_matches_far_too_many_files_is_named(
@@ -182,7 +184,7 @@ def test_a_glob_that_matches_far_too_many_files_is_named(
     with pytest.raises(
         LoamError, match=r"/\*: matches more than 2 files; name the folder of the data itself"
     ):
-        load(sources={"dem": {"path": f"{tmp_path}/*"}}).sources.files("dem")
+        inputs.source_files(load(sources={"dem": {"path": f"{tmp_path}/*"}}), "dem")
 
 
 def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
@@ -200,11 +202,11 @@ def test_a_glob_without_files_is_named_as_missing(load, tmp_path) -> None:
 
 
 def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
-    assert load().sources.landcover.water == (80, 200)
-    nlcd = load(sources={"landcover": {"legend": "nlcd"}}).sources.landcover
+    assert load().sources.landcover.codes.water == (80, 200)
+    nlcd = load(sources={"landcover": {"legend": "nlcd"}}).sources.landcover.codes
     assert (nlcd.water, nlcd.built_up, nlcd.forest) == ((11,), (22, 23, 24), (41, 42, 43, 90))
     mine = {"legend": "mine", "legends": {"mine": {"water": [1], "built_up": [2], "forest": [3]}}}
-    assert load(sources={"landcover": mine}).sources.landcover.forest == (3,)
+    assert load(sources={"landcover": mine}).sources.landcover.codes.forest == (3,)
     with pytest.raises(
         LoamError,
         match=r"sources.landcover: legend 'corine' is none of legends; name one of nlcd, worldcover",
@@ -213,10 +215,10 @@ def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
 
 
 def test_a_source_is_absent_when_it_or_its_path_is_null(load) -> None:
-    assert load(sources={"ndvi": None}).sources.path("ndvi") is None
-    assert load(sources={"ndvi": {"path": None}}).sources.path("ndvi") is None
+    assert load(sources={"ndvi": None}).sources.uses("ndvi") is False
+    assert load(sources={"ndvi": {"path": None}}).sources.uses("ndvi") is False
     assert (
-        load(sources={"ndvi": "null"}).sources.path("ndvi") is None
+        load(sources={"ndvi": "null"}).sources.uses("ndvi") is False
     )  # as it comes from Snakemake's --config
 
 
@@ -538,17 +540,15 @@ def test_marks_of_a_pattern_in_the_name_of_a_file_that_is_there_are_its_name(
 ) -> None:
     (tmp_path / "dem[1].tif").touch()
     (tmp_path / "dem1.tif").touch()
-    assert load(sources={"dem": {"path": f"{tmp_path}/dem[1].tif"}}).sources.files("dem") == [
-        f"{tmp_path}/dem[1].tif"
-    ]
+    assert inputs.source_files(
+        load(sources={"dem": {"path": f"{tmp_path}/dem[1].tif"}}), "dem"
+    ) == [f"{tmp_path}/dem[1].tif"]
 
 
 def test_the_home_folder_may_be_a_tilde(load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
-    assert (
-        load(sources={"dem": {"path": "~/dem.tif"}}).sources.path("dem") == "/home/someone/dem.tif"
-    )
-    assert load(sources={"dem": {"path": "dem~1.tif"}}).sources.path("dem") == "dem~1.tif"
+    assert load(sources={"dem": {"path": "~/dem.tif"}}).sources.dem.path == "/home/someone/dem.tif"
+    assert load(sources={"dem": {"path": "dem~1.tif"}}).sources.dem.path == "dem~1.tif"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_message_in_other_words_reruns_nothing_and_a_property_who_uses_it(area
     )
     assert area.jobs() == Counter()
     config = (area.folder / "src/loam/config/sources.py").read_text()
-    statement = config.partition("def water(self)")[2]
+    statement = config.partition("def codes(self)")[2]
     statement = statement[statement.index("return ") :].partition("\n")[0]
     area.edit("src/loam/config/sources.py", statement, statement + " + (0,)")
     planned = area.jobs()

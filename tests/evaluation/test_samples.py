@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import not_fingerprinted
 
 from loam.core.ensemble import ensemble
 from loam.core.errors import LoamError
@@ -314,3 +315,7 @@ def test_antecedent_labels_of_baselines_are_those_that_models_are_shown() -> Non
     np.testing.assert_allclose(
         antecedent_channels(flat[:, 0], flat[:, 1], ages, 90), shown.reshape(4, 12), rtol=1e-4
     )
+
+
+def test_the_fingerprint_counts_all_that_runs(run: Any) -> None:
+    assert not not_fingerprinted("collect-samples", lambda: collected(run))

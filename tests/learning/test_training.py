@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers import not_fingerprinted
 from learning.task import EXPERIMENT, SIZE, TRAIN, all_labels, labels_of, learn
 
 from loam.config.learning import Predict
@@ -255,3 +256,8 @@ def test_what_a_killed_step_has_left_goes_with_the_next_and_nothing_else(tmp_pat
         assert folder != left
         assert not list(folder.iterdir())
     assert set(tmp_path.iterdir()) == {others}
+
+
+def test_the_fingerprint_counts_all_that_runs(site, tmp_path: Path) -> None:
+    short = TRAIN.model_copy(update={"epochs": 1, "workers": 0})
+    assert not not_fingerprinted("train", lambda: learn(site, tmp_path, short))

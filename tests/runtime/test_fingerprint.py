@@ -117,7 +117,7 @@ def test_what_a_section_of_settings_does_counts_for_who_uses_it(package) -> None
         for step in ("detect_change", "collect_samples", "train", "prepare_static")
     }
     config = folder / "config/sources.py"
-    water = config.read_text().partition("def water(self)")[2]
+    water = config.read_text().partition("def codes(self)")[2]
     statement = water[water.index("return ") :].partition("\n")[0]
     edit(config, statement, statement + " + (0,)")
     changed = {step for step, value in before.items() if fingerprint(step) != value}

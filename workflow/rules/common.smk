@@ -24,7 +24,7 @@ shell.prefix(f"set -euo pipefail; export OMP_WAIT_POLICY=passive; {PATHS}")
 
 def given():
     """All files and folders of the user's."""
-    sources = [path for name in type(cfg.sources).model_fields for path in cfg.sources.files(name)]
+    sources = [path for name in type(cfg.sources).model_fields for path in inputs.source_files(cfg, name)]
     others = [cfg.sources.backscatter.orbits, cfg.sources.dem.geoid_path, cfg.evaluation.truth]
     stations = [station.path for station in cfg.evaluation.stations.sources]
     found = [*sources, *filter(None, others), *stations, *inputs.aoi_files(cfg)]
@@ -86,7 +86,7 @@ def step(name, section=None, reads=(), suffixes=(), values=None, **sections):
     def files(wildcards):
         named = reads(wildcards) if callable(reads) else reads
         known = type(cfg.sources).model_fields
-        given = [cfg.sources.files(each) if each in known else [each] for each in named if each]
+        given = [inputs.source_files(cfg, each) if each in known else [each] for each in named if each]
         return sum(given, []) + (AOI if "grid" in parts else [])
 
     return {
@@ -126,25 +126,25 @@ MADE = {"soil": "<resources>/soil/properties.zarr", "ndvi": "<resources>/ndvi/lo
 
 def source(name):
     """Files of a source as rule input; nothing when it is not used. Tiles of terrain and land cover are joined first."""
-    files = cfg.sources.files(name)
+    files = inputs.source_files(cfg, name)
     return f"<resources>/{name}/mosaic.tif" if name in {"dem", "landcover"} and len(files) > 1 else theirs(files)
 
 
 def prepared(name):
     """A source as covariates read it: the user's own file, or what was made of a provider's files."""
-    return MADE[name] if cfg.sources.imported(name) else source(name)
+    return MADE[name] if inputs.is_imported(cfg, name) else source(name)
 
 
 def used(name, path):
     """A file that is made from a source; nothing when the source is not used."""
-    return path if cfg.sources.path(name) else []
+    return path if cfg.sources.uses(name) else []
 
 
 # What models are shown of a place and day.
 COVARIATES = [
     "<results>/covariates/static.zarr",
     "<results>/covariates/weather.zarr",
-    *(["<results>/covariates/ndvi.zarr"] if cfg.sources.path("ndvi") else []),
+    *(["<results>/covariates/ndvi.zarr"] if cfg.sources.uses("ndvi") else []),
 ]
 
 

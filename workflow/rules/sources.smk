@@ -22,11 +22,11 @@ if cfg.sources.backscatter.kind == "cube":
             "python -m loam import-cube --cube {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
-if len(cfg.sources.files("dem")) > 1:
+if len(inputs.source_files(cfg, "dem")) > 1:
 
     rule mosaic_dem:
         input:
-            theirs(cfg.sources.files("dem")),
+            theirs(inputs.source_files(cfg, "dem")),
         output:
             "<resources>/dem/mosaic.tif",
         log:
@@ -50,11 +50,11 @@ if len(cfg.sources.files("dem")) > 1:
             "python -m loam mosaic-dem --dem {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
-if len(cfg.sources.files("landcover")) > 1:
+if len(inputs.source_files(cfg, "landcover")) > 1:
 
     rule mosaic_landcover:
         input:
-            theirs(cfg.sources.files("landcover")),
+            theirs(inputs.source_files(cfg, "landcover")),
         output:
             "<resources>/landcover/mosaic.tif",
         log:
@@ -72,7 +72,7 @@ if len(cfg.sources.files("landcover")) > 1:
             "python -m loam mosaic-landcover --landcover {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
-if cfg.sources.imported("soil"):
+if inputs.is_imported(cfg, "soil"):
 
     rule import_soil:
         input:
@@ -94,7 +94,7 @@ if cfg.sources.imported("soil"):
             "python -m loam import-soil --soil {input:q} --out {output:q} --params {params.cfg:q} 2> {log:q}"
 
 
-if cfg.sources.imported("ndvi"):
+if inputs.is_imported(cfg, "ndvi"):
 
     rule import_ndvi:
         input:

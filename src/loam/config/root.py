@@ -81,16 +81,15 @@ class Config(Section):
     @model_validator(mode="after")
     def _moisture_has_its_sources(self) -> Self:
         mode, derived = self.moisture.vegetation.mode, self.moisture.derived
-        if mode in {"flag", "ndvi", "water_cloud"} and self.sources.path("ndvi") is None:
+        if mode in {"flag", "ndvi", "water_cloud"} and not self.sources.uses("ndvi"):
             msg = f"moisture.vegetation.mode = '{mode}' needs NDVI; set sources.ndvi.path, or choose none or cross_ratio"
             raise ValueError(msg)
-        if (
-            self.moisture.references.beta_fallback == "landcover"
-            and self.sources.path("landcover") is None
+        if self.moisture.references.beta_fallback == "landcover" and not self.sources.uses(
+            "landcover"
         ):
             msg = "moisture.references.beta_fallback = 'landcover' needs land cover; set sources.landcover.path, or choose track"
             raise ValueError(msg)
-        if derived.volumetric and self.sources.path("soil") is None:
+        if derived.volumetric and not self.sources.uses("soil"):
             msg = "moisture.derived.volumetric = true needs soil properties; set sources.soil.path, or choose false"
             raise ValueError(msg)
         return self

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from loam.config.base import Code, Count, Name, Paths, Section
-from loam.core.paths import matching
 
 
 class Backscatter(Section):
@@ -106,19 +105,9 @@ class LandCover(Section):
         return self
 
     @property
-    def water(self) -> tuple[int, ...]:
-        """Codes of open water."""
-        return self.legends[self.legend].water
-
-    @property
-    def built_up(self) -> tuple[int, ...]:
-        """Codes of built-up land."""
-        return self.legends[self.legend].built_up
-
-    @property
-    def forest(self) -> tuple[int, ...]:
-        """Codes of dense forest."""
-        return self.legends[self.legend].forest
+    def codes(self) -> Legend:
+        """Codes of the legend that is chosen."""
+        return self.legends[self.legend]
 
 
 class Soil(Section):
@@ -141,23 +130,7 @@ class Sources(Section):
     landcover: LandCover | None
     soil: Soil | None
 
-    def path(self, name: str) -> str | None:
-        """Path of a source, the first of several, or None when it is not used."""
-        return next(iter(self.files(name)), None)
-
-    def imported(self, name: str) -> bool:
-        """Whether files of a source follow a provider's conventions, so that they must be imported first."""
+    def uses(self, name: str) -> bool:
+        """Whether a source is named, whatever lies on the disk."""
         source = getattr(self, name)
-        return source is not None and source.path is not None and source.kind != "netcdf"
-
-    def files(self, name: str) -> list[str]:
-        """Paths of a source, globs filled in where files match them; empty when it is not used."""
-        source = getattr(self, name)
-        named = (
-            []
-            if source is None or source.path is None
-            else [source.path]
-            if isinstance(source.path, str)
-            else source.path
-        )
-        return [path for each in named for path in matching(each)]
+        return source is not None and source.path is not None

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -44,6 +44,19 @@ def matching(path: str) -> list[str]:
         msg = f"{path}: matches more than {MOST_FILES} files; name the folder of the data itself"
         raise LoamError(msg)
     return sorted(found) or [path]
+
+
+def files_of(named: str | Sequence[str] | None) -> list[str]:
+    """Files that a setting names, globs filled in where files match them; none where it names none.
+
+    Args:
+        named: a path or pattern, or several.
+
+    Raises:
+        LoamError: as `matching`.
+    """
+    each = [] if named is None else [named] if isinstance(named, str) else named
+    return [path for name in each for path in matching(name)]
 
 
 def is_glob(path: str) -> bool:

@@ -59,7 +59,11 @@ def cover_names(codes: np.ndarray, classes: LandCover | None) -> np.ndarray:
     groups = (
         {}
         if classes is None
-        else {"water": classes.water, "built-up": classes.built_up, "forest": classes.forest}
+        else {
+            "water": classes.codes.water,
+            "built-up": classes.codes.built_up,
+            "forest": classes.codes.forest,
+        }
     )
     known = {code: name for name, members in groups.items() for code in members}
     names = {

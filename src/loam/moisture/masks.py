@@ -9,9 +9,9 @@ from loam.core.flags import Flag
 def land_cover_flags(code: np.ndarray, classes: LandCover) -> np.ndarray:
     """Flags of land-cover codes, int32 of any shape."""
     chosen = {
-        Flag.WATER: classes.water,
-        Flag.BUILT_UP: classes.built_up,
-        Flag.FOREST: classes.forest,
+        Flag.WATER: classes.codes.water,
+        Flag.BUILT_UP: classes.codes.built_up,
+        Flag.FOREST: classes.codes.forest,
     }
     flags = np.zeros(code.shape, dtype=np.int32)
     for flag, codes in chosen.items():

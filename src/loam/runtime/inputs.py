@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from loam.config import Config
 from loam.core.errors import LoamError
-from loam.core.paths import blocked, folder_for_a_file, is_glob, unreadable
+from loam.core.paths import blocked, files_of, folder_for_a_file, is_glob, unreadable
 
 FILES = {
     "grid.aoi",
@@ -23,6 +23,21 @@ def aoi_files(cfg: Config) -> list[str]:
     together = path.suffix.lower() in {".shp", ".tab", ".mif"}
     beside = sorted(map(str, path.parent.glob(f"{glob.escape(path.stem)}.*"))) if together else []
     return beside or [str(path)]
+
+
+def source_files(cfg: Config, name: str) -> list[str]:
+    """Files of a source, globs filled in where files match them; empty where it is not used.
+
+    Args:
+        cfg: the configuration.
+        name: of the source.
+    """
+    return files_of(getattr(getattr(cfg.sources, name), "path", None))
+
+
+def is_imported(cfg: Config, name: str) -> bool:
+    """Whether files of a source follow a provider's conventions, so that they must be imported first."""
+    return cfg.sources.uses(name) and getattr(cfg.sources, name).kind != "netcdf"
 
 
 # What the workflow can make alone, and the sources that it reads for that.
@@ -65,7 +80,7 @@ def missing_inputs(cfg: Config, targets: Collection[str] = ()) -> str | None:
     """
     needed = sources_of(targets, cfg)
     try:
-        wanted = {f"sources.{name}.path": cfg.sources.files(name) for name in needed}
+        wanted = {f"sources.{name}.path": source_files(cfg, name) for name in needed}
     except LoamError as error:
         return str(error)
     for name in INDISPENSABLE:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from loam.config import Config
 from loam.config.learning import Experiment
 from loam.core.errors import LoamError
+from loam.runtime.inputs import is_imported, source_files
 
 STARTER_MB = 300  # two Snakemakes and a shell around every Slurm job: 230 MB measured
 MARGIN = 1.3  # asked for, over what is expected
@@ -222,8 +223,9 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
     members = learning.members * len(learning.active)
     scenes = sources.backscatter.kind == "scenes"
     twin = any(
-        (path or "").startswith(cfg.made_by_the_twin)
-        for path in map(sources.path, type(sources).model_fields)
+        path.startswith(cfg.made_by_the_twin)
+        for name in type(sources).model_fields
+        for path in source_files(cfg, name)[:1]
     )
     moisture = cfg.moisture.derived
     counts = {
@@ -234,11 +236,11 @@ def jobs(cfg: Config, size: Size | None = None) -> dict[str, int]:
         "flatten_scenes": scenes * batches(size, cfg),
         "stack_scenes": scenes,
         "filter_speckle": cfg.sar.speckle.images != "none",
-        "mosaic_dem": len(sources.files("dem")) > 1,
-        "mosaic_landcover": len(sources.files("landcover")) > 1,
-        "import_soil": sources.imported("soil"),
-        "import_ndvi": sources.imported("ndvi"),
-        "prepare_ndvi": sources.path("ndvi") is not None,
+        "mosaic_dem": len(source_files(cfg, "dem")) > 1,
+        "mosaic_landcover": len(source_files(cfg, "landcover")) > 1,
+        "import_soil": is_imported(cfg, "soil"),
+        "import_ndvi": is_imported(cfg, "ndvi"),
+        "prepare_ndvi": sources.uses("ndvi"),
         "volumetric_moisture": moisture.volumetric,
         "soil_water_index": bool(moisture.soil_water_index_days),
         "detect_acquisition": 0,

@@ -14,6 +14,7 @@ from loam.config import Config
 from loam.core.elevation import mosaic
 from loam.core.errors import LoamError
 from loam.core.grid import covered_share, target_grid
+from loam.core.paths import files_of
 from loam.core.raster import open_dataset, require
 from loam.core.tiles import covered_by, joined_tiles
 from loam.core.voids import require_few_voids, require_heights_around
@@ -64,18 +65,14 @@ def check_inputs(cfg: Config, sources: list[str]) -> None:
 
 def _present_files(cfg: Config, name: str) -> list[Path]:
     """Paths of a source that a user has brought; none if one is not there."""
-    paths = [
-        Path(path) for path in cfg.sources.files(name) if not path.startswith(cfg.made_by_the_twin)
-    ]
+    named = files_of(getattr(getattr(cfg.sources, name), "path", None))
+    paths = [Path(path) for path in named if not path.startswith(cfg.made_by_the_twin)]
     return paths if all(path.exists() for path in paths) else []
 
 
 def _present(cfg: Config, name: str) -> Path | None:
     """Path of a source that a user has brought; what the twin makes may be about to be made again."""
-    path = cfg.sources.path(name)
-    if path is None or path.startswith(cfg.made_by_the_twin) or not Path(path).exists():
-        return None
-    return Path(path)
+    return next(iter(_present_files(cfg, name)), None)
 
 
 def _check_cube(data: xr.Dataset, path: Path, cfg: Config) -> None:
@@ -138,7 +135,7 @@ def _check_landcover(paths: list[Path], cfg: Config, box: GeoBox) -> None:
     assert classes is not None
     path = paths[0]
     require_share(covered_by(paths, box), path, "sources.landcover")
-    named = (*classes.water, *classes.built_up, *classes.forest)
+    named = (*classes.codes.water, *classes.codes.built_up, *classes.codes.forest)
     if not np.isin(joined_tiles(paths, box, "nearest").values, named).any():
         text = "%s: none of the codes %s of the legend %s occurs (sources.landcover.legend); nothing will be flagged by land cover"
         logging.getLogger(__name__).warning(text, path, sorted(named), classes.legend)
