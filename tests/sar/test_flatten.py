@@ -22,7 +22,8 @@ from loam.config.sources import Dem
 from loam.core.errors import LoamError
 from loam.core.grid import target_grid
 from loam.sar.annotation import read_annotation
-from loam.sar.flatten import digest, flatten_pass, flatten_scenes
+from loam.sar.backends import digest, flatten_scenes
+from loam.sar.flatten import flatten_pass
 from loam.sar.heights import Terrain, prepare_heights, read_terrain
 from loam.sar.kernels import LAYOVER, SHADOW
 from loam.sar.product import read_product

@@ -15,7 +15,7 @@ from loam.core.errors import LoamError
 from loam.core.flags import Mask, layer_attributes
 from loam.core.raster import open_dataset, write_cog
 from loam.sar import stack as module
-from loam.sar.flatten import digest
+from loam.sar.backends import digest
 from loam.sar.stack import stack_scenes
 
 GRID = Grid(aoi=(330000, 4290000, 330320, 4290240), crs="EPSG:32618", resolution_m=20)

@@ -7,7 +7,7 @@ COMMANDS = {
     "import-cube": "loam.sources.cube:import_cube",
     "find-scenes": "loam.sar.scenes:find_scenes",
     "prepare-heights": "loam.sar.heights:prepare_heights",
-    "flatten-scenes": "loam.sar.flatten:flatten_scenes",
+    "flatten-scenes": "loam.sar.backends:flatten_scenes",
     "stack-scenes": "loam.sar.stack:stack_scenes",
     "filter-speckle": "loam.sar.speckle:filter_speckle",
     "import-weather": "loam.sources.weather:import_weather",

@@ -1,12 +1,6 @@
-"""Step `flatten-scenes`: from the products of some passes to gamma nought on the target grid, a file each.
+"""Backend `loam`: one pass from its products to gamma nought on the target grid."""
 
-Calibration, noise removal, terrain flattening and geocoding are one step: a file between them would be ten times the
-size of the result (docs/decisions/0009).
-"""
-
-import hashlib
 import logging
-import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,21 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from tqdm import tqdm
 
-from loam.config.base import Grid
-from loam.config.sar import Flatten, Snap
-from loam.core.errors import LoamError
+from loam.config.sar import Flatten
 from loam.core.flags import Mask, layer_attributes
-from loam.core.grid import empty_like_grid, target_grid
-from loam.core.raster import atomic_write, write_cog
+from loam.core.grid import empty_like_grid
 from loam.sar.geometry import View, look_at
-from loam.sar.heights import Terrain, read_terrain
+from loam.sar.heights import Terrain
 from loam.sar.image import Image
-from loam.sar.product import Product, read_product
-from loam.sar.scenes import orbit_for, passes, scene_name, write_table
-from loam.sar.snap import flatten_with_snap
-from loam.sar.snap_workflow import SnapSettings
+from loam.sar.product import Product
 from loam.sar.terrain import (
     Facets,
     gather,
@@ -53,88 +40,6 @@ class Sums:
     expected: np.ndarray  # simulated beta nought (channel, y, x)
     incidence_deg: np.ndarray  # (y, x)
     mask: np.ndarray  # layover and shadow bits (y, x)
-
-
-def flatten_scenes(
-    products: list[Path],
-    orbits: list[Path],
-    heights: Path,
-    out: Path,
-    polarisations: tuple[str, ...],
-    grid: Grid,
-    cfg: Flatten,
-    backend: str,
-    snap: Snap,
-    threads: int,
-) -> None:
-    """Write gamma nought, local incidence angle and mask of every pass among the products as `{scene}.tif`."""
-    terrain = read_terrain(heights, target_grid(grid, None))
-    _warn_of_short_margin(terrain)
-    groups = passes([read_product(path) for path in products])
-    with atomic_write(out) as folder:
-        folder.mkdir()
-        rejected = []
-        for slices in tqdm(groups, "scenes", unit="scene", disable=None):
-            name = scene_name(slices)
-            try:
-                if backend == "snap":
-                    scratch = out.with_name(f"{out.name}.snap") / name
-                    scene = _through_snap(
-                        slices, polarisations, terrain, heights, cfg, snap, scratch, threads
-                    )
-                else:
-                    scene = flatten_pass(
-                        slices, polarisations, orbit_for(slices, orbits), terrain, cfg, threads
-                    )
-            except LoamError as error:
-                rejected.append((name, str(error)))
-                continue
-            tags = (
-                _history(slices, cfg) | scene.attrs | {"backend": backend, "digest": digest(scene)}
-            )
-            write_cog(scene, folder / f"{name}.tif", tags)
-        _report(rejected, folder, len(groups))
-
-
-def _report(rejected: Sequence[tuple[str, str]], out: Path, passes_tried: int) -> None:
-    """Say which passes failed: damage deep in a file shows only here, and must not hold up the others.
-
-    Raises:
-        LoamError: all did; then it is hardly the products.
-    """
-    if not rejected:
-        return
-    if len(rejected) == passes_tried:
-        raise LoamError(rejected[0][1])
-    for name, reason in rejected:
-        logging.getLogger(__name__).error("%s: left out: %s", name, reason)
-    write_table(out / "rejected.csv", ("scene", "reason"), rejected)
-
-
-def _through_snap(
-    slices: Sequence[Product],
-    polarisations: tuple[str, ...],
-    terrain: Terrain,
-    heights: Path,
-    cfg: Flatten,
-    snap: Snap,
-    scratch: Path,
-    threads: int,
-) -> xr.Dataset:
-    """The same by SNAP; what it leaves in `scratch` is kept after a failure, for its log lies there."""
-    settings = SnapSettings.of(cfg, snap)
-    scene = flatten_with_snap(
-        [one.path for one in slices],
-        terrain.box,
-        heights,
-        True,
-        settings,
-        polarisations,
-        scratch,
-        threads,
-    )
-    shutil.rmtree(scratch)
-    return scene
 
 
 def flatten_pass(
@@ -183,16 +88,6 @@ def flatten_pass(
         for task in tasks:
             task.result()
     return _as_dataset(total, polarisations, terrain.box).assign_attrs(orbit=images[0].orbit.source)
-
-
-def digest(scene: xr.Dataset) -> str:
-    """Fingerprint of a scene's pixels, 'empty' when it has none; the stack tells by it what has changed."""
-    if bool((scene["mask"] & int(Mask.NO_OBSERVATION)).all()):
-        return "empty"
-    found = hashlib.sha256()
-    for values in scene.data_vars.values():
-        found.update(np.ascontiguousarray(values.values).tobytes())
-    return found.hexdigest()[:16]
 
 
 def blocks(box: GeoBox, size: int) -> Iterable[tuple[slice, slice]]:
@@ -249,7 +144,8 @@ def _reach(heights_m: np.ndarray, box: GeoBox) -> int:
     return int(np.ceil((float(np.ptp(heights_m)) / STEEPEST_TANGENT + RIM_M) / box.resolution.x))
 
 
-def _warn_of_short_margin(terrain: Terrain) -> None:
+def warn_of_short_margin(terrain: Terrain) -> None:
+    """Tell where relief could lay over farther than the heights around the area reach."""
     reach = _reach(terrain.heights_m, terrain.box)
     if reach > terrain.margin_px:
         text = "sar.heights.margin_m: %d pixels, but the highest ground could lay over %d; layover near the area's edge may go unseen"
@@ -284,17 +180,3 @@ def _as_dataset(total: Sums, polarisations: Sequence[str], box: GeoBox) -> xr.Da
     mask = total.mask | np.where(empty, int(Mask.NO_OBSERVATION), 0).astype(np.uint8)
     layers["mask"] = (("y", "x"), mask, layer_attributes("mask"))
     return xr.Dataset(layers, coords=empty_like_grid(box))
-
-
-def _history(slices: Sequence[Product], cfg: Flatten) -> dict[str, str]:
-    first = slices[0]
-    return {
-        "scene": scene_name(slices),
-        "time": str(first.start),
-        "track": first.track,
-        "platform": first.platform,
-        "products": ", ".join(product.path.name for product in slices),
-        "backscatter_coefficient": "gamma nought",
-        "thermal_noise_removed": str(cfg.thermal_noise),
-        "border_noise_removed": str(cfg.border_noise),
-    }

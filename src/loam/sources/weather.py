@@ -1,6 +1,7 @@
 """Daily weather from providers' files and stations, under one set of names and units."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,55 +98,84 @@ def read_weather(
         LoamError: a mapped variable is missing, units are absent or wrong, values are out of bounds or missing, days
             are doubled or missing.
     """
-    if source.kind == "stations":
-        weather = station_fields(
-            paths,
-            source,
-            box,
-            None if dem is None else lambda cells: _mean_heights(dem, cells),
-            period,
-        )
-        weather = xr.Dataset(
-            {name: checked(values, str(name), paths[0]) for name, values in weather.items()}
-        ).odc.assign_crs(weather.odc.crs)
-        days = "as sources.weather.day_ends_utc_h says where the tables are sub-daily, else as they are"
-    else:
-        weather, days = _read_grids(paths, source, box, period)
-    _check_days(weather, paths[0])
-    require_plausible(weather, paths[0])
-    return weather.assign_attrs(source=source.kind, days=days)
+    read = {"netcdf": _of_file, "stations": _of_stations}.get(source.kind, _of_provider)
+    fields, days = read(paths, source, box, dem, period)
+    return validated(fields, paths[0]).assign_attrs(source=source.kind, days=days)
+
+
+def _of_stations(
+    paths: list[Path], source: Weather, box: GeoBox, dem: Path | None, period: Period
+) -> tuple[Fields, str]:
+    """Weather of stations on a coarse grid, and which hours its days are."""
+    heights = None if dem is None else partial(_mean_heights, dem)
+    days = "as sources.weather.day_ends_utc_h says where the tables are sub-daily, else as they are"
+    weather = station_fields(paths, source, box, heights, period)
+    return {str(name): values for name, values in weather.items()}, days
+
+
+def _of_provider(
+    paths: list[Path], source: Weather, box: GeoBox, dem: Path | None, period: Period
+) -> tuple[Fields, str]:
+    """Weather of a provider's files, and which hours its days are."""
+    provider = PROVIDERS[source.kind]
+    fields = provider_fields(paths, provider.names, box, period)
+    return harmonised(
+        provider.adapt(fields, paths[0], source.stamp), source, paths[0]
+    ), provider.days
+
+
+def _of_file(
+    paths: list[Path], source: Weather, box: GeoBox, dem: Path | None, period: Period
+) -> tuple[Fields, str]:
+    """Weather of a CF file, and which hours its days are."""
+    fields = _cf_fields(paths, source, box, period)
+    return harmonised(fields, source, paths[0]), "as the file's times say"
+
+
+def harmonised(fields: Fields, source: Weather, path: Path) -> Fields:
+    """Fields as read, in Loam's units, a value a day; what Loam has no name for is left out.
+
+    Args:
+        fields: by Loam's names or private ones, each `(time, y, x)` with its CRS.
+        source: section `sources.weather`.
+        path: of the source, for messages.
+
+    Raises:
+        LoamError: units are absent or wrong, or no day is whole.
+    """
+    crs = next(iter(fields.values())).odc.crs
+    return {
+        name: _daily(values.rename(values.name or name), name, source, path).odc.assign_crs(crs)
+        for name, values in fields.items()
+        if name in VARIABLES
+    }
+
+
+def validated(fields: Fields, path: Path) -> xr.Dataset:
+    """Daily weather in Loam's units, every value within its bounds, no day missing, and together as on Earth.
+
+    Args:
+        fields: by the names of `VARIABLES`, each `(time, y, x)`; messages call them as their files do.
+        path: of the source, for messages.
+
+    Raises:
+        LoamError: values are missing, out of bounds or implausible, days are doubled or missing, variables differ in
+            place or days.
+    """
+    for values in fields.values():
+        _check_days(values, path)
+    crs = next(iter(fields.values())).odc.crs
+    found = {name: checked(values, name, path) for name, values in fields.items()}
+    weather = together(found, path).odc.assign_crs(crs)
+    _check_days(weather, path)
+    require_plausible(weather, path)
+    return weather
 
 
 def _mean_heights(dem: Path, cells: GeoBox) -> np.ndarray:
     values: np.ndarray = to_grid(mosaic([dem], cells), cells, "average").values
     # ASSUME: cells that the DEM does not reach, at the rim, are as high as the mean of the others.
     return np.where(np.isnan(values), np.nanmean(values), values)
-
-
-def _read_grids(
-    paths: list[Path], source: Weather, box: GeoBox, period: Period
-) -> tuple[xr.Dataset, str]:
-    """Weather that comes on a grid, and which hours its days are."""
-    if source.kind == "netcdf":
-        fields, days = _cf_fields(paths, source, box, period), "as the file's times say"
-    else:
-        provider = PROVIDERS[source.kind]
-        fields, days = (
-            provider.adapt(
-                provider_fields(paths, provider.names, box, period), paths[0], source.stamp
-            ),
-            provider.days,
-        )
-    crs = next(iter(fields.values())).odc.crs
-    daily = {
-        name: _daily(values.rename(values.name or name), name, source, paths[0])
-        for name, values in fields.items()
-        if name in VARIABLES
-    }
-    for values in daily.values():
-        _check_days(values, paths[0])
-    checks = {name: checked(values, name, paths[0]) for name, values in daily.items()}
-    return together(checks, paths[0]).odc.assign_crs(crs), days
 
 
 def _cf_fields(paths: list[Path], source: Weather, box: GeoBox, period: Period) -> Fields:
