@@ -139,3 +139,15 @@ def test_functions_are_short_and_modules_too() -> None:
     assert {
         str(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > 420
     } == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_public_functions_of_many_arguments_say_what_each_is(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        names = [each.arg for each in given if each.arg not in {"self", "cls"}]
+        told = (ast.get_docstring(node) or "").partition("Args:")[2]
+        unsaid = [name for name in names if f"    {name}: " not in told]
+        assert len(names) < 4 or not unsaid, f"{path.name}: {node.name}: {unsaid}"

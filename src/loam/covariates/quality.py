@@ -112,6 +112,12 @@ def series_entries(data: xr.Dataset, path: Path, more: dict[str, str]) -> dict[s
 def entry(values: np.ndarray, name: str, units: str, path: Path) -> dict[str, Any]:
     """Range, mean and missing share [1] of one covariate, any shape.
 
+    Args:
+        values: of the covariate, any shape.
+        name: its name.
+        units: its units.
+        path: its file, for messages.
+
     Raises:
         LoamError: a value is out of bounds.
     """

@@ -196,6 +196,12 @@ def soil_on_grid(
 ) -> dict[str, xr.DataArray]:
     """Soil properties on the target grid; gaps stay NaN and are told.
 
+    Args:
+        data: soil properties `(y, x)`.
+        box: the target grid.
+        path: their file, for messages.
+        names: properties that are wanted.
+
     Raises:
         LoamError: a property is missing or has no units.
     """

@@ -35,7 +35,17 @@ def validate_stations(
     series: Path,
     cfg: InSitu,
 ) -> None:
-    """Write scores per station, sensor, model and period, and the matched series, as Parquet."""
+    """Write scores per station, sensor, model and period, and the matched series, as Parquet.
+
+    Args:
+        predictions: maps of the members of every experiment.
+        ssm: labels.
+        splits: splits of the run.
+        stations: files or folders of measurements.
+        out: Parquet file for the scores.
+        series: Parquet file for the matched series.
+        cfg: section `evaluation.stations`.
+    """
     labels = open_dataset(ssm)
     dates = Splits.read(splits).dates
     matched: list[pd.DataFrame] = []
@@ -84,7 +94,14 @@ def pixel_of(sensor: Sensor, box: GeoBox) -> tuple[int, int] | None:
 def moisture_at(
     predictions: list[Path], labels: xr.Dataset, row: int, column: int
 ) -> dict[str, pd.Series]:
-    """Relative moisture of one pixel by day: of the labels, and of every experiment, the mean of its members."""
+    """Relative moisture of one pixel by day: of the labels, and of every experiment, the mean of its members.
+
+    Args:
+        predictions: maps of the members of every experiment.
+        labels: content of `ssm.zarr`.
+        row: of the pixel.
+        column: of the pixel.
+    """
     here = labels[["ssm", "flags"]].isel(y=row, x=column).load()
     usable = usable_labels(here["ssm"].values, here["flags"].values)
     out = {

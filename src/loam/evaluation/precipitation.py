@@ -22,7 +22,14 @@ class Antecedent:
     def predict(
         self, covariates: Covariates, day: np.ndarray, row: np.ndarray, column: np.ndarray
     ) -> np.ndarray:
-        """SSM of pixel-dates `(n)` float32 [0..1]."""
+        """SSM of pixel-dates `(n)` float32 [0..1].
+
+        Args:
+            covariates: of the run.
+            day: of each pixel-date `(n)` datetime64[D].
+            row: its row `(n)`.
+            column: its column `(n)`.
+        """
         index = index_at(covariates, self.decay, day, row, column)
         return np.clip(self.intercept + self.slope * index, 0, 1).astype(np.float32)
 

@@ -22,6 +22,12 @@ def gaussian(
     """Gaussian negative log-likelihood per pixel without its constant; with beta above 0 tempered by variance^beta.
 
     Only beta = 0 ranks models: tempered values rise as the variance shrinks.
+
+    Args:
+        mean: predicted SSM [1], any shape.
+        log_variance: logarithm of its variance, of the same shape.
+        ssm: labels [1], of the same shape.
+        beta: power of the variance that tempers the loss; 0: none.
     """
     variance = log_variance.exp()
     return 0.5 * (log_variance + (ssm - mean) ** 2 / variance) * variance.detach() ** beta

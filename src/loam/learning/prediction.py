@@ -209,7 +209,14 @@ def predict_day(
 def predict_window(
     model: Network, inputs: Inputs, day: np.datetime64, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each."""
+    """Mean and 1 sigma of SSM in a window of pixels, `(y, x)` each.
+
+    Args:
+        model: in evaluation mode, on its device.
+        inputs: what it is shown.
+        day: the day.
+        window: rows and columns.
+    """
     device = next(model.parameters()).device
     shown = (
         torch.from_numpy(np.ascontiguousarray(values))[None].to(device)

@@ -220,7 +220,15 @@ def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
 def read_patches(
     index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int
 ) -> Patches:
-    """What a model is shown of some patches, and their labels."""
+    """What a model is shown of some patches, and their labels.
+
+    Args:
+        index: rows of `patches.parquet`.
+        labels: of the run.
+        inputs: what the model is shown.
+        size: edge of a patch [pixel].
+        stride: pixels per cell of the weather.
+    """
     position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
     dynamic, static, ssm = [], [], []
     for date, row, column in zip(index["date"], index["row"], index["column"], strict=True):

@@ -144,7 +144,16 @@ def datasets(
 def make_lesson(
     data: PatchDataset, cfg: Train, model: Network, experiment: Experiment, seed: int, patches: str
 ) -> SoilMoistureModule:
-    """A fresh network with what it must know of the training patches."""
+    """A fresh network with what it must know of the training patches.
+
+    Args:
+        data: training patches.
+        cfg: section `learning.train`.
+        model: settings of the experiment's network.
+        experiment: what the network is shown.
+        seed: of weights and noise.
+        patches: digest of the index of patches, for the checkpoint.
+    """
     first = data[0]
     steps, channels = first["dynamic"].shape[:2]
     shape: dict[str, Any] = {"dynamic_channels": channels, "static_channels": len(first["static"])}

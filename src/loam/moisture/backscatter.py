@@ -58,5 +58,12 @@ def normalised(
     beta: np.ndarray,
     reference_deg: float = REFERENCE_ANGLE_DEG,
 ) -> np.ndarray:
-    """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB]."""
+    """Backscatter brought to one incidence angle: sigma40 = sigma - beta (theta - 40) [dB].
+
+    Args:
+        backscatter_db: sigma, any shape [dB].
+        incidence_deg: theta, of the same shape [degree].
+        beta: slope [dB/degree], or broadcastable.
+        reference_deg: angle to bring it to [degree].
+    """
     return backscatter_db - beta * (incidence_deg - reference_deg)

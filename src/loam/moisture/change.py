@@ -1,6 +1,6 @@
 """Steps `detect-change` and `detect-acquisition`: soil moisture between the dry and wet references of its pixel and track."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from loam.config.moisture import Change, Compute, Signal, Vegetation
 from loam.config.sources import LandCover
 from loam.core.errors import LoamError
 from loam.core.flags import Flag, flag_attributes
-from loam.core.grid import empty_like_grid, land_cover_codes, require_same_grid
+from loam.core.grid import empty_like_grid, require_same_grid
 from loam.core.integrity import require_chunks
 from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
-from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import SSM_CHUNK_PX, Block, block_edge, cut, slab_length
 from loam.moisture.cluster import for_each, workers_of
-from loam.moisture.label_noise import label_sums, noise_ceiling, noise_spread, surface_variance
-from loam.moisture.masks import incidence_flags, land_cover_flags, sensitivity_flags, where
+from loam.moisture.known import Known, Plan, known_of, seen_flags
+from loam.moisture.label_noise import label_sums, noise_ceiling, surface_variance
+from loam.moisture.masks import where
 from loam.moisture.observed import (
     Images,
     Observed,
@@ -30,8 +30,7 @@ from loam.moisture.observed import (
     open_source,
     read_images,
 )
-from loam.moisture.scale import Moisture, Pixels, pixels_of, relative_moisture, with_unknown
-from loam.moisture.snow import wet_snow
+from loam.moisture.scale import Moisture, relative_moisture
 from loam.moisture.vegetation import without_vegetation
 
 # Memory that a pixel of one date takes beside what is read [byte]: variance, SSM, its uncertainty, flags old and new.
@@ -39,30 +38,6 @@ RESULT_BYTES = 28
 TIME_CHUNK = 16
 # Acquisitions of a block that are worked on together: what is made on the way stays small enough for memory to be used again.
 DATES_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of a block before any acquisition is read."""
-
-    references: xr.Dataset  # loaded
-    tracks: list[str]  # with references of their own
-    pixels: Pixels
-    surface: np.ndarray  # flags of the land cover `(y, x)`
-    weak: np.ndarray  # flags of references by track, one more for unknown tracks `(track, y, x)`
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the scaling of every block needs to know."""
-
-    source: Source
-    references: Path
-    landcover: Path | None
-    classes: LandCover | None
-    cfg: Change
-    dates: np.ndarray  # places of the acquisitions in the stack (date)
-    slab: int  # acquisitions held at once
 
 
 def detect_change(
@@ -161,15 +136,6 @@ def acquisition_of(name: str, source: Source) -> int:
     return names.index(name)
 
 
-def surface_flags(plan: Plan, block: Block) -> np.ndarray:
-    """Flags of a block's land cover `(y, x)`."""
-    if plan.landcover is None or plan.classes is None:
-        return np.zeros((1, 1), dtype=np.int32)
-    return land_cover_flags(
-        land_cover_codes(plan.landcover, plan.source.box[block.window]), plan.classes
-    )
-
-
 def slab_of(stack: Path, dates: int) -> int:
     """Acquisitions to read at once: whole chunks of what is read and of what is written."""
     layers = open_dataset(stack, chunks={}, check=False).data_vars.values()
@@ -178,7 +144,14 @@ def slab_of(stack: Path, dates: int) -> int:
 
 
 def write_moisture(plan: Plan, out: Path, compute: Compute, threads: int) -> None:
-    """Scale an area block by block, and say in the file how much of its variance is noise."""
+    """Scale an area block by block, and say in the file how much of its variance is noise.
+
+    Args:
+        plan: the step.
+        out: Zarr to write.
+        compute: section `moisture.compute`.
+        threads: threads to use.
+    """
     source, workers = plan.source, workers_of(compute, threads)
     area, date_bytes = (source.shape, SSM_CHUNK_PX), source.pixel_date_bytes + RESULT_BYTES
     plan = replace(
@@ -209,7 +182,14 @@ def write_attributes(path: Path, attributes: dict[str, float]) -> None:
 
 
 def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
-    """Scale one block and write it; return count, SSM, SSM² and u² summed over its usable labels `(4)`."""
+    """Scale one block and write it; return count, SSM, SSM² and u² summed over its usable labels `(4)`.
+
+    Args:
+        plan: the step.
+        out: Zarr that is being written.
+        threads: rows are shared out to as many.
+        block: rows and columns.
+    """
     known, sums = known_of(plan, block), np.zeros(4)
     for start in range(0, len(plan.dates), plan.slab):
         images = read_images(plan.source, block, plan.dates[start : start + plan.slab])
@@ -221,7 +201,15 @@ def scale_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray
 
 
 def scale_images(plan: Plan, known: Known, block: Block, images: Images, threads: int) -> Moisture:
-    """Scale what was read of a block, a few acquisitions at a time: whole slabs of every step between would be new memory each time."""
+    """Scale what was read of a block, a few acquisitions at a time: whole slabs of every step between would be new memory each time.
+
+    Args:
+        plan: the step.
+        known: references and flags of the block.
+        block: rows and columns.
+        images: what was read of it.
+        threads: rows are shared out to as many.
+    """
     shape = (len(images.dates), *plan.source.box[block.window].shape)
     out = Moisture(
         np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32)
@@ -289,23 +277,6 @@ def scale_dates(
     )
 
 
-def known_of(plan: Plan, block: Block) -> Known:
-    """Read a block's references, and flag those that cannot serve."""
-    references = (
-        open_dataset(plan.references, check=False).isel(y=block.rows, x=block.columns).load()
-    )
-    groups = references["track"].values.astype(str).tolist()
-    own = [name for name in groups if name != ALL_TRACKS]
-    pixels = pixels_of(references, own, plan.source.signal.normalisation == "beta")
-    return Known(
-        references,
-        own,
-        pixels,
-        surface_flags(plan, block),
-        reference_flags(references, pixels, plan),
-    )
-
-
 def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Dataset) -> np.ndarray:
     """Bring levels to the mean vegetation where references were; return the variance with that of the slope."""
     if "vegetation_slope" not in references or seen.descriptor is None:
@@ -316,53 +287,6 @@ def remove_vegetation(seen: Observed, variance: np.ndarray, references: xr.Datas
     seen.level = without_vegetation(seen.level, seen.descriptor, slope, mean)
     seen.dense = ~np.isfinite(seen.descriptor)
     return variance + np.nan_to_num((error * (seen.descriptor - mean)) ** 2)
-
-
-def reference_flags(references: xr.Dataset, pixels: Pixels, plan: Plan) -> np.ndarray:
-    """Flags of references that cannot serve, by track and one more for unknown tracks, int32 `(track, y, x)`."""
-    groups = references["track"].values.astype(str).tolist()
-    own = [place for place, name in enumerate(groups) if name != ALL_TRACKS]
-    few = with_unknown(references["flags"].values[own], np.int32(Flag.TOO_FEW_DATES))
-    noise = noise_spread(plan.source, references.attrs["percentiles"])
-    weak = np.stack(
-        [
-            sensitivity_flags(track[2], track[5], noise, plan.cfg.min_sensitivity_db)
-            for track in pixels.own
-        ]
-    )
-    if pixels.merged is not None:
-        slope = np.isfinite(pixels.slope[0]).all(axis=0)
-        weak = np.where(
-            slope,
-            sensitivity_flags(
-                pixels.merged[2], pixels.merged[5], noise, plan.cfg.min_sensitivity_db
-            ),
-            weak,
-        )
-        few = np.where(slope, references["flags"].values[groups.index(ALL_TRACKS)], few)
-    return weak | few
-
-
-def seen_flags(seen: Observed, known: Known, tracks: np.ndarray, plan: Plan) -> np.ndarray:
-    """Flags of what was seen, but for the moisture: frost, snow, plants and geometry, int32 `(time, y, x)`."""
-    flags = where(seen.frozen, Flag.FROZEN)
-    if seen.layover is not None:
-        flags |= where(seen.layover, Flag.LAYOVER_SHADOW)
-    if seen.angle.size:
-        flags |= incidence_flags(seen.angle, plan.cfg.incidence_range_deg)
-    if seen.dense is not None:
-        flags |= where(seen.dense, Flag.DENSE_VEGETATION)
-    if seen.vh is not None and "vh_reference" in known.references:
-        snow_free = with_unknown(
-            known.references["vh_reference"].sel(track=known.tracks).values, np.float32(np.nan)
-        )
-        flags |= where(
-            wet_snow(
-                seen.vh, snow_free[tracks], seen.snow_possible, plan.source.signal.snow_drop_db
-            ),
-            Flag.WET_SNOW,
-        )
-    return flags
 
 
 def _template(plan: Plan) -> xr.Dataset:

@@ -28,7 +28,16 @@ def sort_tile(tile: np.ndarray, network: np.ndarray) -> None:
 def gather(
     level: np.ndarray, dates: np.ndarray, y: int, left: int, tile: np.ndarray, count: np.ndarray
 ) -> None:
-    """Copy some dates of a row into a tile `(date, pixel)`, gaps as +inf; `count (pixel)` becomes the number of values."""
+    """Copy some dates of a row into a tile `(date, pixel)`, gaps as +inf; `count (pixel)` becomes the number of values.
+
+    Args:
+        level: `(time, y, x)` [dB].
+        dates: places of the dates in time `(date)`.
+        y: the row.
+        left: first column of the tile.
+        tile: filled `(date, pixel)` [dB].
+        count: filled `(pixel)`.
+    """
     width = min(tile.shape[1], level.shape[2] - left)
     tile[:, width:] = np.inf
     count[:] = 0
@@ -51,7 +60,18 @@ def normalise_tile(
     left: int,
     count: np.ndarray,
 ) -> None:
-    """Bring a gathered tile to 40 degrees: sigma - beta (theta - 40); a value without angle or slope becomes a gap."""
+    """Bring a gathered tile to 40 degrees: sigma - beta (theta - 40); a value without angle or slope becomes a gap.
+
+    Args:
+        tile: changed in place `(date, pixel)` [dB].
+        angle: theta `(time, y, x)` [degree].
+        slope: beta `(season, y, x)` [dB/degree].
+        seasons: season of every date in time `(time)`.
+        dates: places of the dates in time `(date)`.
+        y: the row.
+        left: first column of the tile.
+        count: values of each column; filled `(pixel)`.
+    """
     width = min(tile.shape[1], angle.shape[2] - left)
     count[:] = 0
     for i in range(dates.size):
@@ -69,7 +89,14 @@ def normalise_tile(
 
 @compiled
 def percentiles(tile: np.ndarray, count: np.ndarray, position: np.ndarray, out: np.ndarray) -> None:
-    """Values of sorted columns at fractional places, `(2, pixel)`: the dry and the wet percentile."""
+    """Values of sorted columns at fractional places, `(2, pixel)`: the dry and the wet percentile.
+
+    Args:
+        tile: sorted `(date, pixel)` [dB].
+        count: values of each column `(pixel)`.
+        position: fractional place of both percentiles by number of values `(count, 2)`.
+        out: filled `(2, pixel)` [dB].
+    """
     for side in range(2):
         for p in range(count.size):
             place, n = position[count[p], side], count[p]
@@ -85,7 +112,15 @@ def percentiles(tile: np.ndarray, count: np.ndarray, position: np.ndarray, out: 
 def rank_errors(
     tile: np.ndarray, count: np.ndarray, weights: np.ndarray, first: np.ndarray, out: np.ndarray
 ) -> None:
-    """Exact bootstrap standard errors of two order statistics of sorted columns, `(2, pixel)`, from their ranks' weights."""
+    """Exact bootstrap standard errors of two order statistics of sorted columns, `(2, pixel)`, from their ranks' weights.
+
+    Args:
+        tile: sorted `(date, pixel)` [dB].
+        count: values of each column `(pixel)`.
+        weights: of the ranks by number of values and side `(count, 2, rank)`.
+        first: first and last rank that weigh `(count, 2, 2)`.
+        out: filled `(2, pixel)` [dB].
+    """
     mean = np.zeros(count.size, dtype=np.float32)
     same = count.min() == count.max()
     for side in range(2):
@@ -130,6 +165,14 @@ def extrapolate(
 
     S = (high - low) / (above - below), dry = low - below S, wet = high + (1 - above) S; the errors follow exactly, since
     all three are linear in the percentiles. NaN with fewer than two values.
+
+    Args:
+        values: the two percentiles `(2, pixel)` [dB].
+        errors: their standard errors `(2, pixel)` [dB].
+        count: values of each column `(pixel)`.
+        expected: where the percentiles lie between dry and wet, by number of values [1] `(count, 2)`.
+        correlation: of their errors, by number of values [1] `(count)`.
+        fitted: filled `(6, pixel)`.
     """
     for p in range(fitted.shape[1]):
         n = count[p] if count[p] > 1 else -1

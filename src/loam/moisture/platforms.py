@@ -1,9 +1,14 @@
 """Offsets between satellites, found on ground that changes least, and removed where they are significant."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
+from loam.config.moisture import References
+from loam.core.raster import open_dataset
+from loam.moisture.observed import Source
 from loam.moisture.slopes import memory_lags
 
 YEAR_DAYS = 365.25
@@ -115,3 +120,38 @@ def significant(
                 text, name, offset, error, "removed" if large else "not significant, kept as it is"
             )
     return kept
+
+
+def fitted_offsets(
+    sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path | None, cfg: References
+) -> dict[str, tuple[float, float]]:
+    """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0.
+
+    Args:
+        sample: levels of sampled pixels `(date, pixel)` [dB].
+        source: the stack.
+        dates: places of the training dates.
+        weather: daily weather, for rain before an acquisition; None: rain explains nothing.
+        cfg: section `moisture.references`.
+    """
+    platforms = source.platforms[dates]
+    if len(np.unique(platforms)) < 2:
+        return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
+    series = stable_series(sample, source.tracks[dates])
+    rain = np.zeros(len(dates))  # without weather, rain explains no difference
+    if weather is not None:
+        rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
+    found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
+    return significant(found, cfg.platform_sigmas)
+
+
+def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
+    """Antecedent precipitation index of the area on the days of some acquisitions `(time)` [mm], NaN without weather."""
+    daily = precipitation.mean(("y", "x")).astype(float)
+    index = daily.copy(data=antecedent_rain(daily.values)).to_series()
+    return index.reindex(times.astype("datetime64[D]").astype("datetime64[ns]")).to_numpy()
+
+
+def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) -> np.ndarray:
+    """Offset of each date's satellite `(date)` [dB]; of one that was never seen in training 0."""
+    return np.array([offsets.get(str(name), (0.0, 0.0))[0] for name in platforms])

@@ -13,20 +13,14 @@ from loam.config.moisture import Compute, References, Signal, Vegetation
 from loam.core.errors import LoamError
 from loam.core.flags import Flag, flag_attributes
 from loam.core.grid import empty_like_grid, land_cover_codes
-from loam.core.raster import open_dataset, write_blocks, zarr_in_blocks
+from loam.core.raster import write_blocks, zarr_in_blocks
 from loam.core.splits import Splits
 from loam.moisture.backscatter import ALL_TRACKS
 from loam.moisture.blocks import REFERENCE_CHUNK_PX, Block, block_edge, cut
 from loam.moisture.cluster import for_each, workers_of
 from loam.moisture.fitting import LAYERS, ORIGINS, Fitted, fit_tracks
 from loam.moisture.observed import Observed, Source, observe, open_source, read_images
-from loam.moisture.platforms import (
-    YEAR_DAYS,
-    antecedent_rain,
-    platform_offsets,
-    significant,
-    stable_series,
-)
+from loam.moisture.platforms import YEAR_DAYS, fitted_offsets, offset_of
 from loam.moisture.snow import snow_free_mean, wet_snow
 from loam.moisture.surface import shared_series, surface_error
 from loam.moisture.vegetation import vegetation_slope, without_vegetation
@@ -162,28 +156,6 @@ def given_slopes(codes: np.ndarray, cfg: References) -> np.ndarray:
     return np.stack([slope, np.full_like(slope, cfg.beta_given_error)])
 
 
-def fitted_offsets(
-    sample: np.ndarray, source: Source, dates: np.ndarray, weather: Path | None, cfg: References
-) -> dict[str, tuple[float, float]]:
-    """Offset and error of every satellite of the training dates [dB]; those that are not significant are 0."""
-    platforms = source.platforms[dates]
-    if len(np.unique(platforms)) < 2:
-        return {str(name): (0.0, 0.0) for name in np.unique(platforms)}
-    series = stable_series(sample, source.tracks[dates])
-    rain = np.zeros(len(dates))  # without weather, rain explains no difference
-    if weather is not None:
-        rain = rain_before(open_dataset(weather)["precipitation"], source.times[dates])
-    found = platform_offsets(series, platforms, source.tracks[dates], source.times[dates], rain)
-    return significant(found, cfg.platform_sigmas)
-
-
-def rain_before(precipitation: xr.DataArray, times: np.ndarray) -> np.ndarray:
-    """Antecedent precipitation index of the area on the days of some acquisitions `(time)` [mm], NaN without weather."""
-    daily = precipitation.mean(("y", "x")).astype(float)
-    index = daily.copy(data=antecedent_rain(daily.values)).to_series()
-    return index.reindex(times.astype("datetime64[D]").astype("datetime64[ns]")).to_numpy()
-
-
 def sampled(source: Source, dates: np.ndarray) -> np.ndarray:
     """Backscatter of a sample of the area `(date, pixel)` [dB], NaN under frost and possible snow."""
     return np.concatenate(
@@ -211,13 +183,15 @@ def sample_blocks(shape: tuple[int, int], halo: int) -> list[Block]:
     ]
 
 
-def offset_of(offsets: dict[str, tuple[float, float]], platforms: np.ndarray) -> np.ndarray:
-    """Offset of each date's satellite `(date)` [dB]; of one that was never seen in training 0."""
-    return np.array([offsets.get(str(name), (0.0, 0.0))[0] for name in platforms])
-
-
 def fit_block(plan: Plan, out: Path, threads: int, block: Block) -> np.ndarray:
-    """Fit one block and write it; return the mean count of dates of every group `(group)`."""
+    """Fit one block and write it; return the mean count of dates of every group `(group)`.
+
+    Args:
+        plan: the step.
+        out: Zarr that is being written.
+        threads: rows are shared out to as many.
+        block: rows and columns.
+    """
     seen = observe(
         plan.source, block, read_images(plan.source, block, plan.dates), plan.offsets_db, threads
     )
@@ -300,7 +274,15 @@ def leave_out_flooded(
     names: list[str],
     standing_water_db: float,
 ) -> bool:
-    """Make the level missing where water stood, so far below a first dry reference; tell whether there was any."""
+    """Make the level missing where water stood, so far below a first dry reference; tell whether there was any.
+
+    Args:
+        level: changed in place `(date, y, x)` [dB].
+        fitted: first references.
+        tracks: track of every date `(date)`.
+        names: of the tracks, as `fitted` has them.
+        standing_water_db: how far below the dry reference water lies [dB].
+    """
     flooded = False
     for date, track in enumerate(tracks):
         under = level[date] < fitted.layers[names.index(track), 0] - standing_water_db

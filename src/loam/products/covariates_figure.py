@@ -56,7 +56,15 @@ def draw_covariates(quality: Path, covariates: list[Path], out: Path) -> None:
 def draw_series(
     panel: Any, below: Any, name: str, values: xr.DataArray, told: dict[str, Any]
 ) -> None:
-    """Draw the mean of a few cells over time: as a map they would say nothing."""
+    """Draw the mean of a few cells over time: as a map they would say nothing.
+
+    Args:
+        panel: axes to draw on.
+        below: axes for a colour bar; not used.
+        name: of the covariate.
+        values: `(time, y, x)`.
+        told: its entry in the report of the covariates.
+    """
     panel.plot(values["time"].values, values.mean(("y", "x")).values, linewidth=0.8)
     panel.set_ylabel(f"{name} [{told['units']}]")
     panel.tick_params(axis="x", rotation=30)
@@ -65,7 +73,15 @@ def draw_series(
 def draw_field(
     panel: Any, below: Any, name: str, values: xr.DataArray, told: dict[str, Any]
 ) -> None:
-    """Draw one map, its colours over the middle 98 % of its values, about zero where the sign matters."""
+    """Draw one map, its colours over the middle 98 % of its values, about zero where the sign matters.
+
+    Args:
+        panel: axes to draw on.
+        below: axes for the colour bar.
+        name: of the covariate.
+        values: `(y, x)`, or `(time, y, x)`, of which the mean is drawn.
+        told: its entry in the report of the covariates.
+    """
     step = max(1, max(values.shape[-2:]) // LARGEST_PX)
     shown = (values.mean("time") if "time" in values.dims else values).values[::step, ::step]
     known = shown[np.isfinite(shown)]

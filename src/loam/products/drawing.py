@@ -44,7 +44,15 @@ SPLIT_TITLES = {
 def new_figure(
     rows: int, columns: int, size: tuple[float, float], layout: str = "constrained", **options: Any
 ) -> tuple[Any, np.ndarray]:
-    """Figure of `size` [inch] and its axes `(rows, columns)`, drawn without a display."""
+    """Figure of `size` [inch] and its axes `(rows, columns)`, drawn without a display.
+
+    Args:
+        rows: rows of axes.
+        columns: columns of axes.
+        size: width and height [inch].
+        layout: engine of matplotlib that places the axes.
+        options: further arguments of `pyplot.subplots`.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")

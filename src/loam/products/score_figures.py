@@ -31,7 +31,20 @@ def draw_scores(
     curves: Path,
     table: Path,
 ) -> None:
-    """Draw predictions against labels, scores of all models, of strata, intervals and probes, learning curves; write a table as HTML."""
+    """Draw predictions against labels, scores of all models, of strata, intervals and probes, learning curves; write a table as HTML.
+
+    Args:
+        samples: table of `collect_samples`.
+        scores: table of `score`.
+        histories: histories of the members' training (CSV).
+        scatter: PNG to write: predictions against labels.
+        bars: PNG to write: scores of all models.
+        strata: PNG to write: scores by stratum.
+        intervals: PNG to write: coverage of intervals.
+        probes: PNG to write: answers to the probes.
+        curves: PNG to write: learning curves.
+        table: HTML file to write: table of scores.
+    """
     drawn, scored = pd.read_parquet(samples), Scores(pd.read_parquet(scores))
     save(scatter_figure(drawn, scored), scatter)
     save(bar_figure(scored), bars)

@@ -57,7 +57,15 @@ class Scores:
         metric: str = "r2",
         stratum: tuple[str, str] = ("all", "all"),
     ) -> float:
-        """One score, NaN where the table does not have it."""
+        """One score, NaN where the table does not have it.
+
+        Args:
+            shown: experiment, member and model.
+            split: of the samples.
+            target: what was scored against: label or truth.
+            metric: name of the score.
+            stratum: kind and name of the stratum.
+        """
         return float(self._values.get((*shown[:3], split, target, *stratum, metric), np.nan))
 
     def targets(self) -> dict[str, str]:

@@ -32,7 +32,20 @@ def check_splits(
     signal: Signal,
     speckle: Speckle,
 ) -> None:
-    """Compare what was made with the splits it was made for; fail with the first pixel-date that leaked, or write `leaks.json`."""
+    """Compare what was made with the splits it was made for; fail with the first pixel-date that leaked, or write `leaks.json`.
+
+    Args:
+        stack: backscatter.
+        splits: splits of the run.
+        references: of `fit_references`.
+        ssm: labels.
+        patches: index of patches.
+        out: JSON file to write.
+        cfg: section `samples.splits`.
+        sampling: section `samples.patches`.
+        signal: section `moisture.signal`.
+        speckle: section `sar.speckle`.
+    """
     content, labels, index = (
         Splits.read(splits),
         open_dataset(ssm),

@@ -30,7 +30,14 @@ def row_of(fields, y):
 
 @njit(cache=True, nogil=True)
 def value_of(row, field, x, h):
-    """A field at x and height, both in [-1, 1], of a row's polynomials."""
+    """A field at x and height, both in [-1, 1], of a row's polynomials.
+
+    Args:
+        row: polynomials of `row_of` `(field, x, height)`.
+        field: number of the field.
+        x: in [-1, 1].
+        h: height, in [-1, 1].
+    """
     total = 0.0
     for k in range(row.shape[2] - 1, -1, -1):
         part = row[field, row.shape[1] - 1, k]
@@ -42,7 +49,15 @@ def value_of(row, field, x, h):
 
 @njit(cache=True, nogil=True)
 def ground_range(time, distance, record_s, start_m, coefficients):
-    """Ground range [m] and its derivative by slant range [1], linear in time between records."""
+    """Ground range [m] and its derivative by slant range [1], linear in time between records.
+
+    Args:
+        time: of the line [s].
+        distance: slant range [m].
+        record_s: times of its ground-range records [s] `(record)`.
+        start_m: slant range from which each record counts [m] `(record)`.
+        coefficients: of each record's polynomial `(record, power)`.
+    """
     count = record_s.size
     if count == 1:
         return _polynomial(coefficients[0], distance - start_m[0])
@@ -67,7 +82,19 @@ def _polynomial(coefficients, x):
 
 @njit(cache=True, nogil=True)
 def positions(heights, rows, columns, place, fields, numbers, record_s, start_m, coefficients):
-    """Lines and pixels of rows and columns of corners at given heights."""
+    """Lines and pixels of rows and columns of corners at given heights.
+
+    Args:
+        heights: of corners of facets [m] `(y, x)`.
+        rows: rows of the corners, counted from the view's first.
+        columns: their columns.
+        place: what turns rows, columns and heights into the coordinates of the fields, see `View`.
+        fields: polynomials of a `View` `(field, y, x, height)`.
+        numbers: time of the first line [s], time between lines [s], and spacing of pixels [m] of an `ImageGrid`.
+        record_s: times of its ground-range records [s] `(record)`.
+        start_m: slant range from which each record counts [m] `(record)`.
+        coefficients: of each record's polynomial `(record, power)`.
+    """
     lines, pixels = np.empty(heights.size), np.empty(heights.size)
     n = 0
     for i in range(rows.size):
@@ -97,7 +124,21 @@ def illuminate(
     start_m,
     coefficients,
 ):
-    """Add every facet's lit area to the cells around its place in the image."""
+    """Add every facet's lit area to the cells around its place in the image.
+
+    Args:
+        area: simulated image; areas are added `(line, pixel)`.
+        heights: of corners of facets [m] `(y, x)`.
+        shadow: bits of layover and shadow of every pixel `(y, x)`.
+        per_pixel: facets along the edge of a pixel.
+        place: what turns rows, columns and heights into the coordinates of the fields, see `View`.
+        fields: polynomials of a `View` `(field, y, x, height)`.
+        origin: first line and first pixel of the window, and edge of a cell [pixel].
+        numbers: time of the first line [s], time between lines [s], and spacing of pixels [m] of an `ImageGrid`.
+        record_s: times of its ground-range records [s] `(record)`.
+        start_m: slant range from which each record counts [m] `(record)`.
+        coefficients: of each record's polynomial `(record, power)`.
+    """
     step = place[6]
     scale = step * step / (numbers[2] * numbers[1] * origin[2] ** 2)
     for i in range(heights.shape[0] - 1):
@@ -158,7 +199,23 @@ def gather(
     start_m,
     coefficients,
 ):
-    """Add image and simulated image at every facet to the sums of its pixel."""
+    """Add image and simulated image at every facet to the sums of its pixel.
+
+    Args:
+        seen: sums of the image, added to `(channel, y, x)`.
+        expected: sums of the simulated image, added to `(channel, y, x)`.
+        beta: image `(channel, line, pixel)`.
+        area: simulated image, in cells `(line, pixel)`.
+        heights: of corners of facets [m] `(y, x)`.
+        per_pixel: facets along the edge of a pixel.
+        place: what turns rows, columns and heights into the coordinates of the fields, see `View`.
+        fields: polynomials of a `View` `(field, y, x, height)`.
+        origin: first line and first pixel of the window, and edge of a cell [pixel].
+        numbers: time of the first line [s], time between lines [s], and spacing of pixels [m] of an `ImageGrid`.
+        record_s: times of its ground-range records [s] `(record)`.
+        start_m: slant range from which each record counts [m] `(record)`.
+        coefficients: of each record's polynomial `(record, power)`.
+    """
     for i in range(seen.shape[1] * per_pixel):
         row = row_of(fields, place[2] - (i + 0.5) * place[3])
         for j in range(seen.shape[2] * per_pixel):
@@ -193,7 +250,15 @@ def _between(image, line, pixel):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def incidence(angle, heights, per_pixel, place, fields):
-    """Local incidence angle of every pixel [degree]."""
+    """Local incidence angle of every pixel [degree].
+
+    Args:
+        angle: filled `(y, x)` [degree].
+        heights: of corners of facets [m] `(y, x)`.
+        per_pixel: facets along the edge of a pixel.
+        place: what turns rows, columns and heights into the coordinates of the fields, see `View`.
+        fields: polynomials of a `View` `(field, y, x, height)`.
+    """
     step = place[6] * per_pixel
     for i in range(angle.shape[0]):
         row = row_of(fields, place[2] - (i + 0.5) * per_pixel * place[3])
@@ -235,7 +300,17 @@ def _pixel(heights, i, j, per_pixel, step):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def occlude(bits, heights, lowest, highest, per_pixel, place, fields):
-    """Bits of layover and shadow of every pixel."""
+    """Bits of layover and shadow of every pixel.
+
+    Args:
+        bits: filled `(y, x)`.
+        heights: of the middles of pixels [m] `(y, x)`.
+        lowest: of all heights [m].
+        highest: of all heights [m].
+        per_pixel: facets along the edge of a pixel.
+        place: what turns rows, columns and heights into the coordinates of the fields, see `View`.
+        fields: polynomials of a `View` `(field, y, x, height)`.
+    """
     step = place[6] * per_pixel
     for i in range(bits.shape[0]):
         row = row_of(fields, place[2] - (i + 0.5) * per_pixel * place[3])

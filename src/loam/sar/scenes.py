@@ -87,7 +87,20 @@ def find_scenes(
     period: Period,
     threads: int,
 ) -> None:
-    """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons."""
+    """Search a folder for Sentinel-1 products; write `scenes.csv`, a line per pass, and `rejected.csv` with reasons.
+
+    Args:
+        folder: where products are searched for, its folders too.
+        orbits: folder of orbit files; None: the annotations' orbits.
+        scenes: CSV file to write.
+        rejected: CSV file to write.
+        source: section `sources.backscatter`.
+        cfg: section `sar.scenes`.
+        thermal_noise: whether noise tables are needed.
+        grid: section `grid`.
+        period: section `period`.
+        threads: products looked at at once.
+    """
     wanted = Wanted(
         target_grid(grid, None), period, source.polarisations, cfg.min_cover, thermal_noise
     )

@@ -125,6 +125,12 @@ def unchanged(out: Path, scenes: Sequence[Scene], box: GeoBox, code: str) -> int
     """Number of dates, in whole chunks, that a stack already holds as they should be; 0 when all must be written.
 
     All of them when nothing has changed.
+
+    Args:
+        out: the stack that is there.
+        scenes: scenes that it should hold, in order of time.
+        box: its grid.
+        code: fingerprint of the code and settings that make it.
     """
     if not (out / "digest").exists():
         return 0

@@ -125,6 +125,12 @@ def near(
 ) -> list[pd.DataFrame]:
     """Stations that count for a cell of the area, and those that tell the error of these.
 
+    Args:
+        frames: tables of the stations.
+        box: the target grid.
+        radius_km: how far a station counts [km].
+        path: of the source, for messages.
+
     Raises:
         LoamError: there is none; it tells the nearest.
     """

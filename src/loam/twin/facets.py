@@ -57,7 +57,14 @@ def make_facets(relief: Relief, frame: Frame) -> Facets:
 
 @njit(cache=True, nogil=True)
 def between(ties: np.ndarray, row: float, column: float, out: np.ndarray) -> None:
-    """Bilinear interpolation of vectors."""
+    """Bilinear interpolation of vectors.
+
+    Args:
+        ties: vectors on a coarse grid `(row, column, 3)`.
+        row: fractional row.
+        column: fractional column.
+        out: filled `(3)`.
+    """
     i, j = min(int(row), ties.shape[0] - 2), min(int(column), ties.shape[1] - 2)
     a, b = row - i, column - j
     for k in range(3):

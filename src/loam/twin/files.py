@@ -81,7 +81,14 @@ def lazy_cube(images: Sequence[Callable[[], np.ndarray]], shape: tuple[int, int]
 def cube(
     values: np.ndarray | da.Array, times: np.ndarray, grid: GeoBox, attributes: Mapping[str, str]
 ) -> xr.DataArray:
-    """Dress `(time, y, x)` values with coordinates and a CRS."""
+    """Dress `(time, y, x)` values with coordinates and a CRS.
+
+    Args:
+        values: `(time, y, x)`.
+        times: datetime64 `(time)`.
+        grid: of the values.
+        attributes: of the variable.
+    """
     coords = {
         "time": ("time", times, {"standard_name": "time", "long_name": "time (UTC)"}),
         **empty_like_grid(grid),

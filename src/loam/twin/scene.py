@@ -51,7 +51,21 @@ def make_twin(
     period: Period,
     threads: int = 1,
 ) -> None:
-    """Simulate a catchment: its Sentinel-1 products, weather, NDVI, terrain, land cover and soil map, and its true soil moisture."""
+    """Simulate a catchment: its Sentinel-1 products, weather, NDVI, terrain, land cover and soil map, and its true soil moisture.
+
+    Args:
+        scenes: folder to write: products.
+        weather: NetCDF to write.
+        ndvi: NetCDF to write.
+        dem: GeoTIFF to write.
+        landcover: GeoTIFF to write.
+        soil: NetCDF to write.
+        truth: Zarr to write: true SSM of every day.
+        twin: section `twin`.
+        grid: section `grid`.
+        period: section `period`.
+        threads: threads to use.
+    """
     if "source" in (grid.aoi, grid.crs):
         msg = "grid.aoi, grid.crs: the twin makes its scenes itself, so 'source' names nothing yet; give bounds and EPSG:code"
         raise LoamError(msg)
