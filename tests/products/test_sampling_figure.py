@@ -50,4 +50,5 @@ def test_it_is_drawn(folder: Path, index: pd.DataFrame, tmp_path: Path) -> None:
     draw_sampling(
         tmp_path / "patches.parquet", folder / "ssm.zarr", tmp_path / "sampling.png", SIZE, 0.7
     )
-    assert min(Image.open(tmp_path / "sampling.png").size) > 300
+    with Image.open(tmp_path / "sampling.png") as picture:
+        assert min(picture.size) > 300

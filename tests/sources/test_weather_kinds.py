@@ -334,7 +334,9 @@ def test_overlapping_downloads_count_once_and_contradicting_ones_are_named(read)
     ).to_dataset(name="tp")
     parts = {"a.nc": total.isel(time=slice(0, 80)), "b.nc": total.isel(time=slice(70, None))}
     assert read(parts, "era5_land")["precipitation"] == [24] * 4
-    refused(read, parts | {"b.nc": 2 * parts["b.nc"].assign(tp=parts["b.nc"].tp)}, "", "era5_land")
+    refused(
+        read, parts | {"b.nc": 2 * parts["b.nc"].assign(tp=parts["b.nc"].tp)}, "b.nc", "era5_land"
+    )
 
 
 def test_daily_totals_of_era5_land_are_the_day_befores_unless_told(

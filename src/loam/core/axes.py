@@ -211,17 +211,17 @@ def _filled_in(data: Any, axis: str, path: Path) -> Any:
         whole = np.round(places)
         step = float(np.polyfit(whole, values, 1)[0]) if whole[-1] else step
         places = (values - values[0]) / step
-    whole = np.round(places).astype(np.int64)
-    if (
-        np.abs(places - whole).max() > _tolerance(data[axis].values, abs(step)) * 2
-        or whole[-1] + 1 > (1 + MOST_MISSING) * values.size
-    ):
+    whole = np.round(places)
+    # Steps near 0 give places without end, which are far from even.
+    even = np.abs(places - whole).max() <= _tolerance(data[axis].values, abs(step)) * 2
+    if not even or not abs(whole[-1]) + 1 <= (1 + MOST_MISSING) * values.size:
         low, high = np.abs(steps).min(), np.abs(steps).max()
         msg = (
             f"{path}: coordinate {axis} is not evenly spaced, its steps are {low:.6g} to {high:.6g}; regrid the file to even axes"
             " (cdo remapbil, xesmf)"
         )
         raise LoamError(msg)
+    whole = whole.astype(np.int64)
     start = float(np.mean(values - whole * step))
     everywhere = start + np.arange(whole[-1] + 1) * step
     text = "%s: %d of %d %s are left out of the file; they stay without values"
