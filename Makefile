@@ -63,8 +63,9 @@ figures: demo   ## draw docs/dag.svg and docs/rulegraph.svg (needs graphviz)
 docs: $(READY)  ## build the documentation into site/, and fail on any warning
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
 
-reference: $(READY) ## write config/schema.json and docs/settings.md, after a change in config/default.yaml or in the settings' types
+reference: $(READY) ## write config/schema.json, docs/settings.md and docs/commands.md, after a change in settings, steps or rules
 	$(VENV)/bin/python -m loam.config.reference
+	$(VENV)/bin/python -m loam.runtime.reference
 
 lock: $(READY)  ## write requirements.lock from .venv, after a change in pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'

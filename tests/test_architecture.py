@@ -150,4 +150,5 @@ def test_public_functions_of_many_arguments_say_what_each_is(path: Path) -> None
         names = [each.arg for each in given if each.arg not in {"self", "cls"}]
         told = (ast.get_docstring(node) or "").partition("Args:")[2]
         unsaid = [name for name in names if f"    {name}: " not in told]
-        assert len(names) < 4 or not unsaid, f"{path.name}: {node.name}: {unsaid}"
+        step = node.name.replace("_", "-") in COMMANDS
+        assert (len(names) < 4 and not step) or not unsaid, f"{path.name}: {node.name}: {unsaid}"

@@ -8,7 +8,11 @@ from loam.core.errors import LoamError
 
 
 def check_device(accelerator: Literal["auto", "cpu", "gpu"]) -> None:
-    """Before the first job: whether training and predicting will find what they compute on."""
+    """Before the first job: whether training and predicting will find what they compute on.
+
+    Args:
+        accelerator: what `learning.train.accelerator` asks for.
+    """
     device_of(accelerator)
 
 

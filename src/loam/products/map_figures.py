@@ -28,7 +28,12 @@ CLEAR_COLOUR = "#F4F1EA"
 
 
 def draw_maps(maps: list[Path], out: list[Path]) -> None:
-    """Draw every map as a PNG: soil moisture, its uncertainty, its flags."""
+    """Draw every map as a PNG: soil moisture, its uncertainty, its flags.
+
+    Args:
+        maps: maps of `write_maps`.
+        out: PNG to write for each.
+    """
     most = max(1e-3, max(_typical_most(path) for path in maps))
     for source, target in zip(maps, out, strict=True):
         draw_map(source, target, most)

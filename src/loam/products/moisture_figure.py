@@ -14,7 +14,13 @@ COLUMNS = 4
 
 
 def draw_moisture(references: Path, ssm: Path, out: Path) -> None:
-    """Draw the sensitivity of every track, the mean of the labels and the share of usable dates."""
+    """Draw the sensitivity of every track, the mean of the labels and the share of usable dates.
+
+    Args:
+        references: of `fit_references`.
+        ssm: labels.
+        out: PNG to write.
+    """
     fitted, labels = (
         open_dataset(references),
         open_dataset(ssm, {}),

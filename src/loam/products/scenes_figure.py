@@ -25,7 +25,12 @@ class Seen:
 
 
 def draw_scenes(stack: Path, out: Path) -> None:
-    """Draw each track's mean backscatter and incidence angle, and how often every pixel is seen."""
+    """Draw each track's mean backscatter and incidence angle, and how often every pixel is seen.
+
+    Args:
+        stack: backscatter.
+        out: PNG to write.
+    """
     data = open_dataset(stack, chunks={})
     require(data, ("vv", "track", "mask"), stack)
     tracks = {

@@ -13,7 +13,13 @@ MOST_SENSORS = 12
 
 
 def draw_stations(scores: Path, series: Path, out: Path) -> None:
-    """Draw measured and scaled soil moisture of every sensor, with the correlation of each model."""
+    """Draw measured and scaled soil moisture of every sensor, with the correlation of each model.
+
+    Args:
+        scores: table of `validate_stations`.
+        series: its matched series.
+        out: PNG to write.
+    """
     save(station_figure(pd.read_parquet(scores), pd.read_parquet(series)), out)
 
 

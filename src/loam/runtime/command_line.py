@@ -132,20 +132,29 @@ def _folder_of_zarr(value: Any) -> Any:
     return value.parent if isinstance(value, Path) and value.name == "zarr.json" else value
 
 
-def _add_option(parser: argparse.ArgumentParser, name: str, hint: Any) -> bool:
-    flag = "--" + name.replace("_", "-")
+def takes(name: str, hint: Any) -> dict[str, Any] | None:
+    """How the command line takes an argument of a step by itself, as `add_argument` wants it; None: through `--params`.
+
+    Args:
+        name: of the argument.
+        hint: its annotation.
+    """
     if hint is Path:
-        parser.add_argument(flag, type=Path, required=True)
-    elif hint == list[Path]:
-        parser.add_argument(flag, type=Path, nargs="*", default=[])
-    elif typing.get_origin(hint) is types.UnionType and Path in typing.get_args(hint):
-        parser.add_argument(flag, type=Path, nargs="?", default=None)
-    elif name in {"threads", "member"}:
-        least = 1 if name == "threads" else 0
-        parser.add_argument(flag, type=_whole_number(least), default=1)
-    else:
-        return False
-    return True
+        return {"type": Path, "required": True}
+    if hint == list[Path]:
+        return {"type": Path, "nargs": "*", "default": []}
+    if typing.get_origin(hint) is types.UnionType and Path in typing.get_args(hint):
+        return {"type": Path, "nargs": "?", "default": None}
+    if name in {"threads", "member"}:
+        return {"type": _whole_number(1 if name == "threads" else 0), "default": 1}
+    return None
+
+
+def _add_option(parser: argparse.ArgumentParser, name: str, hint: Any) -> bool:
+    taken = takes(name, hint)
+    if taken is not None:
+        parser.add_argument("--" + name.replace("_", "-"), **taken)
+    return taken is not None
 
 
 def _validated(name: str, hint: Any, given: dict[str, Any]) -> Any:
