@@ -90,7 +90,7 @@ def test_processes_of_a_dead_run_are_ended_and_no_other(
     finally:
         for each in (orphan, bystander):
             each.kill()
-            each.wait()
+            each.communicate()
 
 
 def test_a_run_of_another_machine_stops_this_one_with_what_to_do(place: Path) -> None:

@@ -59,14 +59,15 @@ class Backend:
             "PYTHONPATH": str(REPOSITORY / "src"),
             "STUB_CALLS": str(self.calls),
         }
-        self.process = subprocess.Popen(
-            [self.python, str(Path(__file__).with_name("run_snap.py"))],
-            env=os.environ | nowhere | place,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "stderr.txt").open("w"),
-        )
+        with (folder / "stderr.txt").open("w") as log:
+            self.process = subprocess.Popen(
+                [self.python, str(Path(__file__).with_name("run_snap.py"))],
+                env=os.environ | nowhere | place,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
 
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self.process.stdin

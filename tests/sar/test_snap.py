@@ -32,8 +32,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     running = Backend(python, tmp_path_factory.mktemp("snap"))
     yield running
     assert running.process.stdin
-    running.process.stdin.close()
-    running.process.wait(timeout=30)
+    running.process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from loam.core.raster import atomic_write, open_dataset, write_zarr
 CHUNKS = {"time": 32, "y": 128, "x": 128}
 ROWS = 256  # read at once from every scene of a chunk
 TIMED = {"time", "track", "platform", "digest"}
-SPARE = "group.json"  # a copy of zarr.json
+SPARE = "digest/group.json"  # a copy of zarr.json, inside an array, where Zarr looks for no members
 
 
 @dataclass(frozen=True)
