@@ -48,7 +48,6 @@ def splits_text(**dates: list[str]) -> str:
 def not_fingerprinted(command: str, run: Callable[[], object]) -> set[tuple[str, str]]:
     """Functions and classes of Loam that a call runs, as module and name, which the fingerprint of its step leaves out."""
     from loam.runtime import fingerprint
-    from loam.runtime.commands import COMMANDS
 
     source, ran = str(REPOSITORY / "src") + "/", set()
 
@@ -65,8 +64,7 @@ def not_fingerprinted(command: str, run: Callable[[], object]) -> set[tuple[str,
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
-    module, _, name = COMMANDS[command].partition(":")
-    reached, _ = fingerprint._reachable((module, name))
+    reached, _ = fingerprint.reachable(command)
     # Bodies of modules and classes, which run on import, are no functions and lack this flag.
     optimized = inspect.CO_OPTIMIZED
     called = {

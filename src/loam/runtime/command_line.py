@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loam.core.errors import LoamError
-from loam.runtime.commands import COMMANDS
+from loam.runtime.commands import COMMANDS, GIVEN
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,9 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("loam").setLevel(logging.INFO)
     values: dict[str, Any] = {}
     try:
-        module, _, name = COMMANDS[arguments[0]].partition(":")
-        step = getattr(importlib.import_module(module), name)
-        values = _parse(step, arguments)
+        step = named(COMMANDS[arguments[0]])
+        given = {name: named(target) for name, target in GIVEN.get(arguments[0], {}).items()}
+        values = _parse(step, arguments, set(given)) | given
         with _cores(values.get("threads", 1)):
             step(**values)
     except LoamError as error:
@@ -49,6 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     print(f"loam {arguments[0]}: {line}", file=sys.stderr)
     return 1
+
+
+def named(target: str) -> Callable[..., Any]:
+    """The function that a text such as `loam.samples.splits:make_splits` names."""
+    module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _no_command(arguments: list[str]) -> str:
@@ -68,13 +75,19 @@ def _cores(threads: int) -> AbstractContextManager[Any]:
     return dask.config.set(num_workers=threads)
 
 
-def _parse(step: Callable[..., None], arguments: list[str]) -> dict[str, Any]:
-    """Turn the command line into the step's arguments, by its annotations.
+def _parse(
+    step: Callable[..., None], arguments: list[str], given_names: set[str]
+) -> dict[str, Any]:
+    """Turn the command line into the step's arguments, by its annotations; those that are given otherwise are left out.
 
     A `Path` is an option with one file, `Path | None` one that may be empty, `list[Path]` one with many; `threads` and
     `member` are numbers. Everything else comes as JSON through `--params`, keyed by argument, and is checked by pydantic.
     """
-    hints = {name: hint for name, hint in typing.get_type_hints(step).items() if name != "return"}
+    hints = {
+        name: hint
+        for name, hint in typing.get_type_hints(step).items()
+        if name not in {"return", *given_names}
+    }
     parser = _Parser(prog=f"loam {arguments[0]}", description=inspect.getdoc(step))
     settings = {name for name, hint in hints.items() if _add_option(parser, name, hint) is False}
     if settings:

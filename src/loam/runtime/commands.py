@@ -34,7 +34,7 @@ COMMANDS = {
     "predict-date": "loam.learning.prediction:predict_date",
     "calibrate": "loam.learning.calibration:calibrate",
     "collect-samples": "loam.evaluation.samples:collect_samples",
-    "probe-model": "loam.learning.probes:probe_model",
+    "probe-model": "loam.evaluation.probes:probe_model",
     "score": "loam.evaluation.scores:score",
     "validate-stations": "loam.evaluation.insitu:validate_stations",
     "write-maps": "loam.products.maps:write_maps",
@@ -47,3 +47,6 @@ COMMANDS = {
     "draw-sampling": "loam.products.sampling_figure:draw_sampling",
     "draw-covariates": "loam.products.covariates_figure:draw_covariates",
 }
+
+# What a step takes from another stage: no stage imports another, so it is given to it by name.
+GIVEN = {"probe-model": {"open_model": "loam.learning.trained:open_model"}}

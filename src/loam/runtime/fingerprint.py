@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from loam.runtime.commands import COMMANDS
+from loam.runtime.commands import COMMANDS, GIVEN
 
 PACKAGE = Path(__file__).parents[1]
 CONFIG = "loam.config"
@@ -29,9 +29,8 @@ def fingerprint(step: str) -> str:
     Args:
         step: name of the rule, `detect_change`.
     """
-    module, _, name = COMMANDS[step.replace("_", "-")].partition(":")
     digest = hashlib.sha256()
-    pieces, sections = _reachable((module, name))
+    pieces, sections = reachable(step.replace("_", "-"))
     for place in sorted(pieces):
         digest.update(f"{':'.join(place)}:{_pieces(place[0])[place[1]][0]}".encode())
     for code in _behaviour(sections):
@@ -39,11 +38,16 @@ def fingerprint(step: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reachable(start: Place) -> tuple[set[Place], set[str]]:
-    """Pieces of code that one reaches, itself among them, and names of the configuration that these use."""
+def reachable(command: str) -> tuple[set[Place], set[str]]:
+    """Pieces of code that a command's step and what it is given reach, and names of the configuration that these use.
+
+    Args:
+        command: name of the command, `detect-change`.
+    """
     found: set[Place] = set()
     sections: set[str] = set()
-    waiting = [start]
+    targets = [COMMANDS[command], *GIVEN.get(command, {}).values()]
+    waiting = [(module, name) for module, _, name in (each.partition(":") for each in targets)]
     while waiting:
         place = waiting.pop()
         if place in found:

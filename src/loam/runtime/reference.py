@@ -1,6 +1,5 @@
 """Reference page of the commands and of the files that they write, made from the steps themselves and the rules of the workflow."""
 
-import importlib
 import inspect
 import re
 import typing
@@ -8,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from loam.runtime.command_line import takes
-from loam.runtime.commands import COMMANDS
+from loam.runtime.command_line import named, takes
+from loam.runtime.commands import COMMANDS, GIVEN
 
 HEAD = """# Commands and files
 
@@ -28,21 +27,15 @@ def page(rules: Path) -> str:
     Args:
         rules: folder of the workflow's rules (`*.smk`).
     """
-    steps = {name: _step(target) for name, target in COMMANDS.items()}
+    steps = {name: named(target) for name, target in COMMANDS.items()}
     lines = [HEAD, "## Files", "", "| file | written by |", "|---|---|"]
     for file, rule in sorted(_files(rules)):
         command = rule.replace("_", "-")
         lines.append(f"| `{file}` | [{command}](#{command}) |")
     lines += ["", "## Commands", ""]
     for name, step in steps.items():
-        lines += [f"### {name}", "", *_about(step), ""]
+        lines += [f"### {name}", "", *_about(step, set(GIVEN.get(name, {}))), ""]
     return "\n".join(lines)
-
-
-def _step(target: str) -> Callable[..., None]:
-    module, _, name = target.partition(":")
-    step: Callable[..., None] = getattr(importlib.import_module(module), name)
-    return step
 
 
 def _files(rules: Path) -> Iterator[tuple[str, str]]:
@@ -67,8 +60,8 @@ def _paths(output: str, text: str) -> Iterator[str]:
         yield path.removesuffix("/zarr.json")
 
 
-def _about(step: Callable[..., None]) -> Iterator[str]:
-    """Summary of a step, and a table of what it takes."""
+def _about(step: Callable[..., None], given: set[str]) -> Iterator[str]:
+    """Summary of a step, and a table of what it takes but for what it is given from elsewhere."""
     text = inspect.getdoc(step) or ""
     summary, _, told = text.partition("Args:")
     meanings = _meanings(told)
@@ -77,7 +70,7 @@ def _about(step: Callable[..., None]) -> Iterator[str]:
     yield "| option or setting | is | meaning |"
     yield "|---|---|---|"
     hints = typing.get_type_hints(step)
-    for name in inspect.signature(step).parameters:
+    for name in [each for each in inspect.signature(step).parameters if each not in given]:
         hint = hints[name]
         as_option = takes(name, hint) is not None
         key = f"`--{name.replace('_', '-')}`" if as_option else f"`{name}` in `--params`"

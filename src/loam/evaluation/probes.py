@@ -7,19 +7,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
 from loam.config.evaluation import Probes
 from loam.core.antecedent_labels import ANTECEDENT
 from loam.core.features import WEATHER, open_covariates
 from loam.core.grid import require_same_grid
 from loam.core.labels import Labels
+from loam.core.models import OpenModel, TrainedModel
 from loam.core.raster import atomic_write
 from loam.core.splits import TESTS
-from loam.learning.checkpoint import load_checkpoint
-from loam.learning.device import device_of
-from loam.learning.network import Network
-from loam.learning.prediction import Inputs, inputs_of
 
 # Groups of covariates that are shuffled together: what goes together in nature would give the others away.
 WEATHER_GROUPS = {
@@ -29,7 +25,6 @@ WEATHER_GROUPS = {
 }
 TERRAIN = ("elevation", "slope", "northness", "eastness", "curvature", "wetness_index")
 VEGETATION = ("ndvi", "ndvi_age")
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,8 @@ class Patches:
     """Test patches of one split as a model is shown them."""
 
     date: np.ndarray  # (patch) datetime64[ns]
-    dynamic: torch.Tensor  # (patch, time, channel, row, column), units of WEATHER
-    static: torch.Tensor  # (patch, channel, y, x)
+    dynamic: np.ndarray  # (patch, time, channel, row, column), units of WEATHER
+    static: np.ndarray  # (patch, channel, y, x)
     ssm: np.ndarray  # labels (patch, y, x), NaN missing
 
 
@@ -51,6 +46,7 @@ def probe_model(
     cfg: Probes,
     size_px: int,
     accelerator: Literal["auto", "cpu", "gpu"],
+    open_model: OpenModel,
     threads: int,
 ) -> None:
     """Ask one member, and write sums of its errors per split, date and question, as Parquet.
@@ -64,34 +60,31 @@ def probe_model(
         cfg: section `evaluation.probes`.
         size_px: edge of a patch [pixel].
         accelerator: where to compute.
+        open_model: opens the checkpoint.
         threads: threads to use.
     """
-    torch.set_num_threads(threads)
-    model, window = load_checkpoint(checkpoint)
     opened, known = open_covariates(covariates), Labels.open(labels)
     require_same_grid(opened.file, opened.grid, known.file, known.grid)
-    inputs = inputs_of(opened, window, known)
+    model = open_model(checkpoint, opened, known, accelerator, threads)
     index = pd.read_parquet(patches)
-    answers = list(_answers(model.to(device_of(accelerator)), inputs, known, index, size_px, cfg))
+    answers = list(_answers(model, known, index, size_px, cfg))
     with atomic_write(out) as partial:
         pd.concat(answers, ignore_index=True).to_parquet(partial, index=False)
 
 
 def _answers(
-    model: Network, inputs: Inputs, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes
+    model: TrainedModel, labels: Labels, index: pd.DataFrame, size: int, cfg: Probes
 ) -> Iterator[pd.DataFrame]:
     """Answers on the test patches of every split that has some; none of pass 2, which would not be the natural distribution."""
-    channels = [*inputs.covariates.static_names, *(ANTECEDENT if inputs.labels else ())]
-    # An aggregated window has one step for all its days.
-    rain = (cfg.rain_factor, cfg.rain_mm * inputs.days / inputs.steps, cfg.tolerance)
+    rain = (cfg.rain_factor, cfg.rain_mm * model.days_per_step, cfg.tolerance)
     for number, split in enumerate(TESTS):
         rng = np.random.default_rng([cfg.seed, number])
         chosen = draw(
             index[(index["split"] == split) & (index["pass"] == 1)], cfg.patches_per_split, rng
         )
         if len(chosen):
-            shown = read_patches(chosen, labels, inputs, size, model.stride)
-            yield ask(model, shown, channels, rain, rng).assign(split=split)
+            shown = read_patches(chosen, labels, model, size)
+            yield ask(model, shown, rain, rng).assign(split=split)
 
 
 def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -100,27 +93,25 @@ def draw(index: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFra
 
 
 def ask(
-    model: Network,
+    model: TrainedModel,
     patches: Patches,
-    channels: Sequence[str],
     rain: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Answers to all questions, summed per date: columns `date`, `case`, and those of `errors`; `not_drier` where more rain fell.
 
     Args:
-        model: in evaluation mode.
+        model: what is asked.
         patches: of one split.
-        channels: names of the static channels.
         rain: factor of precipitation, precipitation added to every step [mm], and the fall of SSM that counts as none [1].
         rng: of the shuffles.
     """
-    unchanged = answer(model, patches.dynamic, patches.static)
+    unchanged = model.answer(patches.dynamic, patches.static)
     tables = [errors(patches, unchanged, "unchanged")]
-    for case, dynamic, static in questions(patches, channels, rng):
-        tables.append(errors(patches, answer(model, dynamic, static), case))
+    for case, dynamic, static in questions(patches, model.channels, rng):
+        tables.append(errors(patches, model.answer(dynamic, static), case))
     factor, plus_mm, tolerance = rain
-    wetter = answer(model, more_rain(patches.dynamic, factor, plus_mm), patches.static)
+    wetter = model.answer(more_rain(patches.dynamic, factor, plus_mm), patches.static)
     not_drier = (wetter >= unchanged - tolerance).sum(axis=(1, 2))
     fallen = pd.Series(not_drier).groupby(patches.date).sum()
     tables.append(
@@ -133,7 +124,7 @@ def ask(
 
 def questions(
     patches: Patches, channels: Sequence[str], rng: np.random.Generator
-) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Name, weather and static maps of every question in which something is shuffled among the patches.
 
     Weather comes from a patch of another date, static maps from another place, of what varies in both from another patch.
@@ -156,7 +147,7 @@ def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
     return out
 
 
-def another_date(date: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+def another_date(date: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """For every patch one of another date, each patch used once `(patch)`; not wholly where one date has more than half of them."""
     dates, index, counts = np.unique(date, return_inverse=True, return_counts=True)
     order = np.argsort(
@@ -164,41 +155,30 @@ def another_date(date: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
     )  # dates in no order, the patches of each together
     other = np.empty(date.size, dtype=np.int64)
     other[order] = np.roll(order, int(counts.max()))
-    return torch.from_numpy(other)
+    return other
 
 
-def another_patch(count: int, rng: np.random.Generator) -> torch.Tensor:
+def another_patch(count: int, rng: np.random.Generator) -> np.ndarray:
     """For every patch another one, each used once `(patch)`."""
     order = rng.permutation(count)
     other = np.empty(count, dtype=np.int64)
     other[order] = np.roll(order, 1)
-    return torch.from_numpy(other)
+    return other
 
 
-def exchanged(values: torch.Tensor, channels: Sequence[int], other: torch.Tensor) -> torch.Tensor:
+def exchanged(values: np.ndarray, channels: Sequence[int], other: np.ndarray) -> np.ndarray:
     """A copy in which some channels of every patch are those of another `(patch, …, channel, y, x)`."""
-    out = values.clone()
-    chosen = torch.tensor(list(channels), dtype=torch.long)
+    out, chosen = values.copy(), np.array(list(channels), dtype=np.intp)
     out[..., chosen, :, :] = values[other][..., chosen, :, :]
     return out
 
 
-def more_rain(dynamic: torch.Tensor, factor: float, plus_mm: float) -> torch.Tensor:
+def more_rain(dynamic: np.ndarray, factor: float, plus_mm: float) -> np.ndarray:
     """Weather with more precipitation on every step; `plus_mm` per step [mm]."""
-    out = dynamic.clone()
+    out = dynamic.copy()
     rain = WEATHER.index("precipitation")
     out[..., rain, :, :] = out[..., rain, :, :] * factor + plus_mm
     return out
-
-
-@torch.inference_mode()
-def answer(model: Network, dynamic: torch.Tensor, static: torch.Tensor) -> np.ndarray:
-    """Mean of SSM that a model predicts `(patch, y, x)`."""
-    device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
-    batches = zip(dynamic.split(BATCH), static.split(BATCH), strict=True)
-    return torch.cat(
-        [model(weather.to(device), maps.to(device))[0].float().cpu() for weather, maps in batches]
-    ).numpy()
 
 
 def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
@@ -217,29 +197,21 @@ def errors(patches: Patches, estimate: np.ndarray, case: str) -> pd.DataFrame:
     return table.assign(case=case)
 
 
-def read_patches(
-    index: pd.DataFrame, labels: Labels, inputs: Inputs, size: int, stride: int
-) -> Patches:
+def read_patches(index: pd.DataFrame, labels: Labels, model: TrainedModel, size: int) -> Patches:
     """What a model is shown of some patches, and their labels.
 
     Args:
         index: rows of `patches.parquet`.
         labels: of the run.
-        inputs: what the model is shown.
+        model: what is asked.
         size: edge of a patch [pixel].
-        stride: pixels per cell of the weather.
     """
     position = pd.Series(np.arange(len(labels.times)), index=pd.DatetimeIndex(labels.times))
     dynamic, static, ssm = [], [], []
     for date, row, column in zip(index["date"], index["row"], index["column"], strict=True):
         window = (slice(row, row + size), slice(column, column + size))
-        weather, maps = inputs.of(np.datetime64(date), window, stride)
+        weather, maps = model.shown(np.datetime64(date), window)
         dynamic.append(weather)
         static.append(maps)
         ssm.append(np.array(labels.values[(position.loc[date], 0, *window)]))
-    return Patches(
-        index["date"].to_numpy(),
-        torch.from_numpy(np.stack(dynamic)),
-        torch.from_numpy(np.stack(static)),
-        np.stack(ssm),
-    )
+    return Patches(index["date"].to_numpy(), np.stack(dynamic), np.stack(static), np.stack(ssm))
