@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 DEMO := $(SNAKEMAKE) --configfile config/demo.yaml
 
-.PHONY: help setup demo test test-slow test-slurm check install-profile figures docs reference lock clean
+.PHONY: help setup demo test test-slow test-slurm test-container check install-profile figures docs reference lock clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test: $(READY)  ## run all tests
 
 test-slow: $(READY) ## run the tests that take minutes each: steps killed at work
 	$(VENV)/bin/python -m pytest -m slow
+
+test-container: $(READY) ## build the image of envs/Containerfile and run the small scene in it (podman or buildah)
+	$(VENV)/bin/python tests/run_in_container.py
 
 test-slurm: $(READY) ## start a real Slurm on this machine (root on Debian), run the workflow through it, stop it again
 	LOAM_TEST_SLURM=1 $(VENV)/bin/python -m pytest tests/slurm

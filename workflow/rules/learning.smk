@@ -1,7 +1,9 @@
 rule train:
     input:
         leaks="<results>/samples/leaks.json",
-        labels="<results>/samples/labels/training",
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/samples/splits.json",
+        labels=ancient("<results>/samples/labels/training"),
         patches="<results>/samples/patches.parquet",
         covariates=COVARIATES,
     output:
@@ -36,7 +38,9 @@ rule train:
 rule predict:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
-        labels="<results>/samples/labels/all",
+        ssm="<results>/moisture/ssm.zarr",
+        splits="<results>/samples/splits.json",
+        labels=ancient("<results>/samples/labels/all"),
         covariates=COVARIATES,
     output:
         directory("<results>/learning/{experiment}/{member}.zarr"),

@@ -41,7 +41,8 @@ rule sample_patches:
         " --params {params.cfg:q} 2> {log:q}"
 
 
-# Once for all that trains, predicts and probes; gone when they are done. Training's folder holds no label of a test.
+# Once for all that trains, predicts and probes; gone when they are done. Training's folder holds no label of a test. Who reads
+# them names them as ancient, beside what they are made from: unpacked again for one reader, they must not run the others again.
 rule unpack_labels:
     input:
         ssm="<results>/moisture/ssm.zarr",
