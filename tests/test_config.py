@@ -49,9 +49,8 @@ def test_every_default_is_explained() -> None:
         and not line.rstrip().endswith(":")
         and "#" not in line
     ]
-    assert len(bare) <= 3, (
-        bare
-    )  # variable names of a file and the defaults of a kind, which their group explains
+    # Variable names of a file and the defaults of a kind, which their group explains.
+    assert len(bare) <= 3, bare
 
 
 @pytest.mark.parametrize(
@@ -217,9 +216,8 @@ def test_a_legend_gives_the_codes_and_a_strange_one_is_named(load) -> None:
 def test_a_source_is_absent_when_it_or_its_path_is_null(load) -> None:
     assert load(sources={"ndvi": None}).sources.uses("ndvi") is False
     assert load(sources={"ndvi": {"path": None}}).sources.uses("ndvi") is False
-    assert (
-        load(sources={"ndvi": "null"}).sources.uses("ndvi") is False
-    )  # as it comes from Snakemake's --config
+    # As it comes from Snakemake's --config.
+    assert load(sources={"ndvi": "null"}).sources.uses("ndvi") is False
 
 
 def test_map_days_are_the_listed_and_the_last(load) -> None:

@@ -43,19 +43,19 @@ def test_pyproject_pins_nothing() -> None:
 
 def test_the_lock_installs_anywhere() -> None:
     for line in (REPOSITORY / "requirements.lock").read_text().splitlines():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), (
-            line
-        )  # no path, no address, no local build
+        # No path, no address, no local build.
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line
 
 
 def test_every_import_is_a_declared_dependency() -> None:
     import ast
     import sys
 
+    # Parts of rasterio and odc-geo.
     declared = set(ranges(PROJECT["dependencies"])) | {
         "affine",
         "pyproj",
-    }  # parts of rasterio and odc-geo
+    }
     declared |= {"pyrosar"}  # of envs/snap.yaml alone
     distribution = {
         "sklearn": "scikit-learn",

@@ -192,9 +192,8 @@ def test_labels_follow_the_truth(house: House) -> None:
     assert usable.mean() > 0.3
     assert np.corrcoef(labels["ssm"].values[usable], true[usable])[0, 1] > 0.55
     shifted = truth["ssm"].sel(time=days - np.timedelta64(40, "D"), method="nearest").values
-    assert (
-        np.corrcoef(labels["ssm"].values[usable], shifted[usable])[0, 1] < 0.45
-    )  # a wrong day would not do
+    # A wrong day would not do.
+    assert np.corrcoef(labels["ssm"].values[usable], shifted[usable])[0, 1] < 0.45
 
 
 def test_predictions_know_days_they_have_not_seen(house: House) -> None:

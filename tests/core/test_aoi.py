@@ -152,9 +152,8 @@ def test_an_area_across_the_antimeridian_is_one_area(drawn: Callable[..., Path])
     ):
         grid = grid_of(drawn(*geometries))
         assert grid.crs.epsg in {32760, 32701}
-        assert grid.shape[1] == pytest.approx(
-            1076, abs=2
-        )  # 0.2 degrees are 21.3 km there, seen slantwise
+        # 0.2 degrees are 21.3 km there, seen slantwise.
+        assert grid.shape[1] == pytest.approx(1076, abs=2)
 
 
 def test_a_layer_is_named_as_qgis_does(drawn: Callable[..., Path]) -> None:

@@ -82,9 +82,8 @@ def test_weather_on_cells_is_the_mean_over_their_pixels(covariates: Covariates, 
     weather = Field(covariates.weather.times, covariates.weather.values, rows, columns)
     whole = (slice(0, 12), slice(0, 16))
     pixels = weather.at(field, whole).reshape(2, 3, 4, 4, 4).mean((2, 4))
-    np.testing.assert_allclose(
-        weather.at(field, whole, 4), pixels, atol=1e-6
-    )  # inside one cell of the coarse grid
+    # Inside one cell of the coarse grid.
+    np.testing.assert_allclose(weather.at(field, whole, 4), pixels, atol=1e-6)
     assert weather.at(field, (slice(0, 11), slice(0, 13)), 4).shape == (2, 3, 4)
 
 
@@ -128,9 +127,8 @@ def test_ndvi_is_the_last_look_and_grows_old(covariates: Covariates) -> None:
         0.5,
         7.0,
     ]
-    before = covariates.stationary(
-        np.datetime64("2020-01-04"), WINDOW
-    )  # a look on the 5th must not be seen on the 4th
+    # A look on the 5th must not be seen on the 4th.
+    before = covariates.stationary(np.datetime64("2020-01-04"), WINDOW)
     assert np.isnan(before[1]).all()
 
 

@@ -126,9 +126,8 @@ def test_no_overview_is_read(tmp_path, box, layer) -> None:
 
 def test_tiles_of_other_widths_keep_their_places(tmp_path) -> None:
     """The columns of GLO-30 are one arc second wide up to 50 degrees north, and one and a half from there on."""
-    box = GeoBox.from_bbox(
-        (600000, 5536000, 604000, 5542000), "EPSG:32632", resolution=20
-    )  # 50 degrees north runs through it
+    # 50 degrees north runs through it.
+    box = GeoBox.from_bbox((600000, 5536000, 604000, 5542000), "EPSG:32632", resolution=20)
     centre = box.extent.to_crs("EPSG:4326").centroid.coords[0]
     west = np.floor(centre[0] * 3600) / 3600 - 0.05
     paths = []
@@ -155,9 +154,8 @@ def test_tiles_of_other_widths_keep_their_places(tmp_path) -> None:
         got = joined_tiles(order, box)
         expected = 1e4 * (got["x"].values - west) + 2e4 * (got["y"].values - 49.9)[:, None]
         inside = np.s_[4:-4, 4:-4]
-        assert (
-            np.isfinite(got.values[inside]).mean() > 0.995
-        )  # a row at the seam has no neighbours to be interpolated from
+        # A row at the seam has no neighbours to be interpolated from.
+        assert np.isfinite(got.values[inside]).mean() > 0.995
         assert np.nanmax(np.abs(got.values - expected)[inside]) < 1.5  # of 2.8 to 5.6 a pixel
 
 

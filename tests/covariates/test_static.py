@@ -41,9 +41,8 @@ def test_a_plane_has_its_slope_and_aspect(east: float, north: float) -> None:
     np.testing.assert_allclose(
         got["slope"], np.degrees(np.arctan(np.hypot(east, north))), atol=1e-6
     )
-    np.testing.assert_allclose(
-        got["northness"], -north / length, atol=1e-9
-    )  # ground that rises northward faces south
+    # Ground that rises northward faces south.
+    np.testing.assert_allclose(got["northness"], -north / length, atol=1e-9)
     np.testing.assert_allclose(got["eastness"], -east / length, atol=1e-9)
 
 

@@ -44,9 +44,8 @@ def test_the_real_file_is_read_as_it_is() -> None:
     shallow = sensors[0].moisture
     assert (sensors[0].latitude, sensors[0].longitude) == (39.1, -96.61)
     assert shallow["2014-09-11"] == 0.214 and shallow["2014-09-16"] == 0.145
-    assert shallow.index.min() > pd.Timestamp(
-        "2009-01-01"
-    )  # before, the station measured no moisture
+    # Before, the station measured no moisture.
+    assert shallow.index.min() > pd.Timestamp("2009-01-01")
     assert (
         shallow.between(0, 0.6).all()
         and shallow.index.is_monotonic_increasing
@@ -188,9 +187,8 @@ def test_an_ismn_folder_becomes_daily_means_of_its_good_values(
     assert sensor.moisture.to_dict() == pytest.approx(
         {pd.Timestamp("2022-07-01"): 0.15, pd.Timestamp("2022-07-03"): 0.3}
     )
-    assert sorted(path.name for path in (tmp_path / "ismn").iterdir()) == [
-        "NET"
-    ]  # nothing is written beside the data
+    # Nothing is written beside the data.
+    assert sorted(path.name for path in (tmp_path / "ismn").iterdir()) == ["NET"]
     assert capfd.readouterr().out == ""
 
 

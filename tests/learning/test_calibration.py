@@ -141,9 +141,8 @@ def test_the_file_says_how_many_sigmas_the_usable_errors_are(
 def test_more_parts_are_more_dates(run: Path) -> None:
     found = calibrated(run, "validate", "calibrate")
     assert found["dates"] == 4
-    assert found["factor_68"] == pytest.approx(
-        0.2 / 0.05, rel=1e-4
-    )  # half of the dates err by 2, half by 4 sigmas
+    # Half of the dates err by 2, half by 4 sigmas.
+    assert found["factor_68"] == pytest.approx(0.2 / 0.05, rel=1e-4)
 
 
 def test_no_label_to_calibrate_on_is_named(run: Path) -> None:

@@ -156,10 +156,11 @@ def test_fine_static_maps_reach_their_own_pixel_at_any_stride() -> None:
     dynamic, static = inputs(size=16)
     dynamic = dynamic[..., ::4, ::4]
     changed = static.clone()
+    # Two pixels of one cell swapped.
     changed[:, 0, 5, 6], changed[:, 0, 5, 7] = (
         static[:, 0, 5, 7],
         static[:, 0, 5, 6],
-    )  # two pixels of one cell swapped
+    )
     moved = (model(dynamic, changed)[0] != model(dynamic, static)[0])[0]
     assert moved[5, 6]
     assert moved[5, 7]

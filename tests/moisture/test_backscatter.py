@@ -48,9 +48,8 @@ def test_missing_pixels_neither_count_nor_appear() -> None:
     power[0, 2, 3] = 4.0
     level, count = averaged_db(power, 3)
     assert np.isnan(level[0, 2, 2])
-    assert 10 ** (level[0, 1, 2] / 10) == pytest.approx(
-        (7 + 4) / 8
-    )  # eight finite neighbours, one of them 4
+    # Eight finite neighbours, one of them 4.
+    assert 10 ** (level[0, 1, 2] / 10) == pytest.approx((7 + 4) / 8)
     assert count[0, 1, 2] == 8
 
 

@@ -176,10 +176,11 @@ def test_era5_lands_totals_belong_to_the_day_before_their_stamp(
         Period(start="2025-03-01", end="2025-05-31"),
     )
     days = got["time"].values.astype("datetime64[D]")
+    # 31 May's rain would be stamped 1 June.
     assert (str(days[0]), str(days[-1])) == (
         "2025-03-01",
         "2025-05-30",
-    )  # 31 May's rain would be stamped 1 June
+    )
     raw = xr.open_dataset(folder / "202504_ERA5LAND_totalprecip.nc")["tp"]
     for day in ("2025-04-01", "2025-04-15", "2025-04-29"):
         stamped = raw.sel(valid_time=np.datetime64(day) + np.timedelta64(1, "D"))
@@ -338,9 +339,8 @@ def test_modis_lies_where_gdal_puts_it(real_data: Path) -> None:
     seen = (theirs >= 0).all(axis=0)
     assert seen.mean() > 0.5
     for ours, origin, index in zip(positions, (top, left), theirs, strict=True):
-        inside = (
-            seen & (index > 0) & (index < index.max())
-        )  # at the rim, GDAL has no neighbour to interpolate to
+        # At the rim, GDAL has no neighbour to interpolate to.
+        inside = seen & (index > 0) & (index < index.max())
         error = (ours + origin - index)[inside]
         assert np.abs(error).max() < 0.1
 

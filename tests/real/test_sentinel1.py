@@ -175,10 +175,11 @@ def test_tie_points_lie_where_the_annotation_says(image: tuple[Safe, str]) -> No
         for pair in zip(time, distance, strict=True)
     ]
     assert np.abs(np.array(ground) / annotation.range_spacing_m - ties["pixel"]).max() < 0.05
+    # ESA's own offset.
     assert (
         np.abs((time - image_of.first_line_s) / annotation.line_interval_s - ties["line"]).max()
         < 0.25
-    )  # ESA's own offset
+    )
 
 
 def test_what_real_products_lack_is_named(rome: Path, zipped: Path) -> None:
@@ -331,7 +332,6 @@ def test_the_speckle_filter_on_a_real_image(real_data: Path) -> None:
         f"\nreal VV: {even.sum()} even windows, looks {looks[0]:.1f} to {looks[1]:.1f}, mean times {factor:.4f}"
     )
     assert even.sum() >= 5
-    assert (
-        looks[1] > 2.5 * looks[0]
-    )  # what is left is the ground's own texture, which the filter keeps
+    # What is left is the ground's own texture, which the filter keeps.
+    assert looks[1] > 2.5 * looks[0]
     assert abs(factor - 1) < 0.01

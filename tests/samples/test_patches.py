@@ -194,9 +194,8 @@ def test_wet_patches_that_pass_one_missed_still_weigh_by_their_density() -> None
         {"pass": [1] * 100 + [2] * 8, "split": "train", "high_share": [0.0] * 100 + [1.0] * 8}
     )
     cfg = PATCHES.model_copy(update={"stride_px": 8, "wet_stride_px": 4})
-    assert natural_wet_share(index, cfg) == pytest.approx(
-        2 / 102
-    )  # pass 2 looks at four times the places
+    # Pass 2 looks at four times the places.
+    assert natural_wet_share(index, cfg) == pytest.approx(2 / 102)
     weighted = with_weights(index, natural_wet_share(index, cfg), cfg)
     assert weighted["weight"][index["pass"] == 2].sum() / weighted["weight"].sum() == pytest.approx(
         2 / 102

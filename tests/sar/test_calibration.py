@@ -70,9 +70,10 @@ def test_beta_nought_is_power_less_noise_over_the_squared_table() -> None:
     found = beta_nought(number, lines, pixels, table, noise)
     assert np.isnan(found[3, 2])
     number[3, 2] = 40
+    # Negative, and kept.
     np.testing.assert_allclose(
         np.nan_to_num(found, nan=(1600 - 2500) / 400**2), (1600 - 2500) / 400**2, rtol=1e-6
-    )  # negative, and kept
+    )
     np.testing.assert_allclose(beta_nought(number, lines, pixels, table, None), 0.01, rtol=1e-6)
 
 

@@ -284,9 +284,8 @@ def test_a_missing_polarisation_is_named(hills: Ground, write: Write, tmp_path: 
 def test_noise_of_unknown_units_is_refused_only_where_noise_is_removed(
     copied: Path, hills: Ground
 ) -> None:
-    assert "its noise table says a floor of" in refused(
-        copied, hills, thermal_noise=True
-    )  # the twin wrote no noise: zeros
+    # The twin wrote no noise: zeros.
+    assert "its noise table says a floor of" in refused(copied, hills, thermal_noise=True)
     assert len(found(copied.parent, hills.grid)[0]) == 1
 
 

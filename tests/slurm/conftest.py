@@ -32,9 +32,8 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip("a real Slurm is started by `make test-slurm` alone")
     if reason := unfit():
         pytest.skip(f"no Slurm can be started here: {reason}")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # in the background of a shell it is ignored, and Snakemake would inherit that
+    # In the background of a shell it is ignored, and Snakemake would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(ALL_S)
     slurm = Cluster()
@@ -145,10 +144,11 @@ class SlurmHouse(House):
     def slurm(self, *arguments: str, **changes: object) -> Run:
         """Start Snakemake with `--profile slurm` and nothing else that says how."""
         extra = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        # Before the targets, which end the options.
         given = (
             *(["--config", *extra] if extra else []),
             *arguments,
-        )  # before the targets, which end the options
+        )
         self.runs.append(
             Run(self.folder, self.folder / f"run{len(self.runs) + 1}.log", given, self.environment)
         )
@@ -164,9 +164,8 @@ class SlurmHouse(House):
 def local(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> House:
     """The small scene, run on this machine with the threads that its jobs get through Slurm: sums depend on their number."""
     house = copy_of_the_repository(tmp_path_factory.mktemp("local"))
-    done = house.small(
-        "--cores", "all"
-    )  # as profiles/default says, and it counts with `--profile slurm` as well
+    # As profiles/default says, and it counts with `--profile slurm` as well.
+    done = house.small("--cores", "all")
     assert done.returncode == 0, done.stdout + done.stderr
     return house
 

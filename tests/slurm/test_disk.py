@@ -63,9 +63,8 @@ def test_a_full_disk_is_named_and_costs_nothing_that_was_there(
     assert option in moved
     earlier = disk / Path(targets[0]).name
     earlier.write_bytes(b"an earlier result")
-    (disk / "ballast").write_bytes(
-        b"0" * (1024 - 24) * 1024
-    )  # room for a little, for none of the three
+    # Room for a little, for none of the three.
+    (disk / "ballast").write_bytes(b"0" * (1024 - 24) * 1024)
     run = {
         "cwd": house.folder,
         "capture_output": True,

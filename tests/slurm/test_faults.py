@@ -52,17 +52,17 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(
     spoilt = spoil(copied, broken)
     # The first attempt of prepare_static gets less memory than a Snakemake and NumPy take; the second enough.
     little = ["--set-resources", "prepare_static:mem_mb=380*attempt"]
+    # In place of the profile's: every batch is a job of its own.
     alone = [
         "--groups",
         "make_twin=twin",
-    ]  # in place of the profile's: every batch is a job of its own
+    ]
     run = copied.slurm(*little, *alone, "--", STACK, STATIC)
     todo = {cancelled: cancel, late: time_out}
     try:
         run.until(lambda: running(cluster, run, lost), f"{lost} to run")
-        lose_node(
-            cluster, running(cluster, run, lost)[0]
-        )  # first, because it takes all jobs of the node with it
+        # First, because it takes all jobs of the node with it.
+        lose_node(cluster, running(cluster, run, lost)[0])
         run.until(lambda: strike(cluster, run, todo), "the other jobs to run")
         run.wait(1)
     finally:
@@ -75,9 +75,8 @@ def test_killed_jobs_come_back_and_a_broken_scene_is_named(
     assert "FAILED" in states["rule_prepare_static"]
     assert states["rule_prepare_static"][-1] == "COMPLETED"
     assert {"CANCELLED", "TIMEOUT", "FAILED", "COMPLETED"} <= set(states["rule_flatten_scenes"])
-    assert (
-        f"logs/flatten_scenes/{broken}.log" in run.text
-    )  # the job that cannot succeed, and its log, are named
+    # The job that cannot succeed, and its log, are named.
+    assert f"logs/flatten_scenes/{broken}.log" in run.text
     assert re.search(r"cannot be read|download the product again", run.text)
     assert not (copied.folder / BATCH.format(broken)).exists()
     for name in (cancelled, lost, late):
@@ -179,9 +178,8 @@ def test_no_orphan_of_a_killed_run_writes_into_the_next(
     run.send(signal.SIGKILL)
     run.process.wait(60)
     (orphan,) = running(cluster, run, "flatten_scenes")
-    subprocess.run(
-        ["scontrol", "suspend", str(orphan)], check=False
-    )  # it will not be done by itself before the next run begins
+    # It will not be done by itself before the next run begins.
+    subprocess.run(["scontrol", "suspend", str(orphan)], check=False)
     rerun = copied.slurm("--", STACK).wait()  # the same command: the dead run's lock is taken away
     assert f"ending what a killed run has left in Slurm: {orphan}" in rerun.text
     assert cluster.details(orphan)["JobState"] == "CANCELLED"
@@ -215,9 +213,8 @@ def test_a_job_that_waits_in_the_queue_stops_when_its_run_is_over(
         run.process.wait(60)
         (orphan,) = cluster.queued(run.name)
         assert copied.small("--unlock").returncode == 0
-        done = copied.small(
-            "--", STACK
-        )  # the next run is local, and is done before the orphan starts
+        # The next run is local, and is done before the orphan starts.
+        done = copied.small("--", STACK)
         assert done.returncode == 0, done.stderr
     finally:
         subprocess.run(["scontrol", "update", nodes, "state=resume"], check=True)

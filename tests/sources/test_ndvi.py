@@ -28,9 +28,8 @@ def test_modis_is_scaled_masked_and_joined(tmp_path, box, layer, ndvi_source) ->
                 tmp_path / f"MOD13Q1.A2020033.{part}.061.{name}.tif"
             )
     looks = read_ndvi([tmp_path], ndvi_source(), box)
-    assert (
-        str(looks["time"].values[0])[:10] == "2020-02-17"
-    )  # day 33 is 2 February; its looks reach 15 days further
+    # Day 33 is 2 February; its looks reach 15 days further.
+    assert str(looks["time"].values[0])[:10] == "2020-02-17"
     at = {
         (round(float(x)), round(float(y))): None
         for x, y in [(coarse.transform * (3.5, 3.5)), (coarse.transform * (4.5, 4.5))]

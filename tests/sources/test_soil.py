@@ -168,9 +168,8 @@ def test_soilgrids_whole_numbers_become_percent(tmp_path, box, layer, soil_sourc
         layer(np.full(box.shape, 9 * value, np.int16)).rio.to_raster(
             tmp_path / f"{name}_0-5cm_Q0.95.tif".replace("Q0.95", "Q0_95")
         )
-    layer(np.full(box.shape, 999, np.int16)).rio.to_raster(
-        tmp_path / "sand_60-100cm_mean.tif"
-    )  # below the topsoil
+    # Below the topsoil.
+    layer(np.full(box.shape, 999, np.int16)).rio.to_raster(tmp_path / "sand_60-100cm_mean.tif")
     got = read_soil([tmp_path], soil_source(kind="soilgrids", depth_cm=5), box)
     means = {
         name: round(float(got[name].mean()), 3) for name in ("sand", "silt", "clay", "bulk_density")
@@ -365,9 +364,8 @@ def test_two_files_of_one_place_are_refused(
             )
     source = soil_source(kind="soilgrids")
     (tmp_path / "new/legend.tif").write_bytes(b"x")
-    assert (
-        float(read_soil([tmp_path / "new", tmp_path / "old"], source, box)["sand"].mean()) == 40
-    )  # copies
+    # Copies.
+    assert float(read_soil([tmp_path / "new", tmp_path / "old"], source, box)["sand"].mean()) == 40
     assert (
         "1 of 5 rasters name no mean of a property and layer, and are passed over: legend.tif"
         in caplog.text

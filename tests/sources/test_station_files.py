@@ -14,9 +14,8 @@ from loam.core.errors import LoamError
 from loam.core.networks import USCRN_HOURLY
 from loam.sources.weather import read_weather
 
-BOX = GeoBox.from_bbox(
-    (706000, 4329000, 710000, 4333000), "EPSG:32614", resolution=100
-)  # beside 39.1 N, 96.6 W
+# Beside 39.1 N, 96.6 W.
+BOX = GeoBox.from_bbox((706000, 4329000, 710000, 4333000), "EPSG:32614", resolution=100)
 PERIOD = Period(start="2020-01-01", end="2020-01-31")
 HEAD = "station,time,latitude,longitude,precipitation,temperature\n"
 

@@ -211,9 +211,8 @@ def test_ismn_files_are_read_hour_by_hour(tmp_path, box, weather_source, period)
     )
     assert float(got["precipitation"].mean()) == pytest.approx(12.0)
     assert set(got) == {"precipitation", "temperature"}
-    assert float(got["temperature"].mean()) == pytest.approx(
-        10.0
-    )  # the dubious hour does not count
+    # The dubious hour does not count.
+    assert float(got["temperature"].mean()) == pytest.approx(10.0)
 
 
 def test_uscrns_daily_files_need_no_header(tmp_path, box, weather_source, period) -> None:

@@ -19,9 +19,8 @@ from loam.core.errors import LoamError
 from loam.sources.units import as_numbers, to_units
 from loam.sources.weather import read_weather
 
-BOX = GeoBox.from_bbox(
-    (608000, 5542000, 612000, 5546000), "EPSG:32632", resolution=100
-)  # beside 10.55 E, 50.05 N
+# Beside 10.55 E, 50.05 N.
+BOX = GeoBox.from_bbox((608000, 5542000, 612000, 5546000), "EPSG:32632", resolution=100)
 AXES = {"latitude": 50.4 - 0.1 * np.arange(8), "longitude": 10.2 + 0.1 * np.arange(8)}
 T10 = days("2020-01-01", 10)
 T400 = days("2020-01-01", 400)
@@ -356,10 +355,11 @@ def test_only_the_periods_times_are_read(read, tmp_path: Path) -> None:
         xr.Dataset({"precipitation": field(1, days("2015-01-01", 3000))}),
         period=Period(start="2020-01-01", end="2020-01-10"),
     )
+    # 120 days of a window, and some to spare.
     assert (got["days"][0], got["days"][-1]) == (
         "2019-08-31",
         "2020-01-13",
-    )  # 120 days of a window, and some to spare
+    )
     refused(
         read,
         xr.Dataset({"precipitation": RAIN}),

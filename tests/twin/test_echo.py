@@ -54,9 +54,8 @@ def test_power_is_kept_whatever_the_terrain(rng: np.random.Generator) -> None:
     """The sum over the image is the sum over the facets: layover and shadow move power, they make none."""
     bumps = 60 * np.sin(np.arange(160) / 9)[:, None] * np.sin(np.arange(160) / 7)[None, :]
     view = look_at(BOX, bumps, incidence_deg=37, ascending=True, inset_m=0)
-    frame = replace(
-        view.frame, first_s=view.frame.first_s - 0.1, lines=view.frame.lines + 140
-    )  # so that nothing is cut off
+    # So that nothing is cut off.
+    frame = replace(view.frame, first_s=view.frame.first_s - 0.1, lines=view.frame.lines + 140)
     gamma0 = rng.uniform(0.01, 1, (1, *BOX.shape))
     facets = replace(
         view.facets, line=view.facets.line + 0.1 / frame.interval_s, pixel=view.facets.pixel + 30
@@ -81,9 +80,8 @@ def test_impulse_response_has_the_resolution_and_its_centre_in_place() -> None:
     assert (image * lines).sum() / image.sum() == pytest.approx(line, abs=1e-3)
     assert (image * pixels).sum() / image.sum() == pytest.approx(pixel, abs=1e-3)
     length = np.diff(view.frame.slant_range(line, pixel + np.array([-0.5, 0.5])))[0]
-    assert image.sum() * length * 10 == pytest.approx(
-        1000, rel=1e-4
-    )  # power over the area of pixels is the cross section
+    # Power over the area of pixels is the cross section.
+    assert image.sum() * length * 10 == pytest.approx(1000, rel=1e-4)
     spread = ((image * (lines - line) ** 2).sum(), (image * (pixels - pixel) ** 2).sum())
     widths = 2.3548 * 10 * np.sqrt(np.array(spread) / image.sum())
     np.testing.assert_allclose(widths, [22, 20], rtol=0.01)
@@ -104,12 +102,10 @@ def test_speckle_is_correlated_as_the_resolution_says(rng: np.random.Generator) 
     spectrum = np.abs(np.fft.rfft2(noise)) ** 2
     correlation = np.fft.irfft2(spectrum)[:12, :12] / size / noise.var()
     for row, width in zip((correlation[:, 0], correlation[0]), (2.2, 2.0), strict=True):
-        assert 2 * row.sum() - 1 == pytest.approx(
-            1.25 * width, rel=0.05
-        )  # integral over both sides
-    cells = (
-        noise.reshape(80, 10, 80, 10).mean(axis=(1, 3)) + 1
-    )  # 100 m: so many cells of the resolution, about, and looks each
+        # Integral over both sides.
+        assert 2 * row.sum() - 1 == pytest.approx(1.25 * width, rel=0.05)
+    # 100 m: so many cells of the resolution, about, and looks each.
+    cells = noise.reshape(80, 10, 80, 10).mean(axis=(1, 3)) + 1
     assert cells.mean() ** 2 / cells.var() == pytest.approx(
         4.4 * 100 / (1.25**2 * 2.2 * 2.0), rel=0.2
     )

@@ -19,9 +19,8 @@ def test_random_field_has_unit_variance_and_the_asked_correlation(rng: np.random
     assert np.corrcoef(field[:, :-10].ravel(), field[:, 10:].ravel())[0, 1] == pytest.approx(
         np.exp(-1), abs=0.06
     )
-    assert (
-        abs(np.corrcoef(field[:, 0], field[:, -1])[0, 1]) < 0.3
-    )  # it does not repeat from edge to edge
+    # It does not repeat from edge to edge.
+    assert abs(np.corrcoef(field[:, 0], field[:, -1])[0, 1]) < 0.3
 
 
 def test_interpolator_is_exact_for_a_plane() -> None:

@@ -149,9 +149,8 @@ def test_names_and_manifest_follow_esa(product: Path) -> None:
 @pytest.mark.parametrize("ipf", ["003.40", "002.72"])
 def test_tables_are_valid_by_esas_schemas(view: View, tmp_path: Path, ipf: str) -> None:
     (path,) = _write(tmp_path, view, _gamma0(0.1), replace(QUIET, ipf=ipf))
-    kinds = (
-        ("calibration", "noise") if ipf == "003.40" else ("calibration",)
-    )  # xarray-sentinel has the schemas of 3.40 only
+    # Xarray-sentinel has the schemas of 3.40 only.
+    kinds = ("calibration", "noise") if ipf == "003.40" else ("calibration",)
     for kind in kinds:
         schema = xmlschema.XMLSchema(str(esa_safe.SENTINEL1_SCHEMAS[kind]))
         schema.validate(str(next(path.glob(f"annotation/calibration/{kind}-*.xml"))))
@@ -254,9 +253,8 @@ def test_tie_points_and_range_polynomials_agree(product: Path) -> None:
             float(tie.findtext(name)) for name in ("longitude", "latitude", "height")
         )
         line, pixel = _line_pixel(root, np.array(to_earth.transform(lon, lat, height)))
-        assert line == pytest.approx(
-            int(tie.findtext("line")), abs=2e-3
-        )  # times have whole microseconds: 0.7 thousandths of a line
+        # Times have whole microseconds: 0.7 thousandths of a line.
+        assert line == pytest.approx(int(tie.findtext("line")), abs=2e-3)
         assert pixel == pytest.approx(int(tie.findtext("pixel")), abs=1e-4)
     record = root.find(".//coordinateConversionList/coordinateConversion")
     there = np.polynomial.Polynomial(_values(record, "grsrCoefficients"))(np.linspace(0, 5000, 11))
@@ -324,9 +322,8 @@ def test_sarsen_flattens_constant_gamma0(view: View, tmp_path: Path) -> None:
     inner = np.s_[100:-100, 100:-100]
     db = 10 * np.log10(image[inner].astype(float) / 0.1)
     assert np.abs(db.mean()) < 0.05
-    assert (
-        db.std() < 0.4
-    )  # sarsen's own: its simulated brightness comes from the heights' pixels as points
+    # Sarsen's own: its simulated brightness comes from the heights' pixels as points.
+    assert db.std() < 0.4
     assert np.abs(np.polyfit(angle[inner].ravel(), db.ravel(), 1)[0]) < 0.01
     assert np.ptp(angle[inner]) > 30
 

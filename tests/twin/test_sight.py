@@ -82,9 +82,8 @@ def test_layover_is_where_ground_of_the_same_time_has_the_same_range(
     x, y = np.meshgrid(TARGET.coords["x"].values, TARGET.coords["y"].values)
     time_s, slant = locate(_surface(relief, x, y), orbit)
     folded = np.zeros(x.shape, bool)
-    away = np.deg2rad(
-        90 - 12 if ascending else 270 + 12
-    )  # about across the track; the time is put right below
+    # About across the track; the time is put right below.
+    away = np.deg2rad(90 - 12 if ascending else 270 + 12)
     for sign in (-1, 1):
         for step in sign * np.arange(10.0, 1500.0, 10.0):
             east, north = x + step * np.sin(away), y + step * np.cos(away)

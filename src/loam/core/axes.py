@@ -100,9 +100,8 @@ def _in_half_turns(data: Any, path: Path) -> Any:
         return data
     turned = np.where(x > 180.0, x - 360.0, x)
     data = data.assign_coords(x=("x", turned, data["x"].attrs)).sortby("x")
-    data = data.isel(
-        x=np.unique(data["x"].values, return_index=True)[1]
-    )  # 0 and 360 are one meridian
+    # 0 and 360 are one meridian.
+    data = data.isel(x=np.unique(data["x"].values, return_index=True)[1])
     gap = np.diff(data["x"].values)
     if gap.size and gap.max() > 3 * np.median(gap) and gap.max() > 180:
         msg = (

@@ -186,9 +186,8 @@ def _require_coordinates(polygons: np.ndarray, crs: Any, path: Path) -> None:
     west, south, east, north = shapely.total_bounds(polygons)
     place, name = _corners(polygons), crs.to_string() if crs.to_epsg() else crs.name
     edge = 1e-6
-    degrees = (
-        crs.axis_info[0].unit_conversion_factor * 180 / np.pi if crs.is_geographic else 1.0
-    )  # grads are no degrees
+    # Grads are no degrees.
+    degrees = crs.axis_info[0].unit_conversion_factor * 180 / np.pi if crs.is_geographic else 1.0
     west, south, east, north = (each * degrees for each in (west, south, east, north))
     lon, lat = max(abs(west), abs(east)), max(abs(south), abs(north))
     if not crs.is_geographic:

@@ -14,10 +14,11 @@ from loam.core.errors import LoamError
 
 Place = tuple[tuple[float, ...], str]
 SMALLEST_PIXEL, LARGEST_PIXEL = 1e-9, 1e9  # degrees or metres; beyond lies a damaged geotransform
+# What GDAL raises for a file that it cannot read.
 FAULTS = (
     rasterio.errors.RasterioError,
     CPLE_BaseError,
-)  # what GDAL raises for a file that it cannot read
+)
 
 
 @dataclass(frozen=True)

@@ -31,18 +31,16 @@ TESTS = ("random", "temporal", "spatial", "spatiotemporal")
 class Splits:
     """What may be seen by whom: the content of `splits.json`."""
 
-    dates: Mapping[
-        str, tuple[str, ...]
-    ]  # of train, validate, calibrate, test and gap: UTC to the second
+    # Of train, validate, calibrate, test and gap: UTC to the second.
+    dates: Mapping[str, tuple[str, ...]]
     block_px: int  # edge of a block [pixel]
     block_shape: tuple[int, int]  # rows and columns of blocks
     test_blocks: tuple[tuple[int, int], ...]  # row and column of blocks that never train
     buffer_px: (
         int  # held-out pixels this near to training ones of their date are in no split [pixel]
     )
-    random_units: tuple[
-        tuple[str, int, int], ...
-    ]  # training date, row and column of a block held out
+    # Training date, row and column of a block held out.
+    random_units: tuple[tuple[str, int, int], ...]
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -15,12 +15,13 @@ from loam.core.grid import around, target_grid, to_grid
 from loam.core.raster import open_dataset, write_zarr
 from loam.core.voids import require_few_voids
 
+# Attributes that the report tells.
 KEPT = (
     "method",
     "leave_one_out_rmse",
     "leave_one_out_bias",
     "stations",
-)  # attributes that the report tells
+)
 COARSE = 8  # pixels of the grid to the edge of one whose height is averaged
 LONG_NAMES = {
     "precipitation": ("mm", "precipitation of the day"),

@@ -150,9 +150,8 @@ def static_groups(channels: Sequence[str]) -> dict[str, list[int]]:
 def another_date(date: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """For every patch one of another date, each patch used once `(patch)`; not wholly where one date has more than half of them."""
     dates, index, counts = np.unique(date, return_inverse=True, return_counts=True)
-    order = np.argsort(
-        rng.permutation(dates.size)[index], kind="stable"
-    )  # dates in no order, the patches of each together
+    # Dates in no order, the patches of each together.
+    order = np.argsort(rng.permutation(dates.size)[index], kind="stable")
     other = np.empty(date.size, dtype=np.int64)
     other[order] = np.roll(order, int(counts.max()))
     return other

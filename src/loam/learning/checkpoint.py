@@ -9,13 +9,14 @@ from loam.core.errors import LoamError
 from loam.learning.architectures import build
 from loam.learning.network import Network
 
+# What a model was shown while it was trained, and must be shown again.
 WINDOW = {
     "days",
     "form",
     "antecedent_labels",
     "antecedent_days",
     "channels",
-}  # what a model was shown while it was trained, and must be shown again
+}
 
 
 def load_checkpoint(path: Path) -> tuple[Network, dict[str, Any]]:

@@ -21,10 +21,11 @@ def draw_moisture(references: Path, ssm: Path, out: Path) -> None:
         ssm: labels.
         out: PNG to write.
     """
+    # Labels in chunks: only two maps of them are kept.
     fitted, labels = (
         open_dataset(references),
         open_dataset(ssm, {}),
-    )  # labels in chunks: only two maps of them are kept
+    )
     require(fitted, ("sensitivity",), references)
     require(labels, ("ssm", "flags"), ssm)
     mean, share = label_statistics(labels["ssm"], labels["flags"])

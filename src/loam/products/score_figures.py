@@ -164,11 +164,12 @@ def _write_value(axes: Any, x: float, value: float) -> None:
         axes.text(x, 0.02, "n/a", rotation=90, ha="center", fontsize=8)
     else:
         end = max(value, WORST_R2)
+        # Keeps the ceiling's line off the number.
         behind = {
             "facecolor": "white",
             "edgecolor": "none",
             "pad": 0.6,
-        }  # keeps the ceiling's line off the number
+        }
         axes.text(
             x,
             end + (0.02 if end >= 0 else -0.02),

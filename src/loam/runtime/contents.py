@@ -8,12 +8,10 @@ from pathlib import Path
 
 from loam.core.folders import regular_files
 
-LARGEST_READ = (
-    2**24
-)  # a file that is named itself is read up to here [byte]; a larger one is known by size and time
-LARGEST_READ_INSIDE = (
-    2**16
-)  # the same for a manifest.safe in a folder: it holds checksums of its product
+# A file that is named itself is read up to here [byte]; a larger one is known by size and time.
+LARGEST_READ = 2**24
+# The same for a manifest.safe in a folder: it holds checksums of its product.
+LARGEST_READ_INSIDE = 2**16
 # What lies beside data and is none: notes, and what file managers, browsers and GIS programs leave.
 NO_DATA = (
     ".md",
@@ -31,6 +29,7 @@ NO_DATA = (
     ".crdownload",
     "~",
 )
+# Files of which scenes and their orbits consist.
 SCENES = (
     ".safe",
     ".zip",
@@ -40,7 +39,7 @@ SCENES = (
     ".xml",
     ".nc",
     ".h5",
-)  # files of which scenes and their orbits consist
+)
 TOLERANCE_S = 3600  # clocks of machines differ
 
 

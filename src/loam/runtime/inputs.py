@@ -7,12 +7,13 @@ from loam.config import Config
 from loam.core.errors import LoamError
 from loam.core.paths import blocked, files_of, folder_for_a_file, is_glob, unreadable
 
+# Keys that name no folder.
 FILES = {
     "grid.aoi",
     "sources.dem.path",
     "sources.dem.geoid",
     "sources.landcover.path",
-}  # keys that name no folder
+}
 
 
 def aoi_files(cfg: Config) -> list[str]:

@@ -181,9 +181,8 @@ def _memory_mb(name: str, cfg: Config, megapixels: float, dates: float) -> float
         return float(cfg.moisture.compute.memory_mb)
     if name == "flatten_scenes" and cfg.sar.backend == "snap":
         return float(cfg.sar.snap.memory_mb + 2000)
-    processes = (
-        cfg.learning.train.devices if name == "train" else 1
-    )  # on a node, and Slurm counts by node
+    # On a node, and Slurm counts by node.
+    processes = cfg.learning.train.devices if name == "train" else 1
     return processes * NEEDS[name].memory.at(megapixels, dates)
 
 

@@ -39,6 +39,7 @@ COLUMNS = (
     "checksum",
 )
 REJECTED = ("product", "reason")
+# In which products are sometimes kept.
 ARCHIVES = (
     ".tar",
     ".tar.gz",
@@ -48,7 +49,7 @@ ARCHIVES = (
     ".gz",
     ".bz2",
     ".xz",
-)  # in which products are sometimes kept
+)
 
 
 FEW = 16  # products that one process looks at before others have started
@@ -146,9 +147,10 @@ def candidates(folder: Path) -> list[Path]:
         for above in path.parents
         if _looks_like_a_product(above, path) and above.is_relative_to(folder)
     }
+    # Empty ones too.
     halves |= {
         path for path in folder.iterdir() if path.suffix.upper() == ".SAFE" and path.is_dir()
-    }  # empty ones too
+    }
     halves = {
         half
         for half in halves

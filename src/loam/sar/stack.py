@@ -73,9 +73,8 @@ def stack_scenes(folders: list[Path], out: Path, grid: Grid, code: str, threads:
             )
         seal(partial)
         attributes = zarr.open_group(partial, mode="r+").attrs
-        attributes.put(
-            dict(sorted((dict(attributes) | {"content": content}).items()))
-        )  # in one order, however the stack was made
+        # In one order, however the stack was made.
+        attributes.put(dict(sorted((dict(attributes) | {"content": content}).items())))
         shutil.copyfile(partial / "zarr.json", partial / SPARE)
 
 

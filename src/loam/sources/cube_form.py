@@ -16,6 +16,7 @@ import xarray as xr
 from loam.core.errors import LoamError
 
 POLARISATIONS = ("vv", "vh")
+# Names of a dimension that holds polarisations.
 BANDS = (
     "band",
     "bands",
@@ -23,17 +24,17 @@ BANDS = (
     "polarisation",
     "pol",
     "variable",
-)  # names of a dimension that holds polarisations
+)
+# Of a dimension that holds geometries.
 ORBITS = (
     "orbit",
     "track",
     "relative_orbit",
     "orbit_number",
     "burst",
-)  # of a dimension that holds geometries
-PASS_GAP = np.timedelta64(
-    180, "s"
-)  # between slices of one pass at most: a data take is cut every 25 s
+)
+# Between slices of one pass at most: a data take is cut every 25 s.
+PASS_GAP = np.timedelta64(180, "s")
 OVERLAP = 0.1  # share of the smaller slice that two slices of a pass see both, at most
 
 

@@ -14,10 +14,11 @@ KNOWN_SHARE = (
 HOUR_NS = 3_600_000_000_000
 DAILY_H = 23  # values so far apart [h] are daily
 FEWEST_WET = 3  # days and cells with a total, before the next day's first step says anything
+# Of the largest total, and [m]: an accumulation falls by so much where it is packed.
 ROUNDING_SHARE, ROUNDING_M = (
     1e-3,
     2e-5,
-)  # of the largest total, and [m]: an accumulation falls by so much where it is packed
+)
 
 
 def step_hours(times: np.ndarray) -> float:
@@ -51,9 +52,8 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
     shifted = values.assign_coords(time=times - step)
     if hours > DAILY_H:
         return shifted
-    since_midnight = (times - step).astype("datetime64[D]") == (
-        times - step
-    )  # the first step after 00 UTC
+    # The first step after 00 UTC.
+    since_midnight = (times - step).astype("datetime64[D]") == (times - step)
     previous = values.shift(time=1)
     follows = np.concatenate([[False], np.diff(times) == step])
     known = values.copy(data=np.where(_along(follows, values), (values - previous).values, np.nan))
@@ -70,9 +70,8 @@ def deaccumulated(values: xr.DataArray, path: Path) -> xr.DataArray:
         )
         raise LoamError(msg)
     _require_new_days(values, since_midnight, follows, path)
-    begun = slice(
-        0 if since_midnight[0] else 1, None
-    )  # what came before the first value is not in the file
+    # What came before the first value is not in the file.
+    begun = slice(0 if since_midnight[0] else 1, None)
     return shifted.copy(data=np.where(out < 0, np.maximum(out, 0), out)).isel(time=begun)
 
 

@@ -291,9 +291,8 @@ def _unpacked(path: Path, suffixes: set[str], folder: Path) -> Path:
                 msg = f"{path}: holds {len(held) or 'no'} rasters or NetCDF files ({names}); unpack it and name the files"
                 raise BundleError(msg)
             stem = Path(held[0].filename).stem
-            beside = [
-                each for each in members if Path(each.filename).name.startswith(f"{stem}.")
-            ]  # a .bil has its header beside it
+            # A .bil has its header beside it.
+            beside = [each for each in members if Path(each.filename).name.startswith(f"{stem}.")]
             if sum(each.file_size for each in beside) > MOST_UNPACKED:
                 msg = f"{path}: holds more than {MOST_UNPACKED / 1e9:g} GB; unpack it and name the files"
                 raise LoamError(msg)

@@ -21,15 +21,13 @@ from loam.core.raster_file import opened
 from loam.core.tiles import common_grid, joined_tiles
 from loam.sources.files import RASTERS, date_in_name, listed
 
-Look = tuple[
-    np.datetime64, xr.DataArray
-]  # the day from which it is known, and NDVI (y, x), clouds NaN
+# The day from which it is known, and NDVI (y, x), clouds NaN.
+Look = tuple[np.datetime64, xr.DataArray]
 # MOD13Q1 collection 6.1 (Didan 2021, doi 10.5067/MODIS/MOD13Q1.061)
 MODIS_SCALE, MODIS_RANGE = 1e-4, (-0.2, 1.0)
 MODIS_USABLE = (0, 1)  # pixel reliability: good, marginal; 2 is snow, 3 is cloud
-ORDINAL_DAY = re.compile(
-    r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)", re.IGNORECASE
-)  # with a time of day since 2024
+# With a time of day since 2024.
+ORDINAL_DAY = re.compile(r"(?:\.A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)", re.IGNORECASE)
 # Sentinel-2 level 2A: vegetation, bare soil, water, unclassified; all else is cloud, shadow, snow or defect.
 CLEAR_SCENE_CLASSES = (4, 5, 6, 7)
 S2_NAME = re.compile(r"_(\d{8})T\d{6}_.*?(B04|B08|SCL)(?:_\d+m)?\.", re.IGNORECASE)

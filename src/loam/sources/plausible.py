@@ -10,15 +10,17 @@ from loam.core.errors import LoamError
 
 YEAR_DAYS = 365.25
 LONG_DAYS, SOME_DAYS = 300, 30  # fewer say nothing of a year, or of anything
+# A year: less is no soil to map; the wettest place known has 11 900.
 LEAST_RAIN_MM, MOST_RAIN_MM = (
     5.0,
     13_000.0,
-)  # a year: less is no soil to map; the wettest place known has 11 900
+)
 UNUSUAL_RAIN_MM = (50.0, 5_000.0)  # a year: beyond these it is told
+# No day above this, though it rains on so many: metres or a rate, called mm.
 DRIZZLE_MM, DRIZZLE_SHARE = (
     0.3,
     0.15,
-)  # no day above this, though it rains on so many: metres or a rate, called mm
+)
 # Yearly means that some place on Earth has: (lowest, highest)
 MEANS = {
     "temperature": (-60.0, 36.0),
@@ -30,15 +32,17 @@ MEANS = {
     "wind_speed": (0.1, 18.0),
     "vapour_pressure": (0.005, 4.0),
 }
+# Beyond these it is told.
 UNUSUAL = {
     "wind_speed": (0.5, 9.0),
     "relative_humidity": (20.0, 98.0),
     "solar_radiation": (6.0, 27.0),
-}  # beyond these it is told
+}
+# Vapour over what air of its temperature holds, median [1].
 MOIST, UNUSUAL_MOIST = (
     (0.05, 1.5),
     (0.15, 1.1),
-)  # vapour over what air of its temperature holds, median [1]
+)
 ORDERED = (
     ("temperature_min", "temperature_max"),
     ("temperature_min", "temperature"),

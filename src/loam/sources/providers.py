@@ -29,13 +29,11 @@ class Name:
 class Provider:
     """What must be known of a provider to read its files."""
 
-    names: Mapping[
-        str, Name
-    ]  # Loam's name, or a private one (with an underscore) for its function below
+    # Loam's name, or a private one (with an underscore) for its function below.
+    names: Mapping[str, Name]
     days: str  # which hours a day stands for
-    adapt: Callable[[Fields, Path, str], Fields] = lambda fields, _, __: (
-        fields
-    )  # with the path and sources.weather.stamp
+    # With the path and sources.weather.stamp.
+    adapt: Callable[[Fields, Path, str], Fields] = lambda fields, _, __: fields
 
 
 def _as(values: xr.DataArray, units: str) -> xr.DataArray:

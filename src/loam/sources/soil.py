@@ -35,9 +35,8 @@ PROPERTIES = {
     "ksat": ("mm d-1", 0, 100_000, "saturated hydraulic conductivity"),
     "hydrologic_group": ("1", 1, 4, "hydrologic soil group, 1 for A to 4 for D"),
 }
-CODES = {
-    "hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}
-}  # properties without values between
+# Properties without values between.
+CODES = {"hydrologic_group": {"flag_values": [1, 2, 3, 4], "flag_meanings": "A B C D"}}
 ORGANIC_PERCENT = 2.5  # ASSUME: where a source knows no organic matter, that of a typical topsoil (Saxton & Rawls 2006)
 TEXTURES = "resources/soil_texture.csv"
 
@@ -124,9 +123,8 @@ def completed(layers: dict[str, xr.DataArray], source: str) -> dict[str, xr.Data
             if organic is None
             else np.where(np.isfinite(organic), organic, ORGANIC_PERCENT)
         )
-        derived = saxton_rawls(
-            sand.values, clay.values, np.clip(matter, 0, 8)
-        )  # the equations were fitted to less than 8 %
+        # The equations were fitted to less than 8 %.
+        derived = saxton_rawls(sand.values, clay.values, np.clip(matter, 0, 8))
         porosity = layers["theta_s"].values if "theta_s" in layers else derived["theta_s"]
         fills = {
             "silt": (100 - sand.values - clay.values, "100 % less sand and clay"),

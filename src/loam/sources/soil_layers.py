@@ -16,9 +16,8 @@ from loam.core.tiles import joined_tiles
 from loam.sources.files import RASTERS, listed
 
 CARBON_TO_MATTER = 1.724  # van Bemmelen: organic matter is 58 % carbon
-Converter = tuple[
-    str, Callable[[xr.DataArray], xr.DataArray]
-]  # our name, and how their numbers become ours
+# Our name, and how their numbers become ours.
+Converter = tuple[str, Callable[[xr.DataArray], xr.DataArray]]
 POLARIS: Mapping[
     str, Converter
 ] = {  # Chaney et al. 2019, doi 10.1029/2018WR022797; log10 of cm/h and of %
@@ -41,6 +40,7 @@ SOILGRIDS: Mapping[
     "soc": ("organic", lambda v: 0.01 * CARBON_TO_MATTER * v),
 }
 OTHER_STATISTICS = {"p5", "p50", "p95", "q0", "q05", "q5", "q95", "uncertainty", "mode"}
+# Of both; another pair of numbers is a depth if it says cm.
 LAYERS_CM = (
     (0, 5),
     (5, 15),
@@ -48,7 +48,7 @@ LAYERS_CM = (
     (30, 60),
     (60, 100),
     (100, 200),
-)  # of both; another pair of numbers is a depth if it says cm
+)
 DEPTHS = re.compile(r"(?<![\d.])(0|[1-9]\d{0,2})[-_](\d{1,3})(cm)?(?=[_/.\-]|$)")
 
 

@@ -162,9 +162,8 @@ def _uscrn_hourly(table: Table) -> pd.DataFrame:
                 else values.where(table.frame[flag].str.fullmatch("0+"))
             )
             weather[ours] = good * MJ_OF_HOUR if theirs == "SOLARAD" else good
-    hours = pd.to_timedelta(
-        numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h"
-    )  # the start of the hour
+    # The start of the hour.
+    hours = pd.to_timedelta(numbers(table.frame["UTC_TIME"], table.path) // 100 - 1, unit="h")
     place = _uscrn_place(table, "UTC_DATE")
     if table.frame["UTC_TIME"].nunique() == 1:
         text = "%s: is an hourly file of USCRN with one hour a day, which is taken for the whole day; bring all hours, or CRND0103"

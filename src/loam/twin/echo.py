@@ -70,9 +70,8 @@ def coverage(facets: Facets, frame: Frame) -> np.ndarray:
     everywhere = np.broadcast_to(np.float32(1), facets.weight.shape)
     _spread(facets.line, facets.pixel, everywhere, facets.steps, ones, out)
     count = smooth(out)[0]
-    ground = count > 0.02 * np.median(
-        count
-    )  # ground that falls away steeply is drawn out to a tenth or so
+    # Ground that falls away steeply is drawn out to a tenth or so.
+    ground = count > 0.02 * np.median(count)
     return np.asarray(ndimage.binary_erosion(ground, iterations=3, border_value=1))
 
 

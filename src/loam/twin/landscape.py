@@ -80,9 +80,8 @@ def make_terrain(grid: GeoBox, relief_m: float, rng: np.random.Generator) -> Ter
     padded = grid.pad(margin)
     elevation = inside(_incise(grid.pad(margin + EDGE_PX), rng), EDGE_PX)
     elevation = (elevation - elevation.min()) / np.ptp(elevation) * relief_m + 10
-    elevation = elevation.astype(np.float32).astype(
-        float
-    )  # the DEM file holds float32: the twin sees the same heights
+    # The DEM file holds float32: the twin sees the same heights.
+    elevation = elevation.astype(np.float32).astype(float)
     slope, aspect = slope_aspect(elevation, padded.resolution.x)
     wetness = wetness_index(elevation, slope, padded)
     return Terrain(
@@ -111,9 +110,8 @@ def _incise(box: GeoBox, rng: np.random.Generator) -> np.ndarray:
     """Let rivers cut into the surface until it drains, and creep round what they leave."""
     elevation = ROUGHNESS * _hills(box, rng)
     for _ in range(EROSION_STEPS):
-        elevation += (
-            0.02 * ROUGHNESS * rng.standard_normal(elevation.shape)
-        )  # else flats drain in parallel lines
+        # Else flats drain in parallel lines.
+        elevation += 0.02 * ROUGHNESS * rng.standard_normal(elevation.shape)
         elevation[1:-1, 1:-1] += UPLIFT  # the edge is the base level
         elevation = ndimage.gaussian_filter(_erode(_filled(elevation), box), 0.7)
     return _filled(ndimage.gaussian_filter(elevation, 1.0))
@@ -207,9 +205,8 @@ def make_texture(
     """
     length_px = 1500.0 / resolution_m
     sand = 40 + 15 * random_field(shape, length_px, rng)
-    clay = (
-        18 - 0.25 * (sand - 40) + 5 * random_field(shape, length_px, rng)
-    )  # ASSUME: sandier soils have less clay
+    # ASSUME: sandier soils have less clay.
+    clay = 18 - 0.25 * (sand - 40) + 5 * random_field(shape, length_px, rng)
     return _within_limits(sand, clay)
 
 
@@ -315,9 +312,8 @@ def _use_of_parcels(suits: dict[int, np.ndarray], parcels: np.ndarray) -> np.nda
     for code, suit in suits.items():
         score = np.bincount(parcels.ravel(), suit.ravel()) / area
         order = [field for field in np.argsort(-score) if codes[field] == CROP]
-        filled = (
-            np.cumsum(area[order]) - area[order] / 2
-        )  # a field counts when more than half of it fits
+        # A field counts when more than half of it fits.
+        filled = np.cumsum(area[order]) - area[order] / 2
         codes[
             [
                 field

@@ -258,12 +258,13 @@ def _period(product: Product) -> ET.Element:
 
 def _footprint(product: Product) -> ET.Element:
     _, _, ties = tie_grid(product.frame)
+    # As ESA goes round: early far, early near, late near, late far.
     corners = [
         (0, -1),
         (0, 0),
         (-1, 0),
         (-1, -1),
-    ]  # as ESA goes round: early far, early near, late near, late far
+    ]
     text = " ".join(
         f"{ties['latitude'][place]:.6f},{ties['longitude'][place]:.6f}" for place in corners
     )

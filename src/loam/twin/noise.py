@@ -8,11 +8,12 @@ import numpy as np
 from loam.twin.frame import Frame
 
 BETA_LUT = 473.97  # digital number of beta nought 1; of Sentinel-1B's products of 2021
+# ASSUME: incidence angles [degree].
 SWATHS = {
     "IW1": (0.0, 36.9),
     "IW2": (36.9, 41.9),
     "IW3": (41.9, 90.0),
-}  # ASSUME: incidence angles [degree]
+}
 CENTRE_DEG = {"IW1": 33.2, "IW2": 39.4, "IW3": 44.0}
 # ASSUME: -27 dB in the middle of a subswath, up to -24.5 dB at its edges, as the patterns of the antenna leave it.
 FLOOR_DB, RISE_DB, HALF_DEG = -27.0, 2.5, 2.8
@@ -88,9 +89,8 @@ def noise_tables(frame: Frame, scalloped: bool, level_db: float = 0.0) -> NoiseT
     )
     power = BETA_LUT**2 * 10 ** (floor / 10) / np.sin(np.deg2rad(angle))
     lines = steps(frame.lines, LINE_STEP)
-    drift = 1 + 0.05 * np.sin(
-        frame.times(lines) / 2
-    )  # ASSUME: the floor drifts by some percent within seconds
+    # ASSUME: the floor drifts by some percent within seconds.
+    drift = 1 + 0.05 * np.sin(frame.times(lines) / 2)
     blocks = tuple(_block(name, part, frame) for name, part in parts.items()) if scalloped else ()
     return NoiseTables(lines, nodes, drift[:, None] * power[nodes], blocks)
 

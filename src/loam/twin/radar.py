@@ -10,9 +10,8 @@ from loam.config.twin import Twin
 from loam.twin.fields import random_field
 from loam.twin.landscape import BUILT, CROP, GRASS, TREE, WATER
 
-FROZEN_DB = (
-    -3.0
-)  # of soil; ice does not store the field as water does (Wegmueller 1990: 3 dB and more at C-band)
+# Of soil; ice does not store the field as water does (Wegmueller 1990: 3 dB and more at C-band).
+FROZEN_DB = -3.0
 CALIBRATION_DB = 0.1  # ASSUME: 1 sigma between dates, the same over a scene
 REFERENCE_DEG = 40.0
 
@@ -229,9 +228,8 @@ def backscatter_db(
         + surface.brightness_db
     )
     town = channel.built - 0.03 * off + surface.brightness_db
-    water = (
-        channel.water + 1.0 * (min(scene.wind, 10.0) - 3.0) - 0.25 * off
-    )  # waves brighten water, about 1 dB per m/s
+    # Waves brighten water, about 1 dB per m/s.
+    water = channel.water + 1.0 * (min(scene.wind, 10.0) - 3.0) - 0.25 * off
     cover = surface.landcover
     return np.asarray(
         np.select([cover == TREE, cover == BUILT, cover == WATER], [forest, town, water], open_land)

@@ -17,9 +17,8 @@ STEP_M = 5.0  # of the rays
 class Sight:
     """All `(y, x)` on the target grid."""
 
-    incidence_deg: (
-        np.ndarray
-    )  # between the line of sight and the normal of the surface, float32 [degree]
+    # Between the line of sight and the normal of the surface, float32 [degree].
+    incidence_deg: np.ndarray
     layover: np.ndarray  # other ground at the same time and slant range, bool
     shadow: np.ndarray  # other ground blocks the line of sight, bool
 

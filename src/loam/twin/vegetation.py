@@ -118,9 +118,8 @@ def composite(
     """
     even = np.pad(ndvi, [(0, size % 2) for size in ndvi.shape], mode="edge")
     coarse = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean(axis=(1, 3))
-    coarse = coarse + rng.normal(
-        0, 0.02, coarse.shape
-    )  # ASSUME: what atmospheric correction leaves over
+    # ASSUME: what atmospheric correction leaves over.
+    coarse = coarse + rng.normal(0, 0.02, coarse.shape)
     coarse[_clouds(coarse.shape, day, 2 * resolution_m, rng)] = np.nan
     return np.round(coarse.clip(-0.2, 1.0), 4).astype(np.float32)
 

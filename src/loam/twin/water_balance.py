@@ -104,9 +104,8 @@ def step_day(state: State, day: Day, ground: Ground) -> tuple[State, Fluxes]:
         Stores in the evening and what left. Storage plus precipitation equals storage plus fluxes.
     """
     snow, liquid = _melt(state.snow, day)
-    caught = np.minimum(
-        np.minimum(liquid, 0.2 * leaf_area(day.ndvi)), day.reference_et_mm
-    )  # 0.2 mm a leaf layer (Dickinson 1984)
+    # 0.2 mm a leaf layer (Dickinson 1984).
+    caught = np.minimum(np.minimum(liquid, 0.2 * leaf_area(day.ndvi)), day.reference_et_mm)
     surface, root = (
         state.surface,
         state.root + RETURNED * state.ground / GROUND_DAYS * ground.convergence,
@@ -155,9 +154,8 @@ def _drain(
     root = root + down
     # ASSUME: a denser subsoil conducts a twentieth of the topsoil (argillic horizons of Ultisols).
     deep = drained(root, ROOT_MM, 0.05 * days * ground.conductivity, soil) * thawed
-    over = (root - deep - ROOT_MM * soil.theta_s).clip(
-        min=0
-    )  # base flow that finds the root zone full wells up
+    # Base flow that finds the root zone full wells up.
+    over = (root - deep - ROOT_MM * soil.theta_s).clip(min=0)
     return surface - down + over, root - deep - over, deep
 
 
@@ -188,9 +186,8 @@ def _evaporate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Dual crop coefficient (FAO-56, ch. 7): bare ground evaporates, plants draw on both layers. The last is taken [mm]."""
     demand = day.reference_et_mm - caught
-    plants = (1.25 * covered_share(day.ndvi) * 0.9).clip(
-        0.05, 1.1
-    )  # basal coefficient (after Bausch & Neale 1987)
+    # Basal coefficient (after Bausch & Neale 1987).
+    plants = (1.25 * covered_share(day.ndvi) * 0.9).clip(0.05, 1.1)
     least, most = SURFACE_MM * soil.theta_r, SURFACE_MM * soil.theta_fc
     evaporated = demand * (1.15 - plants) * _stress(surface, least, most, 0.7)
     sip = (
