@@ -46,9 +46,8 @@ QUALITY = {"report_covariates", "draw_covariates"}
 COVARIATES = {"prepare_static", "prepare_weather", "prepare_ndvi", "import_weather"} | QUALITY
 SCENES = {"find_scenes", "prepare_heights", "flatten_scenes", "stack_scenes"}
 LABELS = {"fit_references", "detect_change", "draw_moisture"}
-PATCHES = {"sample_patches", "check_splits", "draw_sampling"}
+PATCHES = {"sample_patches", "unpack_labels", "check_splits", "draw_sampling"}
 LEARNING = {
-    "unpack_labels",
     "train",
     "predict",
     "predict_date",

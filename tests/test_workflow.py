@@ -329,7 +329,7 @@ def test_a_setting_of_scaling_leaves_the_references(house: House) -> None:
 
 def test_a_question_more_reruns_the_probes_and_the_scores_alone(house: House) -> None:
     planned = house.planned(evaluation={"probes": {"rain_mm": 9}})
-    assert planned == {"unpack_labels", "probe_model", "score", "draw_scores"}
+    assert planned == {"probe_model", "score", "draw_scores"}
 
 
 def test_stations_are_validated_where_there_are_some(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from helpers import not_fingerprinted
 
+from loam.core.antecedent_labels import summarise
 from loam.core.ensemble import ensemble
 from loam.core.errors import LoamError
 from loam.core.flags import UNUSABLE, Flag
@@ -19,7 +20,6 @@ from loam.evaluation.history import antecedent_channels, with_history
 from loam.evaluation.labels import Frame, blocks, open_frames, usable_labels
 from loam.evaluation.rivals import BASELINES, PROBES
 from loam.evaluation.samples import collect_samples, draw_ordinals, draw_samples
-from loam.learning.antecedent_labels import summarise
 
 COLUMNS = ["time", "row", "column", "split", "track", "label", "label_uncertainty", "truth"]
 COLUMNS += ["land_cover", "slope", "season", "decile", "wet_threshold", *BASELINES, *PROBES]

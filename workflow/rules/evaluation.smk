@@ -44,9 +44,7 @@ rule collect_samples:
 rule probe_model:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
-        labels=ancient("<results>/samples/labels/all"),
+        labels="<results>/samples/labels/all",
         patches="<results>/samples/patches.parquet",
         covariates=COVARIATES,
     output:

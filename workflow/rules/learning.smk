@@ -1,9 +1,7 @@
 rule train:
     input:
         leaks="<results>/samples/leaks.json",
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
-        labels=ancient("<results>/samples/labels/training"),
+        labels="<results>/samples/labels/training",
         patches="<results>/samples/patches.parquet",
         covariates=COVARIATES,
     output:
@@ -38,9 +36,7 @@ rule train:
 rule predict:
     input:
         checkpoint="<results>/learning/{experiment}/{member}.ckpt",
-        ssm="<results>/moisture/ssm.zarr",
-        splits="<results>/samples/splits.json",
-        labels=ancient("<results>/samples/labels/all"),
+        labels="<results>/samples/labels/all",
         covariates=COVARIATES,
     output:
         directory("<results>/learning/{experiment}/{member}.zarr"),

@@ -41,15 +41,15 @@ rule sample_patches:
         " --params {params.cfg:q} 2> {log:q}"
 
 
-# Once for all that trains, predicts and probes; gone when they are done. Training's folder holds no label of a test. Who reads
-# them names them as ancient, beside what they are made from: unpacked again for one reader, they must not run the others again.
+# Once for all that trains, predicts and probes. Training's folder holds no label of a test. Kept, not temporary: Snakemake would
+# run every reader again when one needs what is gone, and training costs hours.
 rule unpack_labels:
     input:
         ssm="<results>/moisture/ssm.zarr",
         splits="<results>/samples/splits.json",
     output:
-        training=temp(directory("<results>/samples/labels/training")),
-        everything=temp(directory("<results>/samples/labels/all")),
+        training=directory("<results>/samples/labels/training"),
+        everything=directory("<results>/samples/labels/all"),
     log:
         "<logs>/unpack_labels.log",
     benchmark:

@@ -3,9 +3,46 @@
 import numpy as np
 from numba import njit
 
+from loam.core.labels import Labels, Window
+from loam.core.splits import SPLITS
+
 ANTECEDENT = ("last_ssm", "last_ssm_age", "antecedent_ssm_mean", "antecedent_ssm_count")
 # Smallest 1 sigma that weighs a label [1]: one that claims to be without error must not rule alone.
 LEAST_SIGMA = 0.01
+
+
+def antecedent_labels(
+    labels: Labels, day: np.datetime64, window: Window, days: int, splits: tuple[str, ...]
+) -> np.ndarray:
+    """Channels `ANTECEDENT` of a window of pixels, `(4, y, x)` float32, from labels strictly before the day.
+
+    Args:
+        labels: of the run.
+        day: the day that is predicted; labels of the day itself are not looked at.
+        window: rows and columns.
+        days: how far back to look [day].
+        splits: only labels of these splits count ('train', …); all where none is named.
+    """
+    times = labels.before(day, days)
+    ages = (day.astype("datetime64[D]") - labels.times[times].astype("datetime64[D]")).astype(
+        np.float32
+    )
+    shown = np.ones(len(SPLITS), dtype=bool)
+    if splits:
+        shown[:] = [split in splits for split in SPLITS]
+    size = [edge.stop - edge.start for edge in window]
+    rows, columns = (np.arange(edge.start, edge.stop) // labels.block_px for edge in window)
+    out = np.empty((len(ANTECEDENT), *size), dtype=np.float32)
+    summarise(
+        labels.values[(times, slice(None), *window)],
+        ages,
+        shown[labels.units[times]],
+        rows,
+        columns,
+        float(days),
+        out,
+    )
+    return out
 
 
 def antecedent_channels(

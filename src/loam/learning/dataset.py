@@ -5,11 +5,10 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from loam.core.antecedent_labels import ANTECEDENT
+from loam.core.antecedent_labels import ANTECEDENT, antecedent_labels
 from loam.core.errors import LoamError
 from loam.core.features import WEATHER, Covariates
 from loam.core.labels import Labels
-from loam.learning.antecedent_labels import antecedent_labels
 
 STATISTICS_PATCHES = 512
 # Labels that a sample of each split may be shown: its own split's, and what trained. Never one that tests.
@@ -24,7 +23,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
     """Samples of one split: `dynamic (time, channel, y, x)`, `static (channel, y, x)`, `ssm` and `uncertainty (y, x)`, `weight ()`.
 
     The weight is that of the patch in the index: 1 on the average of the training split. With antecedent labels, `static` ends
-    in the channels of `loam.learning.antecedent_labels`.
+    in the channels of `loam.core.antecedent_labels`.
     """
 
     def __init__(

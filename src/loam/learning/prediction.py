@@ -12,13 +12,13 @@ import xarray as xr
 from tqdm import tqdm
 
 from loam.config.learning import Predict
+from loam.core.antecedent_labels import antecedent_labels
 from loam.core.errors import LoamError
 from loam.core.features import Covariates, open_covariates
 from loam.core.grid import empty_like_grid, require_same_grid
 from loam.core.labels import Labels, Window, scratch_folder, unpack
 from loam.core.raster import write_blocks, zarr_in_blocks
 from loam.core.splits import Splits
-from loam.learning.antecedent_labels import antecedent_labels
 from loam.learning.checkpoint import load_checkpoint
 from loam.learning.device import device_of
 from loam.learning.network import Network

@@ -91,7 +91,7 @@ NEEDS = {
     "soil_water_index": Need(2, Cost(0), Cost(4, 0, 0.3), Cost(0, 0, 7)),
     "sample_patches": Need(1, Cost(290, 0, 3), Cost(3.5, 0, 0.3), Cost(1)),
     "check_splits": Need(1, Cost(400, 0, 3), Cost(4, 0, 0.1), Cost(1)),
-    "unpack_labels": Need(1, Cost(350, 0, 3), Cost(3, 0, 0.2), Cost(0, 0, 16)),
+    "unpack_labels": Need(1, Cost(350, 0, 3), Cost(3, 0, 0.2), Cost(0, 0, 13.5)),
     "train": Need(4, Cost(2300, 200, 5), Cost(8), Cost(1)),
     "predict": Need(4, Cost(700, 400), Cost(4.5, 0, 1.6), Cost(0, 0, 7)),
     "predict_date": Need(2, Cost(700, 400), Cost(5, 2), Cost(0, 7)),
