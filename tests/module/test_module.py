@@ -53,6 +53,25 @@ def test_a_dry_run_plans_loam_and_the_callers_rule(tmp_path: Path, prefix: str |
     assert f"output: {prefix + '/' if prefix else ''}resources/" in shown
 
 
+def test_it_comes_from_a_repository_by_tag(tmp_path: Path) -> None:
+    """Snakemake fetches the rules alone; the code is that of the Loam which is installed."""
+    repository, caller = tmp_path / "loam", tmp_path / "caller"
+    for name in ("workflow", "envs"):
+        shutil.copytree(REPOSITORY / name, repository / name)
+    commands = (["init", "-q"], ["add", "."], ["commit", "-qm", "Rules"], ["tag", "v1"])
+    for command in commands:
+        who = ["-c", "user.name=Loam", "-c", "user.email=loam@example.org"]
+        subprocess.run(["git", *who, *command], cwd=repository, check=True)
+    shutil.rmtree(repository / "workflow")  # what is fetched is the tag's, not what lies there
+    caller.mkdir()
+    run = Caller(caller, "moisture")
+    settings = yaml.safe_load((caller / "config.yaml").read_text())
+    settings["loam"] = f"git+file://{repository}/workflow/Snakefile@v1"
+    (caller / "config.yaml").write_text(yaml.safe_dump(settings))
+    plan = planned(run.run("-n"))
+    assert {"loam_make_twin", "loam_train", "loam_write_maps", "wettest_day"} <= plan.keys()
+
+
 def test_files_of_the_user_keep_their_place(tmp_path: Path) -> None:
     """A prefix is for what Loam makes: a file that the configuration names lies where it says."""
     dem = tmp_path / "dem.tif"
