@@ -14,8 +14,9 @@ wildcard_constraints:
     date=r"\d{4}-\d{2}-\d{2}",
 
 
-# Every environment sees this checkout; outside conda the interpreter that runs Snakemake runs the steps.
-PATHS = f"export PYTHONPATH={shlex.quote(str(SOURCE))}; " if SOURCE.is_dir() else ""
+# Every environment sees this checkout, or the Loam that is installed; outside conda the interpreter that runs Snakemake runs the steps.
+CODE = SOURCE if SOURCE.is_dir() else package_alone(Path(".snakemake/loam_package"))
+PATHS = f"export PYTHONPATH={shlex.quote(str(CODE))}; "
 if not workflow.deployment_settings.deployment_method:
     PATHS += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 # Threads that wait without spinning: jobs share the cores, and a spinning one takes what its neighbour needs.

@@ -17,7 +17,7 @@ elif find_spec("loam") is None:
 from loam import config as settings
 from loam.config.yaml_file import merged, over, read
 from loam.core.errors import LoamError
-from loam.core.shipped import shipped
+from loam.core.shipped import package_alone, shipped
 from loam.runtime import contents, inputs, run_registry
 from loam.runtime.fingerprint import fingerprint
 from loam.runtime.resources import NEEDS, resources_for
