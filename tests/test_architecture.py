@@ -12,6 +12,7 @@ from loam.runtime.commands import COMMANDS
 SOURCE = REPOSITORY / "src/loam"
 MODULES = sorted(SOURCE.rglob("*.py"))
 ROOMS = {
+    "acquire",
     "twin",
     "sources",
     "sar",
