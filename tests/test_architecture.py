@@ -32,6 +32,8 @@ MAY_IMPORT = {
     "runtime": {"core", "config", "runtime"},
 }
 ONLY = {
+    "requests": {"acquire"},
+    "urllib3": {"acquire"},
     "sarsen": {"sar"},
     "pyroSAR": {"sar"},
     "torch": {"learning"},

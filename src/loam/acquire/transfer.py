@@ -11,11 +11,11 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -32,6 +32,7 @@ TRIES = 6
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 120.0
 LONGEST_RETRY_AFTER_S = 900.0
 PASSING = {408, 425, 429, 500, 502, 503, 504}
+Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
@@ -72,7 +73,7 @@ class Politeness:
     silence_s: float = 60.0  # without a byte, after which the connection is given up
 
 
-class _Passing(Exception):
+class Passing(Exception):
     """Something that may be over at the next try; its text holds no address."""
 
     def __init__(self, what: str, wait_s: float | None = None) -> None:
@@ -144,23 +145,51 @@ def _receipt_path(path: Path) -> Path:
 
 def _bring(remote: Remote, partial: Path, session: requests.Session, polite: Politeness) -> None:
     """Fill the partial file, as often as it takes."""
+    patiently(
+        lambda: _ask(remote, partial, session, polite),
+        f"{bare(remote.address)}: {remote.service}",
+        polite,
+        lambda: _size(partial),
+    )
+
+
+def patiently(
+    ask: Callable[[], Answer],
+    whom: str,
+    polite: Politeness,
+    progress: Callable[[], int] = lambda: 0,
+) -> Answer:
+    """Ask until an answer comes, ever more seldom, or as the service says.
+
+    Args:
+        ask: one request; it raises what `require_answer` and requests raise.
+        whom: address and name of the service, for messages.
+        polite: how often and how long to try.
+        progress: bytes that have come; a try that brought some is not counted.
+
+    Raises:
+        LoamError: the service does not answer.
+    """
     failures, since = 0, datetime.now(UTC)
     while True:
-        before = _size(partial)
+        before = progress()
         try:
-            _ask(remote, partial, session, polite)
-            return
-        except _Passing as error:
-            failures = 0 if _size(partial) > before else failures + 1
-            if failures >= polite.tries:
-                msg = (
-                    f"{bare(remote.address)}: {remote.service} gives no answer since {since:%Y-%m-%d %H:%M} UTC ({error}); "
-                    "run the same command again later: it resumes"
-                )
-                raise LoamError(msg) from None
-            wait = _wait_s(failures, polite) if error.wait_s is None else error.wait_s
-            log.info("%s: %s; again in %.0f s", bare(remote.address), error, wait)
-            time.sleep(wait)
+            return ask()
+        except (
+            Passing,
+            requests.exceptions.RequestException,
+            urllib3.exceptions.HTTPError,
+        ) as error:
+            # A library's text holds the address with its query.
+            what = str(error) if isinstance(error, Passing) else type(error).__name__
+            asked_for = error.wait_s if isinstance(error, Passing) else None
+        failures = 0 if progress() > before else failures + 1
+        if failures >= polite.tries:
+            msg = f"{whom} gives no answer since {since:%Y-%m-%d %H:%M} UTC ({what}); run the same command again later: it resumes"
+            raise LoamError(msg)
+        wait = _wait_s(failures, polite) if asked_for is None else asked_for
+        log.info("%s: %s; again in %.0f s", whom, what, wait)
+        time.sleep(wait)
 
 
 def _wait_s(failures: int, polite: Politeness) -> float:
@@ -180,50 +209,48 @@ def _ask(remote: Remote, partial: Path, session: requests.Session, polite: Polit
         if known["bytes"] == offset:
             return
         headers |= {"Range": f"bytes={offset}-", "If-Range": known["validator"]}
-    try:
-        with session.get(
-            remote.address,
-            headers=headers,
-            stream=True,
-            timeout=(polite.connect_s, polite.silence_s),
-        ) as answer:
-            _require_answer(answer, remote)
-            if answer.status_code == 416 or (
-                answer.status_code == 206 and _first_byte(answer) != offset
-            ):
-                partial.unlink(missing_ok=True)
-                what = "the server has another part than was asked for"
-                raise _Passing(what, 0.0)
-            offset = offset if answer.status_code == 206 else 0
-            total = _total(answer, offset, remote)
-            _remember(partial, remote, answer, total)
-            _write(answer, partial, offset, total)
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _Passing(type(error).__name__) from None
+    limits = (polite.connect_s, polite.silence_s)
+    with session.get(remote.address, headers=headers, stream=True, timeout=limits) as answer:
+        require_answer(answer, remote.address, remote.service)
+        another = answer.status_code == 206 and _first_byte(answer) != offset
+        if answer.status_code == 416 or another:
+            partial.unlink(missing_ok=True)
+            what = "the server has another part than was asked for"
+            raise Passing(what, 0.0)
+        offset = offset if answer.status_code == 206 else 0
+        total = _total(answer, offset, remote)
+        _remember(partial, remote, answer, total)
+        _write(answer, partial, offset, total)
     if total is not None and _size(partial) < total:
         what = f"the connection ended after {_size(partial)} of {total} bytes"
-        raise _Passing(what)
+        raise Passing(what)
 
 
-def _require_answer(answer: requests.Response, remote: Remote) -> None:
-    status, address = answer.status_code, bare(remote.address)
+def require_answer(answer: requests.Response, address: str, service: str) -> None:
+    """Stop, or say that a later try may help, where a service has answered with no content.
+
+    Args:
+        answer: to a request.
+        address: that was asked for.
+        service: name of the service.
+
+    Raises:
+        Passing: a later try may help.
+        LoamError: it will not.
+    """
+    status, address = answer.status_code, bare(address)
     if status in PASSING:
         what = f"status {status}"
-        raise _Passing(what, _retry_after_s(answer) if status in {429, 503} else None)
-    if status == 401:
-        msg = f"{address}: {remote.service} does not know you (status 401); put your sign-in into ~/.netrc or the environment"
-        raise LoamError(msg)
-    if status == 403:
-        msg = (
-            f"{address}: {remote.service} refuses you this file (status 403); accept its licence once in a browser, "
-            "signed in as the same user"
-        )
-        raise LoamError(msg)
-    if status in {404, 410}:
-        msg = f"{address}: is no longer at {remote.service} (status {status}); search again: give acquire.as_of another date"
-        raise LoamError(msg)
+        raise Passing(what, _retry_after_s(answer) if status in {429, 503} else None)
+    faults = {
+        401: f"{service} does not know you (status 401); put your sign-in into ~/.netrc or the environment",
+        403: f"{service} refuses you this file (status 403); accept its licence once in a browser, signed in as the same user",
+        404: f"is no longer at {service} (status 404); search again: give acquire.as_of another date",
+        410: f"is no longer at {service} (status 410); search again: give acquire.as_of another date",
+    }
     if status not in {200, 206, 416}:
-        msg = f"{address}: {remote.service} answers with status {status}; look at the address in a browser"
+        other = f"{service} answers with status {status}; look at the address in a browser"
+        msg = f"{address}: {faults.get(status, other)}"
         raise LoamError(msg)
 
 
