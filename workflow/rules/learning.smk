@@ -27,8 +27,7 @@ rule train:
         ),
     shell:
         # Under Slurm a task for every process that trains; elsewhere Lightning starts them.
-        launcher("train")
-        + "python -m loam train --labels {input.labels:q} --patches {input.patches:q}"
+        launcher("train") + "python -m loam train --labels {input.labels:q} --patches {input.patches:q}"
         " --covariates {input.covariates:q} --out {output.checkpoint:q}"
         " --history {output.history:q} --member {wildcards.member} --threads {threads} --params {params.cfg:q} 2> {log:q}"
 
