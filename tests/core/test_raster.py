@@ -14,13 +14,16 @@ from odc.geo.geobox import GeoBox
 
 from loam.core.errors import LoamError
 from loam.core.flags import Flag, flag_attributes, frames
+from loam.core.grid import empty_like_grid
 from loam.core.raster import (
     atomic_write,
     open_dataset,
     open_raster,
     require,
+    write_blocks,
     write_cog,
     write_zarr,
+    zarr_in_blocks,
 )
 
 
@@ -173,3 +176,26 @@ def test_a_failed_write_leaves_nothing_though_other_threads_write_on(tmp_path: P
         fail()
     threads[0].join()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32618", "EPSG:4326"])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_xarray_and_rioxarray_find_the_crs_of_a_store_by_themselves(
+    tmp_path: Path, crs: str, blocks: bool
+) -> None:
+    import rioxarray  # noqa: F401  (registers the .rio accessor)
+
+    box = GeoBox.from_bbox((10, 40, 14, 43), crs, resolution=1)
+    values = ("y", "x"), np.ones(box.shape, np.float32), {"units": "1", "long_name": "one"}
+    data = xr.Dataset({"one": values}, coords=empty_like_grid(box)).odc.assign_crs(crs)
+    path = tmp_path / "one.zarr"
+    if blocks:
+        with zarr_in_blocks(data.chunk(), path, {}) as partial:
+            write_blocks(partial, {"one": data["one"].values}, ...)
+    else:
+        write_zarr(data, path)
+    with xr.open_zarr(path, consolidated=False) as plain:
+        assert plain.rio.crs == crs and plain["one"].rio.crs == crs
+        assert plain["one"].attrs["grid_mapping"] == "spatial_ref"
+        np.testing.assert_allclose(list(plain.rio.transform())[:6], list(box.transform)[:6])
+    assert open_dataset(path).odc.geobox == box

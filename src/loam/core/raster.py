@@ -226,9 +226,13 @@ def _lay_out(data: xr.Dataset, path: Path, chunks: Mapping[str, int], compute: b
         }
     )
     for name in data.variables:
-        data[name].encoding = {
-            key: value for key, value in data[name].encoding.items() if key == "grid_mapping"
-        }
+        data[name].encoding = {}
+    # As an attribute, and `spatial_ref` among the coordinates: so xarray and rioxarray find the CRS by themselves.
+    on_grid = [name for name in data.data_vars if {"y", "x"} <= set(data[name].dims)]
+    if "spatial_ref" in data.coords:
+        data = data.assign(
+            {name: data[name].assign_attrs(grid_mapping="spatial_ref") for name in on_grid}
+        )
     # Chunks that are only laid out need not match those of the template.
     layout: dict[str, Any] = {
         "align_chunks": compute,
