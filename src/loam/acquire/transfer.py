@@ -1,7 +1,7 @@
 """One file from a service to the disk: resumed, verified, polite, and whole or not there at all.
 
 The part that has come lies in `.partial/` beside the target, with what the server said of the file. Snakemake removes declared outputs of a
-failed job, and this is none, so the same command goes on where the last one stopped.
+failed job; a partial file is not declared, so the same command resumes where the last one stopped.
 """
 
 import email.utils
@@ -288,7 +288,7 @@ def _total(answer: requests.Response, offset: int, remote: Remote) -> int | None
 
 
 def _write(answer: requests.Response, partial: Path, offset: int, total: int | None) -> None:
-    """Append what comes, or begin anew where the server sends all of it."""
+    """Append what comes, or start from the beginning where the server sends all of it."""
     with (
         partial.open("ab" if offset else "wb") as file,
         tqdm(
