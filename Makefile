@@ -39,7 +39,7 @@ test: $(READY)  ## run all tests
 test-slow: $(READY) ## run the tests that take minutes each: steps killed at work
 	$(VENV)/bin/python -m pytest -m slow
 
-test-container: $(READY) ## build the image of envs/Containerfile and run the small scene in it (podman or buildah)
+test-container: $(READY) ## build the image of envs/Containerfile and run the small scene in it (podman, or LOAM_CONTAINER_TOOL=buildah)
 	$(VENV)/bin/python tests/run_in_container.py
 
 test-slurm: $(READY) ## start a real Slurm on this machine (root on Debian), run the workflow through it, stop it again
