@@ -9,7 +9,7 @@ from helpers import REPOSITORY
 ENTRIES = re.findall(r"^- (.*)$", (REPOSITORY / "docs/bibliography.md").read_text(), re.M)
 # A name, perhaps of several people, and a year.
 CITED = re.compile(
-    r"\b([A-ZÀ-Ž][A-Za-zÀ-ž-]{2,})(?: et al\.| (?:&|and) [A-ZÀ-Ž][A-Za-zÀ-ž-]+)?,? ?\(?((?:19|20)\d\d)\b(?!-\d)"
+    r"\b([A-ZÀ-Ž][A-Za-zÀ-ž-]{2,})(?: et al\.| (?:&|and) [A-ZÀ-Ž][A-Za-zÀ-ž-]+)?,? \(?((?:19|20)\d\d)\b(?!-\d)"
 )
 # Words that stand before a year and are no authors.
 NO_AUTHORS = {"WorldCover", "Sensing", "Water", "Science", "Sentinel", "Bulletin"}
